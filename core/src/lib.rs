@@ -1,0 +1,23 @@
+//! The words and the pure decisions of CloudyKnight.
+//!
+//! The modules stand in the order of the path: a notification is understood as a change, changes decide
+//! commands, a command leads to a release, a release to routes, and all of it to a status that people read.
+//! Nothing here reads a clock, a network, a disk or Docker.
+
+pub mod workspace;
+
+pub mod notification;
+
+pub mod change;
+
+pub mod decision;
+
+pub mod command;
+
+pub mod manifest;
+
+pub mod rule;
+
+pub mod route;
+
+pub mod status;

@@ -1,0 +1,41 @@
+//! A route: host and path → the containers of a deployment. The agent writes the table; the edge holds it.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::workspace::WorkspaceName;
+
+/// The whole routing table, as the agent hands it to the edge: always complete, replaced in one step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTable {
+    pub version: u32,
+    pub routes: Vec<Route>,
+}
+
+impl RouteTable {
+    pub const VERSION: u32 = 1;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    pub workspace: WorkspaceName,
+    /// Unique in the table: Traefik's router name, or the workspace's own.
+    pub name: String,
+    /// A rule in Traefik's words, such as ``Host(`a.example`) && PathPrefix(`/b`)``.
+    pub rule: String,
+    /// Higher wins; without one, the length of the rule counts, as in Traefik.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
+    /// Path prefixes taken off before the request is forwarded; the first that matches counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strip_prefixes: Vec<String>,
+    pub backends: Vec<Backend>,
+}
+
+/// One container that answers. `id` tells two containers apart that held the same address one after another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Backend {
+    pub id: String,
+    pub address: SocketAddr,
+}

@@ -1,0 +1,102 @@
+//! What people and programs read about a workspace: the same document in the platform bucket, the API, the CLI
+//! (`--json`) and the dashboard. Times are RFC 3339 in UTC, durations milliseconds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::Cause;
+use crate::manifest::ReleaseDigest;
+use crate::workspace::WorkspaceName;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkspaceStatus {
+    pub version: u32,
+    pub workspace: WorkspaceName,
+    pub state: State,
+    /// The release that takes traffic now.
+    pub release: Option<ReleaseDigest>,
+    pub urls: Vec<String>,
+    /// The last attempt to make a release live, running or finished.
+    pub deployment: Option<Deployment>,
+    pub services: Vec<ServiceStatus>,
+    /// The compose file the platform made, for a workspace that has none of its own.
+    pub default_compose: Option<String>,
+    /// What the compose file asks for that has no effect here, and other things worth knowing.
+    pub warnings: Vec<String>,
+    pub updated_at: String,
+}
+
+/// What is true of the workspace now; each variant says what serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A first deployment is on its way; nothing serves yet.
+    Deploying,
+    /// The bucket's release serves.
+    Live,
+    /// A release serves, while a newer one is being deployed.
+    Updating,
+    /// The newest release failed; the one before it still serves.
+    Degraded,
+    /// The newest release failed and nothing serves.
+    Failed,
+    /// `.nomonitor` in the workspace: left alone.
+    Ignored,
+    /// Nothing is left in the bucket, and nothing runs.
+    Removed,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    pub id: String,
+    /// Unknown until the bucket was listed.
+    pub release: Option<ReleaseDigest>,
+    pub cause: Cause,
+    pub started_at: String,
+    pub finished_at: Option<String>,
+    pub outcome: Outcome,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Outcome {
+    Running,
+    Live,
+    Failed(Failure),
+}
+
+/// One step of a deployment, in the words of [`crate::status::Step::name`]: settle, fetch, build, dependencies,
+/// start, check, switch, drain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub name: String,
+    /// Milliseconds since the deployment started.
+    pub at_ms: u64,
+    /// `None` while the step runs.
+    pub took_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What failed, in one sentence.
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The end of the log of what failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    pub service: String,
+    pub container: String,
+    pub image: String,
+}
+
+impl WorkspaceStatus {
+    pub const VERSION: u32 = 1;
+}

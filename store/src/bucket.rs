@@ -1,0 +1,96 @@
+//! The object-store port: the few things the platform asks of a bucket, in its own words.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+/// One bucket. Listings are strongly consistent: what was acknowledged before the call is in the answer.
+#[async_trait]
+pub trait Bucket: Send + Sync + 'static {
+    /// Every object below `prefix`, in key order, however many pages that takes.
+    async fn list(&self, prefix: &str) -> Result<Vec<Object>, BucketError>;
+
+    /// The first-level folders of the bucket, without their slash, in order.
+    async fn folders(&self) -> Result<Vec<String>, BucketError>;
+
+    /// Reads one object. With `etag`, only if it still is that version ([`BucketError::Changed`] otherwise).
+    async fn get(&self, key: &str, etag: Option<&str>) -> Result<Content, BucketError>;
+
+    /// Writes one object whole and answers its ETag. When it returns, the object is durable.
+    async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError>;
+
+    /// Deletes one object; deleting what is not there is no error.
+    async fn delete(&self, key: &str) -> Result<(), BucketError>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    pub key: String,
+    /// Without quotes.
+    pub etag: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// An object being read; the body arrives in pieces so that its size never decides our memory.
+pub struct Content {
+    pub object: Object,
+    pub body: BoxStream<'static, Result<Bytes, BucketError>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    #[error("there is no object `{key}` in bucket `{bucket}`")]
+    NotFound { bucket: String, key: String },
+    #[error("object `{key}` in bucket `{bucket}` was replaced while it was read")]
+    Changed { bucket: String, key: String },
+    #[error("bucket `{bucket}` refused to {operation} `{key}`")]
+    Refused {
+        bucket: String,
+        operation: &'static str,
+        key: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("could not {operation} `{key}` in bucket `{bucket}`")]
+    Unavailable {
+        bucket: String,
+        operation: &'static str,
+        key: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// What follows from an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// The bucket moved on: list again.
+    ListAgain,
+    /// Try again, with a pause that grows.
+    Retry,
+    /// Trying again cannot help; somebody has to act.
+    Human,
+}
+
+impl BucketError {
+    pub fn follow(&self) -> Follow {
+        match self {
+            Self::NotFound { .. } | Self::Changed { .. } => Follow::ListAgain,
+            Self::Unavailable { .. } => Follow::Retry,
+            Self::Refused { .. } => Follow::Human,
+        }
+    }
+}
+
+impl Content {
+    /// The whole body in memory. For objects that we wrote ourselves and know to be small.
+    pub async fn bytes(mut self) -> Result<Bytes, BucketError> {
+        use futures::TryStreamExt;
+        let mut whole = Vec::with_capacity(self.object.size as usize);
+        while let Some(piece) = self.body.try_next().await? {
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.into())
+    }
+}
