@@ -36,7 +36,12 @@ impl Command {
     pub const VERSION: u32 = 1;
 
     pub fn reconcile(workspace: WorkspaceName, cause: Cause) -> Self {
-        Self { version: Self::VERSION, workspace, action: Action::Reconcile, cause }
+        Self {
+            version: Self::VERSION,
+            workspace,
+            action: Action::Reconcile,
+            cause,
+        }
     }
 
     pub fn to_json(&self) -> String {
@@ -56,6 +61,6 @@ impl Command {
 pub enum CommandError {
     #[error("a message on the commands queue is no command")]
     Malformed(#[source] serde_json::Error),
-    #[error("a command of version {0}, but this agent understands only version {}", Command::VERSION)]
+    #[error("a command of version {0}, but this agent understands only version {known}", known = Command::VERSION)]
     Version(u32),
 }

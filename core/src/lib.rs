@@ -21,3 +21,5 @@ pub mod rule;
 pub mod route;
 
 pub mod status;
+
+pub mod dead_letter;
