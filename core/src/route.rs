@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::workspace::WorkspaceName;
 
 /// The whole routing table, as the agent hands it to the edge: always complete, replaced in one step.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteTable {
     pub version: u32,
     pub routes: Vec<Route>,
@@ -15,6 +15,16 @@ pub struct RouteTable {
 
 impl RouteTable {
     pub const VERSION: u32 = 1;
+
+    pub fn new(routes: Vec<Route>) -> Self {
+        Self { version: Self::VERSION, routes }
+    }
+}
+
+impl Default for RouteTable {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,9 +32,9 @@ pub struct Route {
     pub workspace: WorkspaceName,
     /// Unique in the table: Traefik's router name, or the workspace's own.
     pub name: String,
-    /// A rule in Traefik's words, such as ``Host(`a.example`) && PathPrefix(`/b`)``.
+    /// A [`crate::rule::Rule`] in Traefik's words, such as ``Host(`a.example`) && PathPrefix(`/b`)``.
     pub rule: String,
-    /// Higher wins; without one, the length of the rule counts, as in Traefik.
+    /// Higher wins; without one, or with 0, the length of the rule counts, as in Traefik.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,
     /// Path prefixes taken off before the request is forwarded; the first that matches counts.
