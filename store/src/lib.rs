@@ -7,3 +7,11 @@
 pub mod bucket;
 
 pub mod queue;
+
+pub mod memory;
+
+pub mod aws;
+
+pub mod failing;
+
+pub mod embedded;

@@ -1,0 +1,110 @@
+//! The bucket port on the embedded store: straight to the database, without HTTP.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use rusqlite::Connection;
+
+use super::EmbeddedStore;
+use super::content;
+use super::error::EmbeddedError;
+use super::intake::Staged;
+use super::listing::{self, Query, Start};
+use super::objects::{self, Attributes, Condition, New, ObjectRow};
+use super::writer::Unit;
+use super::{buckets, outbox};
+use crate::bucket::{Bucket, BucketError, Content, Object};
+
+pub(super) struct EmbeddedBucket {
+    pub store: Arc<EmbeddedStore>,
+    pub name: String,
+}
+
+#[async_trait]
+impl Bucket for EmbeddedBucket {
+    async fn list(&self, prefix: &str) -> Result<Vec<Object>, BucketError> {
+        let listed = self.page(prefix, None).await.map_err(|error| self.error("list", prefix, error))?;
+        Ok(listed.objects.into_iter().map(object).collect())
+    }
+
+    async fn folders(&self) -> Result<Vec<String>, BucketError> {
+        let listed = self.page("", Some("/")).await.map_err(|error| self.error("list", "", error))?;
+        let name = |mut prefix: String| {
+            prefix.pop();
+            prefix
+        };
+        Ok(listed.common_prefixes.into_iter().map(name).collect())
+    }
+
+    async fn get(&self, key: &str, etag: Option<&str>) -> Result<Content, BucketError> {
+        let opened = content::open(&self.store.readers, &self.store.blobs, content::by_key(&self.name, key)).await;
+        let opened = opened.map_err(|error| self.error("get", key, error))?;
+        if etag.is_some_and(|etag| etag != opened.object.etag) {
+            return Err(BucketError::Changed { bucket: self.name.clone(), key: key.to_owned() });
+        }
+        let object = object(opened.object.clone());
+        let (bucket, size, key) = (self.name.clone(), object.size, key.to_owned());
+        let body = opened.stream(0..size).map_err(move |error| translate(&bucket, "get", &key, error));
+        Ok(Content { object, body: Box::pin(body) })
+    }
+
+    async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
+        self.put_object(key, body).await.map_err(|error| self.error("put", key, error))
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), BucketError> {
+        let (bucket, name) = (self.name.clone(), key.to_owned());
+        let work = move |unit: &mut Unit<'_>| objects::delete(unit, &bucket, &name, &Condition::default());
+        self.store.writer.write(work).await.map_err(|error| self.error("delete", key, error))
+    }
+}
+
+impl EmbeddedBucket {
+    async fn page(&self, prefix: &str, delimiter: Option<&'static str>) -> Result<listing::Page, EmbeddedError> {
+        let (bucket, prefix) = (self.name.clone(), prefix.to_owned());
+        let work = move |connection: &Connection| {
+            let bucket = buckets::find(connection, &bucket)?;
+            let query = Query { prefix: &prefix, delimiter, start: Start::Beginning, max: usize::MAX };
+            listing::page(connection, bucket, &query)
+        };
+        self.store.readers.read(work).await
+    }
+
+    async fn put_object(&self, key: &str, body: Bytes) -> Result<String, EmbeddedError> {
+        objects::check_key(key)?;
+        let staged = Staged::of(Arc::clone(&self.store.blobs), body).await?;
+        let (bucket, key) = (self.name.clone(), key.to_owned());
+        let work = move |unit: &mut Unit<'_>| {
+            let new = New {
+                bucket: &bucket,
+                key: &key,
+                size: staged.size,
+                etag: hex::encode(staged.md5),
+                attributes: &Attributes::default(),
+                condition: &Condition::default(),
+                event: outbox::PUT,
+            };
+            objects::put(unit, new, staged).map(|row| row.etag)
+        };
+        self.store.writer.write(work).await
+    }
+
+    fn error(&self, operation: &'static str, key: &str, error: EmbeddedError) -> BucketError {
+        translate(&self.name, operation, key, error)
+    }
+}
+
+fn translate(bucket: &str, operation: &'static str, key: &str, error: EmbeddedError) -> BucketError {
+    let (bucket, key) = (bucket.to_owned(), key.to_owned());
+    match error {
+        EmbeddedError::NoSuchKey(_) => BucketError::NotFound { bucket, key },
+        error if error.is_fault() => BucketError::Unavailable { bucket, operation, key, source: Box::new(error) },
+        error => BucketError::Refused { bucket, operation, key, source: Box::new(error) },
+    }
+}
+
+fn object(row: ObjectRow) -> Object {
+    Object { key: row.key, etag: row.etag, size: row.size }
+}
