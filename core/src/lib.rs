@@ -6,6 +6,8 @@
 
 pub mod workspace;
 
+pub mod form;
+
 pub mod notification;
 
 pub mod change;

@@ -13,9 +13,9 @@ mod kind;
 mod tests;
 
 use crate::change::{Change, ChangeKind, NotInWorkspace};
+use crate::form::Undecodable;
 
 use envelope::{Envelope, Record};
-pub use key::Undecodable;
 use kind::Kind;
 
 /// The largest text that is looked at, in bytes: SQS carries no message above 1 MiB, so no server means more.

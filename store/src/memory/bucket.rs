@@ -1,0 +1,118 @@
+//! A bucket in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use md5::{Digest, Md5};
+
+use crate::bucket::{Bucket, BucketError, Content, Object};
+
+/// How much of a body arrives at once, in bytes: small enough that tests see bodies in pieces.
+const PIECE: usize = 64 * 1024;
+
+pub struct MemoryBucket {
+    name: String,
+    objects: Mutex<BTreeMap<String, Stored>>,
+}
+
+#[derive(Clone)]
+struct Stored {
+    etag: String,
+    body: Bytes,
+}
+
+impl MemoryBucket {
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), objects: Mutex::default() }
+    }
+
+    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Stored>> {
+        // No code that holds the lock can panic halfway through a change.
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Bucket for MemoryBucket {
+    async fn list(&self, prefix: &str) -> Result<Vec<Object>, BucketError> {
+        let objects = self.objects();
+        let below = objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        Ok(below.map(|(key, stored)| stored.object(key)).collect())
+    }
+
+    async fn folders(&self) -> Result<Vec<String>, BucketError> {
+        let objects = self.objects();
+        let mut folders: Vec<_> =
+            objects.keys().filter_map(|key| key.split_once('/')).map(|(folder, _)| folder.to_owned()).collect();
+        folders.dedup();
+        Ok(folders)
+    }
+
+    async fn get(&self, key: &str, etag: Option<&str>) -> Result<Content, BucketError> {
+        let (bucket, key) = (self.name.clone(), key.to_owned());
+        let Some(stored) = self.objects().get(&key).cloned() else {
+            return Err(BucketError::NotFound { bucket, key });
+        };
+        if etag.is_some_and(|etag| etag != stored.etag) {
+            return Err(BucketError::Changed { bucket, key });
+        }
+        let pieces: Vec<_> =
+            (0..stored.body.len()).step_by(PIECE).map(|at| stored.body.slice(at..stored.body.len().min(at + PIECE))).collect();
+        Ok(Content { object: stored.object(&key), body: stream::iter(pieces).map(Ok).boxed() })
+    }
+
+    async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
+        let etag = hex::encode(Md5::digest(&body));
+        self.objects().insert(key.to_owned(), Stored { etag: etag.clone(), body });
+        Ok(etag)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), BucketError> {
+        self.objects().remove(key);
+        Ok(())
+    }
+}
+
+impl Stored {
+    fn object(&self, key: &str) -> Object {
+        Object { key: key.to_owned(), etag: self.etag.clone(), size: self.body.len() as u64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn bucket(keys: &[&str]) -> MemoryBucket {
+        let bucket = MemoryBucket::new("b");
+        for key in keys {
+            bucket.put(key, Bytes::from_static(b"x")).await.unwrap();
+        }
+        bucket
+    }
+
+    #[tokio::test]
+    async fn listings_and_folders_are_in_order_and_below_their_prefix() {
+        let bucket = bucket(&["b/2", "b/1", "a/x/y", "top", "ab/1", "c"]).await;
+        let keys: Vec<_> = bucket.list("b/").await.unwrap().into_iter().map(|object| object.key).collect();
+        assert_eq!(keys, ["b/1", "b/2"]);
+        assert_eq!(bucket.folders().await.unwrap(), ["a", "ab", "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_replaced_object_is_changed_and_a_deleted_one_is_gone() {
+        let bucket = bucket(&[]).await;
+        let old = bucket.put("k", Bytes::from_static(b"old")).await.unwrap();
+        let new = bucket.put("k", Bytes::from(vec![7; 3 * PIECE + 1])).await.unwrap();
+        assert!(matches!(bucket.get("k", Some(&old)).await, Err(BucketError::Changed { .. })));
+        let content = bucket.get("k", Some(&new)).await.unwrap();
+        assert_eq!(content.object.size, 3 * PIECE as u64 + 1);
+        assert_eq!(content.bytes().await.unwrap(), vec![7; 3 * PIECE + 1]);
+        bucket.delete("k").await.unwrap();
+        bucket.delete("k").await.unwrap();
+        assert!(matches!(bucket.get("k", None).await, Err(BucketError::NotFound { .. })));
+    }
+}
