@@ -6,6 +6,8 @@
 
 pub mod bucket;
 
+pub mod listing;
+
 pub mod queue;
 
 pub mod memory;

@@ -1,0 +1,24 @@
+//! The function behind the events queue, on AWS Lambda: a batch of notifications in, commands out.
+//!
+//! Environment: `WORKSPACES_BUCKET`, `COMMANDS_QUEUE_URL`.
+
+use std::convert::Infallible;
+
+use cloudyknight_functions::lambda::{self, SqsAnswer, SqsEvent};
+use cloudyknight_functions::object_changed;
+use lambda_runtime::{LambdaEvent, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda::start_logging();
+    let bucket = lambda::setting("WORKSPACES_BUCKET")?;
+    let commands = lambda::clients()
+        .await?
+        .queue(lambda::setting("COMMANDS_QUEUE_URL")?);
+    let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
+        let outcome = object_changed::handle(&event.payload.incoming(), &bucket, &commands).await;
+        outcome.log();
+        Ok::<_, Infallible>(SqsAnswer::failed(outcome.failed))
+    });
+    lambda_runtime::run(handler).await
+}

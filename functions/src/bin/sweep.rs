@@ -1,0 +1,24 @@
+//! The sweep on AWS Lambda, started by a schedule: the bucket against what is deployed.
+//!
+//! Environment: `WORKSPACES_BUCKET`, `PLATFORM_BUCKET`, `COMMANDS_QUEUE_URL`.
+
+use cloudyknight_functions::{lambda, sweep};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::{Value, json};
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda::start_logging();
+    let clients = lambda::clients().await?;
+    let workspaces = clients.bucket(lambda::setting("WORKSPACES_BUCKET")?);
+    let platform = clients.bucket(lambda::setting("PLATFORM_BUCKET")?);
+    let commands = clients.queue(lambda::setting("COMMANDS_QUEUE_URL")?);
+    let handler = service_fn(async |_: LambdaEvent<Value>| {
+        let swept = sweep::handle(&workspaces, &platform, &commands)
+            .await
+            .map_err(|error| lambda::told(&error))?;
+        swept.log();
+        Ok::<_, lambda_runtime::Error>(json!({"workspaces": swept.workspaces, "drifted": swept.drifted}))
+    });
+    lambda_runtime::run(handler).await
+}

@@ -1,0 +1,11 @@
+//! The one place where the functions read a clock; what decides takes the time as a value.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Now, RFC 3339 in UTC.
+pub fn now() -> String {
+    OffsetDateTime::now_utc()
+        .format(&Rfc3339)
+        .expect("the present has four digits in its year")
+}

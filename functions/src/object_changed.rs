@@ -1,0 +1,137 @@
+//! Notifications in, commands out: reads a batch from the events queue, decides which workspaces it marks, and puts
+//! one command a workspace on the commands queue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cloudyknight_core::change::Change;
+use cloudyknight_core::command::Command;
+use cloudyknight_core::decision::decide;
+use cloudyknight_core::notification::{self, Doubt, Ignored, NotANotification, WhyIgnored};
+use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::queue::{Outgoing, Queue, QueueError};
+
+use crate::Incoming;
+use crate::chain::Chain;
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Ids of the messages that must be delivered again; all others are done with.
+    pub failed: Vec<String>,
+    pub commands_sent: usize,
+    /// Why no command was sent. Then the whole batch failed.
+    pub not_sent: Option<QueueError>,
+    /// Messages that are no notifications, by id. They fail each time, until the queue puts them among its dead letters.
+    pub unreadable: Vec<(String, NotANotification)>,
+    pub ignored: Vec<Ignored>,
+    pub doubts: Vec<Doubt>,
+}
+
+/// Handles a batch of notifications about `bucket`.
+///
+/// A batch that is delivered again sends the same commands under the same deduplication ids, so that the queue drops
+/// them; a later change comes with another message, so its command is another.
+pub async fn handle(batch: &[Incoming<'_>], bucket: &str, commands: &dyn Queue) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut changes: Vec<Change> = Vec::new();
+    let mut messages: BTreeMap<WorkspaceName, BTreeSet<&str>> = BTreeMap::new();
+    for message in batch {
+        match notification::parse(message.body, bucket) {
+            Ok(parsed) => {
+                for change in parsed.changes {
+                    messages
+                        .entry(change.workspace.clone())
+                        .or_default()
+                        .insert(message.id);
+                    changes.push(change);
+                }
+                outcome.ignored.extend(parsed.ignored);
+                outcome.doubts.extend(parsed.doubts);
+            }
+            Err(why) => outcome.unreadable.push((message.id.to_owned(), why)),
+        }
+    }
+    let outgoing: Vec<_> = decide(changes)
+        .into_iter()
+        .map(|command| {
+            let dedup = messages
+                .get(&command.workspace)
+                .map(|ids| dedup(&command.workspace, ids));
+            outgoing(&command, dedup)
+        })
+        .collect();
+    outcome.send(outgoing, batch, commands).await;
+    outcome
+}
+
+/// A command, ready for the queue: one group a workspace, so that its commands stay in order.
+pub(crate) fn outgoing(command: &Command, dedup: Option<String>) -> Outgoing {
+    Outgoing {
+        body: command.to_json(),
+        group: Some(command.workspace.to_string()),
+        dedup,
+    }
+}
+
+/// The workspace is part of it because one message may mark several, and a queue knows only one space of ids.
+fn dedup(workspace: &WorkspaceName, messages: &BTreeSet<&str>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in std::iter::once(workspace.as_str()).chain(messages.iter().copied()) {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+impl Outcome {
+    async fn send(&mut self, outgoing: Vec<Outgoing>, batch: &[Incoming<'_>], commands: &dyn Queue) {
+        let count = outgoing.len();
+        // Nothing to send is nothing to fail: a batch of test events must not depend on the commands queue.
+        match if count == 0 {
+            Ok(())
+        } else {
+            commands.send(outgoing).await
+        } {
+            Ok(()) => {
+                self.commands_sent = count;
+                self.failed = self.unreadable.iter().map(|(id, _)| id.clone()).collect();
+            }
+            Err(error) => {
+                self.not_sent = Some(error);
+                self.failed = batch.iter().map(|message| message.id.to_owned()).collect();
+            }
+        }
+    }
+
+    /// Writes to the log what somebody may have to act on, one line a kind and batch: a burst must not flood it.
+    pub fn log(&self) {
+        if let Some(error) = &self.not_sent {
+            let messages = self.failed.len();
+            tracing::error!(messages, error = %Chain(error), "sent no commands; the notifications come again");
+        }
+        if let Some((id, error)) = self.unreadable.first() {
+            let messages = self.unreadable.len();
+            tracing::warn!(messages, first = id, error = %Chain(error), "messages on the events queue are no notifications");
+        }
+        if let Some(doubt) = self.doubts.first() {
+            let records = self.doubts.len();
+            tracing::warn!(records, first = %doubt, "marked workspaces by records that are not wholly understood");
+        }
+        let misplaced = |why: &WhyIgnored| matches!(why, WhyIgnored::Key(_) | WhyIgnored::NotInWorkspace(_));
+        let (misplaced, others): (Vec<_>, Vec<_>) =
+            self.ignored.iter().partition(|ignored| misplaced(&ignored.why));
+        if let Some(Ignored { key, why }) = misplaced.first() {
+            let objects = misplaced.len();
+            tracing::warn!(objects, first = ?key, why = %Chain(why), "objects that are in no workspace deploy nothing");
+        }
+        if let Some(Ignored { key, why }) = others.first() {
+            tracing::debug!(records = others.len(), first = ?key, why = %Chain(why), "ignored records");
+        }
+        if self.commands_sent > 0 {
+            tracing::debug!(commands = self.commands_sent, "sent commands");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! Feeds the handlers inside the platform's own process, where no Lambda does: receives, handles, and takes off the
+//! queue what is done. Each pump runs until `shutdown`, and ends between two batches.
+//!
+//! What fails stays on its queue and comes again when its visibility runs out; after too often the queue puts it among
+//! its dead letters. Nothing here is lost by being dropped at any point.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudyknight_store::bucket::Bucket;
+use cloudyknight_store::queue::{Message, Queue, QueueError};
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::chain::Chain;
+use crate::{Incoming, clock, dead_letter, object_changed, sweep};
+
+/// A burst of a thousand files should be a few commands, so batches are large; what has come is never kept waiting
+/// for more.
+const BATCH: usize = 500;
+/// How long to wait for a message before asking again.
+const WAIT: Duration = Duration::from_secs(20);
+/// How long a batch may take, and how soon what failed comes again.
+const VISIBILITY: Duration = Duration::from_secs(30);
+/// How often the same batch or sweep is tried before it is left for later; all in all a few seconds.
+const ATTEMPTS: u32 = 5;
+
+/// Notifications about `bucket` into commands.
+pub async fn object_changed(
+    events: Arc<dyn Queue>,
+    commands: Arc<dyn Queue>,
+    bucket: String,
+    shutdown: CancellationToken,
+) {
+    while let Some(batch) = next_batch(&*events, "events", &shutdown).await {
+        let incoming: Vec<_> = batch.iter().map(incoming).collect();
+        let outcome = sent(&incoming, &bucket, &*commands, &shutdown).await;
+        outcome.log();
+        let done = batch
+            .iter()
+            .filter(|message| !outcome.failed.contains(&message.id));
+        take_off(&*events, "events", done).await;
+    }
+}
+
+/// Exhausted messages of the queue that `queue` names into documents of the platform bucket. `bucket` is the
+/// workspaces bucket.
+pub async fn dead_letter(
+    dead: Arc<dyn Queue>,
+    queue: String,
+    bucket: String,
+    platform: Arc<dyn Bucket>,
+    shutdown: CancellationToken,
+) {
+    let mut backoff = Backoff::default();
+    while let Some(batch) = next_batch(&*dead, &queue, &shutdown).await {
+        let incoming: Vec<_> = batch.iter().map(incoming).collect();
+        let failed = dead_letter::handle(&incoming, &queue, &bucket, &clock::now(), &*platform).await;
+        take_off(
+            &*dead,
+            &queue,
+            batch.iter().filter(|message| !failed.contains(&message.id)),
+        )
+        .await;
+        if failed.is_empty() {
+            backoff.succeeded();
+        } else {
+            or_shutdown(backoff.failed(), &shutdown).await;
+        }
+    }
+}
+
+/// A sweep every `interval`; the first after one interval, since the agent itself looks at everything when it starts.
+pub async fn sweep(
+    interval: Duration,
+    workspaces: Arc<dyn Bucket>,
+    platform: Arc<dyn Bucket>,
+    commands: Arc<dyn Queue>,
+    shutdown: CancellationToken,
+) {
+    while or_shutdown(tokio::time::sleep(interval), &shutdown)
+        .await
+        .is_some()
+    {
+        let mut backoff = Backoff::default();
+        loop {
+            match sweep::handle(&*workspaces, &*platform, &*commands).await {
+                Ok(swept) => break swept.log(),
+                Err(error) if backoff.failures() + 1 >= ATTEMPTS => {
+                    break tracing::error!(error = %Chain(&error), "gave up on this sweep; the next one comes");
+                }
+                Err(error) => tracing::debug!(error = %Chain(&error), "a sweep failed; trying again"),
+            }
+            if or_shutdown(backoff.failed(), &shutdown).await.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// The next messages, however long that takes; none on shutdown.
+async fn next_batch(queue: &dyn Queue, name: &str, shutdown: &CancellationToken) -> Option<Vec<Message>> {
+    let mut backoff = Backoff::default();
+    loop {
+        match or_shutdown(queue.receive(BATCH, WAIT, VISIBILITY), shutdown).await? {
+            Ok(batch) if batch.is_empty() => {}
+            Ok(batch) => return Some(batch),
+            Err(error) => {
+                tracing::error!(queue = name, error = %Chain(&error), "could not receive; trying again");
+                or_shutdown(backoff.failed(), shutdown).await?;
+            }
+        }
+    }
+}
+
+/// Handles a batch, and again while the commands queue does not answer: a short outage must not use up the
+/// deliveries that the messages have.
+async fn sent(
+    batch: &[Incoming<'_>],
+    bucket: &str,
+    commands: &dyn Queue,
+    shutdown: &CancellationToken,
+) -> object_changed::Outcome {
+    let mut backoff = Backoff::default();
+    loop {
+        let outcome = object_changed::handle(batch, bucket, commands).await;
+        let again = matches!(outcome.not_sent, Some(QueueError::Unavailable { .. }));
+        if !again || backoff.failures() + 1 >= ATTEMPTS {
+            return outcome;
+        }
+        if or_shutdown(backoff.failed(), shutdown).await.is_none() {
+            return outcome;
+        }
+    }
+}
+
+async fn take_off<'a>(queue: &dyn Queue, name: &str, done: impl Iterator<Item = &'a Message>) {
+    let receipts: Vec<_> = done.map(|message| message.receipt.clone()).collect();
+    if receipts.is_empty() {
+        return;
+    }
+    if let Err(error) = queue.delete(receipts).await {
+        tracing::error!(queue = name, error = %Chain(&error), "could not take messages off; they come again, which is harmless");
+    }
+}
+
+fn incoming(message: &Message) -> Incoming<'_> {
+    Incoming {
+        id: &message.id,
+        body: &message.body,
+    }
+}
+
+/// What `work` gives, or none when the shutdown comes first.
+async fn or_shutdown<T>(work: impl Future<Output = T>, shutdown: &CancellationToken) -> Option<T> {
+    shutdown.run_until_cancelled(work).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+use cloudyknight_core::command::Command;
+use cloudyknight_store::failing::{BucketOperation, FailingBucket, FailingQueue, Fault, QueueOperation};
+use cloudyknight_store::memory::{MemoryBucket, MemoryQueue};
+use cloudyknight_store::queue::{Depth, Outgoing};
+use tokio::task::JoinHandle;
+
+use super::*;
+
+fn notification(key: &str) -> Outgoing {
+    let body = serde_json::json!({"Records": [{
+        "eventVersion": "2.1", "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": "workspaces"}, "object": {"key": key}},
+    }]});
+    Outgoing {
+        body: body.to_string(),
+        group: None,
+        dedup: None,
+    }
+}
+
+struct World {
+    dead: Arc<MemoryQueue>,
+    events: Arc<FailingQueue>,
+    commands: Arc<FailingQueue>,
+    shutdown: CancellationToken,
+}
+
+impl World {
+    fn new() -> Self {
+        let dead = Arc::new(MemoryQueue::standard("events-dead"));
+        let events = MemoryQueue::standard("events").with_redrive(3, dead.clone());
+        Self {
+            dead,
+            events: Arc::new(FailingQueue::new(Arc::new(events))),
+            commands: Arc::new(FailingQueue::new(Arc::new(MemoryQueue::fifo("commands.fifo")))),
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    fn start(&self) -> JoinHandle<()> {
+        let (events, commands) = (self.events.clone(), self.commands.clone());
+        tokio::spawn(object_changed(
+            events,
+            commands,
+            "workspaces".into(),
+            self.shutdown.clone(),
+        ))
+    }
+
+    async fn stop(&self, pump: JoinHandle<()>) {
+        self.shutdown.cancel();
+        pump.await.unwrap();
+    }
+
+    /// Which workspaces the next commands are about.
+    async fn commanded(&self, wait: Duration) -> Vec<String> {
+        let messages = self.commands.receive(100, wait, VISIBILITY).await.unwrap();
+        self.commands
+            .delete(messages.iter().map(|message| message.receipt.clone()).collect())
+            .await
+            .unwrap();
+        messages
+            .iter()
+            .map(|message| Command::from_json(&message.body).unwrap().workspace.to_string())
+            .collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_becomes_one_command_and_leaves_the_queue_empty() {
+    let world = World::new();
+    world
+        .events
+        .send((0..400).map(|n| notification(&format!("app/{n}"))).collect())
+        .await
+        .unwrap();
+    let pump = world.start();
+    assert_eq!(world.commanded(Duration::from_secs(1)).await, ["app"]);
+    world.stop(pump).await;
+    assert_eq!(world.events.depth().await.unwrap(), Depth::default());
+    assert_eq!(world.commands.depth().await.unwrap(), Depth::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_outage_of_the_commands_queue_costs_no_delivery() {
+    let world = World::new();
+    world
+        .commands
+        .fail_next(QueueOperation::Send, 3, Fault::Unavailable);
+    world.events.send(vec![notification("app/x")]).await.unwrap();
+    let start = tokio::time::Instant::now();
+    let pump = world.start();
+    assert_eq!(world.commanded(Duration::from_secs(60)).await, ["app"]);
+    assert!(start.elapsed() < VISIBILITY, "{:?}", start.elapsed());
+    world.stop(pump).await;
+    assert_eq!(world.events.depth().await.unwrap(), Depth::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_fails_is_asked_again_and_not_all_the_time() {
+    let world = World::new();
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = asked.clone();
+    world.events.fail_when(move |operation| {
+        (operation == QueueOperation::Receive).then(|| {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Fault::Unavailable
+        })
+    });
+    world.events.send(vec![notification("app/x")]).await.unwrap();
+    let pump = world.start();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let asked = asked.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((100..400).contains(&asked), "asked {asked} times in an hour");
+    world.events.heal();
+    assert_eq!(world.commanded(Duration::from_secs(60)).await, ["app"]);
+    world.stop(pump).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_no_notification_ends_among_the_dead_letters_and_then_in_the_bucket() {
+    let world = World::new();
+    let letter = Outgoing {
+        body: "hello".into(),
+        group: None,
+        dedup: None,
+    };
+    world
+        .events
+        .send(vec![letter, notification("app/x")])
+        .await
+        .unwrap();
+    let pump = world.start();
+    assert_eq!(world.commanded(Duration::from_secs(1)).await, ["app"]);
+
+    let platform = Arc::new(FailingBucket::new(Arc::new(MemoryBucket::new("cloudyknight"))));
+    platform.fail_next(BucketOperation::Put, 2, Fault::Unavailable);
+    let (dead, shutdown) = (world.dead.clone(), world.shutdown.clone());
+    let writer = tokio::spawn(dead_letter(
+        dead,
+        "events-dead".into(),
+        "workspaces".into(),
+        platform.clone(),
+        shutdown,
+    ));
+    let written = async {
+        while platform.list("dead-letters/").await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(600), written)
+        .await
+        .unwrap();
+    world.stop(pump).await;
+    writer.await.unwrap();
+    assert_eq!(world.events.depth().await.unwrap(), Depth::default());
+    assert_eq!(world.dead.depth().await.unwrap(), Depth::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_finds_what_no_notification_told() {
+    let world = World::new();
+    let workspaces = Arc::new(FailingBucket::new(Arc::new(MemoryBucket::new("workspaces"))));
+    let platform = Arc::new(MemoryBucket::new("cloudyknight"));
+    workspaces.put("lost/index.html", "hello".into()).await.unwrap();
+    workspaces.fail_next(BucketOperation::Folders, 2, Fault::Unavailable);
+    let (interval, commands) = (Duration::from_secs(300), world.commands.clone());
+    let pump = tokio::spawn(sweep(
+        interval,
+        workspaces,
+        platform,
+        commands,
+        world.shutdown.clone(),
+    ));
+    assert_eq!(world.commanded(Duration::from_secs(299)).await, [""; 0]);
+    assert_eq!(world.commanded(Duration::from_secs(10)).await, ["lost"]);
+    world.stop(pump).await;
+}
