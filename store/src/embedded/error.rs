@@ -8,7 +8,11 @@ pub enum EmbeddedError {
     #[error("another process uses the store in {0}")]
     InUse(PathBuf),
     #[error("the store in {dir} has schema version {found}, but this program understands only {understood}")]
-    Schema { dir: PathBuf, found: i64, understood: i64 },
+    Schema {
+        dir: PathBuf,
+        found: i64,
+        understood: i64,
+    },
     #[error("could not {operation} {path}")]
     File {
         operation: &'static str,
@@ -63,7 +67,9 @@ pub enum EmbeddedError {
 
     #[error("there is no queue `{0}`")]
     NoSuchQueue(String),
-    #[error("queue `{queue}` and its dead-letter queue `{dead_letter}` must be of one kind, and not the same")]
+    #[error(
+        "queue `{queue}` and its dead-letter queue `{dead_letter}` must be of one kind, and not the same"
+    )]
     DeadLetterKind { queue: String, dead_letter: String },
     #[error("queue `{0}` cannot change its kind")]
     QueueKind(String),

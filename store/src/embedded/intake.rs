@@ -41,7 +41,13 @@ enum Place {
 
 impl Intake {
     pub fn new(blobs: Arc<Blobs>, chosen: Option<Algorithm>) -> Self {
-        Self { blobs, digests: Digests::new(chosen), size: 0, buffer: Vec::new(), file: None }
+        Self {
+            blobs,
+            digests: Digests::new(chosen),
+            size: 0,
+            buffer: Vec::new(),
+            file: None,
+        }
     }
 
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), EmbeddedError> {
@@ -69,13 +75,20 @@ impl Intake {
         let place = match self.file {
             None => Place::Inline(self.buffer),
             Some((mut file, blob)) => {
-                file.flush().await.map_err(|source| file_error("write", &blob.path(), source))?;
+                file.flush()
+                    .await
+                    .map_err(|source| file_error("write", &blob.path(), source))?;
                 let file = file.into_std().await;
                 let synced = tokio::task::spawn_blocking(move || blob.sync(&file).map(|()| blob));
                 Place::Blob(synced.await.map_err(|_| EmbeddedError::Closed)??)
             }
         };
-        Ok(Staged { size: self.size, md5, checksum, place })
+        Ok(Staged {
+            size: self.size,
+            md5,
+            checksum,
+            place,
+        })
     }
 
     async fn spill(&mut self) -> Result<(), EmbeddedError> {
@@ -86,7 +99,9 @@ impl Intake {
             self.file = Some((File::from_std(file), blob));
         }
         if let Some((file, blob)) = &mut self.file {
-            file.write_all(&self.buffer).await.map_err(|source| file_error("write", &blob.path(), source))?;
+            file.write_all(&self.buffer)
+                .await
+                .map_err(|source| file_error("write", &blob.path(), source))?;
             self.buffer.clear();
         }
         Ok(())
@@ -103,9 +118,9 @@ impl Staged {
 
     /// Makes it the only piece of `body`.
     pub fn attach(self, unit: &mut Unit<'_>, body: i64) -> Result<(), EmbeddedError> {
-        let mut insert = unit.connection.prepare_cached(
-            "INSERT INTO pieces (body, number, size, inline, blob) VALUES (?, 1, ?, ?, ?)",
-        )?;
+        let mut insert = unit
+            .connection
+            .prepare_cached("INSERT INTO pieces (body, number, size, inline, blob) VALUES (?, 1, ?, ?, ?)")?;
         match self.place {
             Place::Inline(bytes) => {
                 insert.execute(params![body, self.size as i64, bytes, None::<String>])?;

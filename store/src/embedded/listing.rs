@@ -86,18 +86,37 @@ impl<'a> Walk<'a> {
         let exhausted = start.is_none();
         let from = start.unwrap_or_default().max(prefix.to_vec());
         let batch = Vec::new().into_iter();
-        Self { connection, bucket, query, from, end: successor(prefix), batch, exhausted }
+        Self {
+            connection,
+            bucket,
+            query,
+            from,
+            end: successor(prefix),
+            batch,
+            exhausted,
+        }
     }
 
     fn next_entry(&mut self) -> Result<Option<Entry>, EmbeddedError> {
-        let Some(row) = self.next_row()? else { return Ok(None) };
+        let Some(row) = self.next_row()? else {
+            return Ok(None);
+        };
         match self.common_prefix(row.key()) {
             None => row.parse().map(|object| Some(Entry::Object(object))),
             Some(prefix) => {
                 // Reading what is left of the batch is cheaper than a new query, while the prefix ends within it.
-                let ends_here = self.batch.as_slice().last().is_some_and(|row| !row.key().starts_with(&prefix));
+                let ends_here = self
+                    .batch
+                    .as_slice()
+                    .last()
+                    .is_some_and(|row| !row.key().starts_with(&prefix));
                 if ends_here {
-                    while self.batch.as_slice().first().is_some_and(|row| row.key().starts_with(&prefix)) {
+                    while self
+                        .batch
+                        .as_slice()
+                        .first()
+                        .is_some_and(|row| row.key().starts_with(&prefix))
+                    {
                         self.batch.next();
                     }
                 } else {
@@ -142,7 +161,9 @@ impl<'a> Walk<'a> {
     fn common_prefix(&self, key: &[u8]) -> Option<Vec<u8>> {
         let delimiter = self.query.delimiter?.as_bytes();
         let after = self.query.prefix.len();
-        let at = key[after..].windows(delimiter.len()).position(|window| window == delimiter)?;
+        let at = key[after..]
+            .windows(delimiter.len())
+            .position(|window| window == delimiter)?;
         Some(key[..after + at + delimiter.len()].to_vec())
     }
 }
@@ -161,7 +182,8 @@ mod tests {
 
     #[test]
     fn the_successor_is_the_first_after_the_prefix() {
-        let check = |prefix: &[u8], expected: Option<&[u8]>| assert_eq!(successor(prefix).as_deref(), expected);
+        let check =
+            |prefix: &[u8], expected: Option<&[u8]>| assert_eq!(successor(prefix).as_deref(), expected);
         check(b"a/", Some(b"a0"));
         check("é".as_bytes(), Some(&[0xc3, 0xaa]));
         check(&[b'a', 0xff], Some(b"b"));

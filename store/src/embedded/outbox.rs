@@ -26,11 +26,16 @@ pub(super) const COPY: &str = "ObjectCreated:Copy";
 pub(super) const COMPLETE: &str = "ObjectCreated:CompleteMultipartUpload";
 pub(super) const DELETE: &str = "ObjectRemoved:Delete";
 
-pub(super) fn publish(unit: &mut Unit<'_>, bucket: i64, event: &ObjectEvent<'_>) -> Result<(), EmbeddedError> {
+pub(super) fn publish(
+    unit: &mut Unit<'_>,
+    bucket: i64,
+    event: &ObjectEvent<'_>,
+) -> Result<(), EmbeddedError> {
     for (queue, name) in buckets::notified(unit.connection, bucket)? {
         let body = message(event, unit.clock.wall().into()).to_string();
-        let mut insert =
-            unit.connection.prepare_cached("INSERT INTO messages (id, queue, body) VALUES (?, ?, ?)")?;
+        let mut insert = unit
+            .connection
+            .prepare_cached("INSERT INTO messages (id, queue, body) VALUES (?, ?, ?)")?;
         insert.execute(params![unit.next_number()?, queue, body])?;
         unit.wake(&name);
     }
@@ -75,7 +80,9 @@ fn form_urlencoded(key: &str) -> String {
     let mut encoded = String::with_capacity(key.len());
     for byte in key.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => encoded.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+                encoded.push(byte.into())
+            }
             b' ' => encoded.push('+'),
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
@@ -96,7 +103,10 @@ mod tests {
             sequencer: 26,
             content: Some((3, "etag")),
         };
-        let message = message(&event, OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap());
+        let message = message(
+            &event,
+            OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap(),
+        );
         let expected = json!({"Records": [{
             "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
             "eventTime": "2027-01-15T08:00:00.000Z", "eventName": "ObjectCreated:Put",
@@ -115,8 +125,17 @@ mod tests {
 
     #[test]
     fn a_delete_has_neither_size_nor_etag() {
-        let event = ObjectEvent { name: DELETE, bucket: "b", key: "k", sequencer: 1, content: None };
+        let event = ObjectEvent {
+            name: DELETE,
+            bucket: "b",
+            key: "k",
+            sequencer: 1,
+            content: None,
+        };
         let message = message(&event, OffsetDateTime::UNIX_EPOCH);
-        assert_eq!(message["Records"][0]["s3"]["object"], json!({"key": "k", "sequencer": "0000000000000001"}));
+        assert_eq!(
+            message["Records"][0]["s3"]["object"],
+            json!({"key": "k", "sequencer": "0000000000000001"})
+        );
     }
 }
