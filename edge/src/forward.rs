@@ -1,0 +1,228 @@
+//! One request, from the client to a backend and back: choose, rewrite, send, send again where that is safe,
+//! and stream the answer. Nothing is buffered on the way; each side is read as fast as the other takes it.
+
+use std::sync::Arc;
+
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::answer::{self, Answer};
+use crate::asked::Asked;
+use crate::connection::Visitor;
+use crate::edge::Edge;
+use crate::headers;
+use crate::lease::{BackendState, Lease, NoLease};
+use crate::replay::{self, Failure, How, Situation, Verdict};
+use crate::reply::{Content, Reply};
+use crate::stats::add_one;
+use crate::strip::strip;
+use crate::tunnel;
+use crate::upload::{Slot, Upload};
+
+pub(crate) async fn respond(visitor: &Arc<Visitor>, request: Request<Incoming>) -> Response<Reply> {
+    let busy = visitor.busy();
+    let as_page = answer::wants_page(request.headers());
+    let response = match forward(visitor, request).await {
+        Ok(response) => response,
+        Err(answer) => answer.response(as_page).map(Content::from),
+    };
+    response.map(|content| Reply::new(content, busy))
+}
+
+/// What stays the same over all attempts.
+struct Outgoing {
+    asked: Asked,
+    method: Method,
+    headers: HeaderMap,
+    slot: Arc<Slot>,
+    switch: Option<Switch>,
+}
+
+/// The protocol a client wants to switch to, and its side of the tunnel.
+struct Switch {
+    protocol: HeaderValue,
+    client: OnUpgrade,
+}
+
+async fn forward(visitor: &Arc<Visitor>, request: Request<Incoming>) -> Result<Response<Content>, Answer> {
+    let edge = &visitor.listening.edge;
+    let mut outgoing = Outgoing::of(request, visitor)?;
+    let mut tried: Vec<Arc<BackendState>> = Vec::new();
+    let (mut failed, mut broken) = (0, 0);
+    loop {
+        // Each attempt asks the table anew: what was replaced meanwhile is not tried again.
+        let lease = take_lease(edge, &outgoing.asked, &tried)?;
+        let failure = match send(edge, outgoing.request(&lease)?, &outgoing.slot).await {
+            Ok(response) => return Ok(outgoing.deliver(visitor, lease, response)?),
+            Err(failure) => failure,
+        };
+        tried.push(lease.backend.clone());
+        failed += 1;
+        broken += usize::from(failure.how == How::Broken);
+        let situation = Situation {
+            failed,
+            broken,
+            untried: lease.route.has_untried(&tried),
+            idempotent: replay::is_idempotent(&outgoing.method),
+            no_body: outgoing.slot.is_empty(),
+            body_untouched: outgoing.slot.is_untouched(),
+        };
+        match replay::verdict(failure.how, situation) {
+            Verdict::GiveUp => return Err(give_up(&lease, &failure)),
+            verdict => {
+                lease.route.counts.retried();
+                drop(lease);
+                if let Verdict::AgainAfter(pause) = verdict {
+                    sleep(pause).await;
+                }
+            }
+        }
+    }
+}
+
+fn take_lease(edge: &Edge, asked: &Asked, tried: &[Arc<BackendState>]) -> Result<Lease, Answer> {
+    edge.in_force
+        .lease(asked.host_text(), asked.path(), tried)
+        .map_err(|none| match none {
+            NoLease::NoRoute => {
+                add_one(&edge.unrouted);
+                Answer::NoRoute {
+                    host: asked.host_text().to_owned(),
+                    path: asked.path().to_owned(),
+                }
+            }
+            NoLease::NoBackend(route) => {
+                let answer = Answer::Stopped(route.workspace.clone());
+                route.counts.answered(answer.status());
+                answer
+            }
+        })
+}
+
+fn give_up(lease: &Lease, failure: &Failure) -> Answer {
+    let Lease { route, backend, .. } = lease;
+    let workspace = route.workspace.clone();
+    let answer = match failure.how {
+        How::Unsent | How::Broken => {
+            route.counts.unreachable();
+            Answer::Unreachable(workspace)
+        }
+        How::ConnectTimedOut | How::Silent => {
+            route.counts.timed_out();
+            Answer::TimedOut(workspace)
+        }
+        How::BadBody => Answer::BadRequest("its body is malformed"),
+        How::Starved => Answer::ClientStalled,
+    };
+    route.counts.answered(answer.status());
+    let (workspace, status, how, cause) = (&route.workspace, answer.status(), failure.how, &failure.story);
+    if status.is_server_error() && route.counts.may_log() {
+        tracing::warn!(%workspace, route = route.name, backend = backend.id, %status, ?how, cause, "no answer");
+    } else {
+        tracing::debug!(%workspace, route = route.name, backend = backend.id, %status, ?how, cause, "no answer");
+    }
+    answer
+}
+
+async fn send(edge: &Edge, request: Request<Upload>, slot: &Slot) -> Result<Response<Incoming>, Failure> {
+    let began = Instant::now();
+    let deadline = || slot.last_frame().max(began) + edge.options.response_timeout;
+    let mut response = edge.client.request(request);
+    loop {
+        tokio::select! {
+            result = &mut response => return result.map_err(|error| Failure::of(&error)),
+            () = sleep_until(deadline()) => if deadline() <= Instant::now() {
+                return Err(if slot.is_starved() { How::Starved.into() } else { How::Silent.into() });
+            },
+        }
+    }
+}
+
+impl Outgoing {
+    fn of(mut request: Request<Incoming>, visitor: &Visitor) -> Result<Self, Answer> {
+        let wanted = headers::wanted_upgrade(request.version(), request.headers());
+        let client = wanted.is_some().then(|| hyper::upgrade::on(&mut request));
+        let (parts, body) = request.into_parts();
+        let asked = Asked::of(&parts)?;
+        let slot = Slot::new(body);
+        // Bytes of a body would be indistinguishable from the tunnel's.
+        let switch = wanted.zip(client).filter(|_| slot.is_empty());
+        let switch = switch.map(|(protocol, client)| Switch { protocol, client });
+        let mut headers = parts.headers;
+        headers::towards_backend(
+            &mut headers,
+            &asked,
+            visitor.peer,
+            switch.as_ref().map(|s| &s.protocol),
+        );
+        Ok(Self {
+            asked,
+            method: parts.method,
+            headers,
+            slot,
+            switch,
+        })
+    }
+
+    /// The request as this backend gets it.
+    fn request(&self, lease: &Lease) -> Result<Request<Upload>, Answer> {
+        let unreadable = |_| Answer::BadRequest("its path cannot be read");
+        let mut request = Request::new(self.slot.upload());
+        *request.method_mut() = self.method.clone();
+        *request.version_mut() = Version::HTTP_11;
+        *request.headers_mut() = self.headers.clone();
+        let target = match strip(&lease.route.strip_prefixes, self.asked.path()) {
+            None => self.asked.target.clone(),
+            Some((prefix, path)) => {
+                headers::with_prefix(request.headers_mut(), prefix);
+                let query = self
+                    .asked
+                    .target
+                    .query()
+                    .map(|query| format!("?{query}"))
+                    .unwrap_or_default();
+                PathAndQuery::try_from(format!("{path}{query}")).map_err(unreadable)?
+            }
+        };
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTP);
+        let authority = Authority::try_from(lease.address.to_string());
+        parts.authority = Some(authority.expect("a socket address is an authority"));
+        parts.path_and_query = Some(target);
+        *request.uri_mut() = Uri::from_parts(parts).expect("a scheme, an authority and a path make a URI");
+        Ok(request)
+    }
+
+    /// The backend's answer as the client gets it.
+    fn deliver(
+        &mut self,
+        visitor: &Arc<Visitor>,
+        lease: Lease,
+        mut response: Response<Incoming>,
+    ) -> Result<Response<Content>, Answer> {
+        *response.version_mut() = Version::HTTP_11;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            lease.route.counts.answered(response.status());
+            headers::towards_client(response.headers_mut(), None);
+            return Ok(response.map(|body| Content::streamed(body, lease)));
+        }
+        let Some(switch) = self.switch.take() else {
+            tracing::warn!(workspace = %lease.route.workspace, "a backend switched protocols without being asked");
+            lease.route.counts.unreachable();
+            lease.route.counts.answered(StatusCode::BAD_GATEWAY);
+            return Err(Answer::Unreachable(lease.route.workspace.clone()));
+        };
+        lease.route.counts.answered(response.status());
+        let protocol = response
+            .headers()
+            .get(http::header::UPGRADE)
+            .cloned()
+            .unwrap_or(switch.protocol);
+        headers::towards_client(response.headers_mut(), Some(protocol));
+        tunnel::open(visitor, lease, switch.client, hyper::upgrade::on(&mut response));
+        Ok(response.map(|_| Content::from(bytes::Bytes::new())))
+    }
+}

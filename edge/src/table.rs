@@ -1,0 +1,296 @@
+//! A routing table made ready for use: rules parsed, routes in the order in which they are asked, counters and
+//! backends those of the table before where they are the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cloudyknight_core::route::{Route, RouteTable};
+use cloudyknight_core::rule::{Rule, RuleError, as_sent};
+use cloudyknight_core::workspace::WorkspaceName;
+
+use crate::lease::{BackendState, Backends};
+use crate::stats::RouteCounts;
+
+/// Why a table cannot come into force.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    #[error("a table of version {0}, but this edge understands only version {current}", current = RouteTable::VERSION)]
+    Version(u32),
+    #[error("two routes are named `{0}`")]
+    Duplicate(String),
+    #[error("route `{route}` of workspace `{workspace}`: the rule `{rule}` cannot be used")]
+    Rule {
+        workspace: WorkspaceName,
+        route: String,
+        rule: String,
+        source: RuleError,
+    },
+    #[error(
+        "route `{route}` of workspace `{workspace}`: the prefix to strip `{prefix}` does not start with `/`"
+    )]
+    Prefix {
+        workspace: WorkspaceName,
+        route: String,
+        prefix: String,
+    },
+}
+
+/// Whether the edge would take this route, whatever else its table holds.
+pub fn check_route(route: &Route) -> Result<Rule, TableError> {
+    let (workspace, name) = (&route.workspace, &route.name);
+    if let Some(prefix) = route
+        .strip_prefixes
+        .iter()
+        .find(|prefix| !prefix.starts_with('/'))
+    {
+        let (workspace, route, prefix) = (workspace.clone(), name.clone(), prefix.clone());
+        return Err(TableError::Prefix {
+            workspace,
+            route,
+            prefix,
+        });
+    }
+    route.rule.parse().map_err(|source| {
+        let (workspace, route, rule) = (workspace.clone(), name.clone(), route.rule.clone());
+        TableError::Rule {
+            workspace,
+            route,
+            rule,
+            source,
+        }
+    })
+}
+
+pub(crate) struct Table {
+    /// Grows with every switch.
+    pub generation: u64,
+    pub source: RouteTable,
+    routes: Vec<Arc<ActiveRoute>>,
+}
+
+pub(crate) struct ActiveRoute {
+    pub workspace: WorkspaceName,
+    pub name: String,
+    rule: Rule,
+    priority: i64,
+    /// As a request would spell them.
+    pub strip_prefixes: Vec<String>,
+    targets: Vec<Target>,
+    turn: AtomicUsize,
+    pub counts: Arc<RouteCounts>,
+}
+
+pub(crate) struct Target {
+    pub backend: Arc<BackendState>,
+    pub address: SocketAddr,
+}
+
+impl Table {
+    pub(crate) fn empty() -> Self {
+        Self {
+            generation: 0,
+            source: RouteTable::default(),
+            routes: Vec::new(),
+        }
+    }
+
+    /// The table that follows `self`. Nothing changes when it is refused.
+    pub(crate) fn succeed(&self, source: RouteTable, backends: &mut Backends) -> Result<Self, TableError> {
+        let rules = check(&source)?;
+        let counted: BTreeMap<&str, &Arc<RouteCounts>> = self
+            .routes
+            .iter()
+            .map(|route| (route.name.as_str(), &route.counts))
+            .collect();
+        let activate = |(route, rule): (&Route, Rule)| {
+            let targets = route.backends.iter().map(|backend| Target {
+                backend: backends.state(&backend.id),
+                address: backend.address,
+            });
+            Arc::new(ActiveRoute {
+                workspace: route.workspace.clone(),
+                name: route.name.clone(),
+                priority: route
+                    .priority
+                    .filter(|&set| set != 0)
+                    .unwrap_or_else(|| rule.priority()),
+                rule,
+                strip_prefixes: route
+                    .strip_prefixes
+                    .iter()
+                    .map(|prefix| as_sent(prefix))
+                    .collect(),
+                targets: targets.collect(),
+                turn: AtomicUsize::new(0),
+                counts: counted
+                    .get(route.name.as_str())
+                    .map(|&counts| counts.clone())
+                    .unwrap_or_default(),
+            })
+        };
+        let mut routes: Vec<_> = source.routes.iter().zip(rules).map(activate).collect();
+        routes.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
+        Ok(Self {
+            generation: self.generation + 1,
+            source,
+            routes,
+        })
+    }
+
+    /// The route of a request: of those that match, the one with the highest priority, then the first by name.
+    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Arc<ActiveRoute>> {
+        self.routes.iter().find(|route| route.rule.matches(host, path))
+    }
+
+    pub(crate) fn routes(&self) -> &[Arc<ActiveRoute>] {
+        &self.routes
+    }
+
+    pub(crate) fn holds(&self, backend: &str) -> bool {
+        self.source
+            .routes
+            .iter()
+            .flat_map(|route| &route.backends)
+            .any(|held| held.id == backend)
+    }
+}
+
+impl ActiveRoute {
+    /// The next backend in turn, one that was not tried yet where there is one. `None`: the route has none.
+    pub(crate) fn next_target(&self, tried: &[Arc<BackendState>]) -> Option<&Target> {
+        let count = self.targets.len();
+        if count == 0 {
+            return None;
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % count;
+        let in_turn = || (0..count).map(|step| &self.targets[(turn + step) % count]);
+        let untried = |target: &&Target| !tried.iter().any(|tried| Arc::ptr_eq(tried, &target.backend));
+        in_turn().find(untried).or_else(|| in_turn().next())
+    }
+
+    pub(crate) fn has_untried(&self, tried: &[Arc<BackendState>]) -> bool {
+        self.targets
+            .iter()
+            .any(|target| !tried.iter().any(|tried| Arc::ptr_eq(tried, &target.backend)))
+    }
+}
+
+fn check(table: &RouteTable) -> Result<Vec<Rule>, TableError> {
+    if table.version != RouteTable::VERSION {
+        return Err(TableError::Version(table.version));
+    }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = table.routes.iter().find(|route| !names.insert(&route.name)) {
+        return Err(TableError::Duplicate(twice.name.clone()));
+    }
+    table.routes.iter().map(check_route).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudyknight_core::route::Backend;
+
+    use super::*;
+
+    fn route(name: &str, rule: &str) -> Route {
+        let backend = |id: &str| Backend {
+            id: id.into(),
+            address: "127.0.0.1:1".parse().unwrap(),
+        };
+        Route {
+            workspace: "app".parse().unwrap(),
+            name: name.into(),
+            rule: rule.into(),
+            priority: None,
+            strip_prefixes: Vec::new(),
+            backends: vec![backend("one"), backend("two")],
+        }
+    }
+
+    fn table(routes: Vec<Route>) -> Result<Table, TableError> {
+        Table::empty().succeed(RouteTable::new(routes), &mut Backends::default())
+    }
+
+    fn found(table: &Table, host: &str, path: &str) -> String {
+        table
+            .find(host, path)
+            .map(|route| route.name.clone())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn the_longer_rule_wins_then_the_name() {
+        let all = route("all", "PathPrefix(`/`)");
+        let table = table(vec![
+            all,
+            route("b", "PathPrefix(`/app/`)"),
+            route("a", "PathPrefix(`/app/`)"),
+        ])
+        .unwrap();
+        assert_eq!(found(&table, "h", "/app/x"), "a");
+        assert_eq!(found(&table, "h", "/other"), "all");
+        assert_eq!(found(&table, "h", "*"), "");
+    }
+
+    #[test]
+    fn a_priority_outdoes_length_and_zero_is_none() {
+        let with = |name: &str, rule: &str, priority| Route {
+            priority: Some(priority),
+            ..route(name, rule)
+        };
+        let long = "PathPrefix(`/app/very/long`)";
+        let table = table(vec![
+            with("first", "PathPrefix(`/app`)", 1000),
+            with("zero", long, 0),
+        ])
+        .unwrap();
+        assert_eq!(found(&table, "h", "/app/very/long"), "first");
+    }
+
+    #[test]
+    fn a_table_with_one_bad_route_is_refused_whole() {
+        let refusal = |routes| {
+            table(routes)
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
+        };
+        let bad = refusal(vec![route("good", "Path(`/`)"), route("bad", "Pth(`/`)")]);
+        assert_eq!(
+            bad,
+            "route `bad` of workspace `app`: the rule `Pth(`/`)` cannot be used"
+        );
+        assert_eq!(
+            refusal(vec![route("x", "Path(`/`)"), route("x", "Path(`/`)")]),
+            "two routes are named `x`"
+        );
+        let prefix = Route {
+            strip_prefixes: vec!["app".into()],
+            ..route("x", "Path(`/`)")
+        };
+        let expected = "route `x` of workspace `app`: the prefix to strip `app` does not start with `/`";
+        assert_eq!(refusal(vec![prefix]), expected);
+        let old = RouteTable {
+            version: 7,
+            routes: Vec::new(),
+        };
+        let refused = Table::empty().succeed(old, &mut Backends::default()).err();
+        assert_eq!(refused, Some(TableError::Version(7)));
+    }
+
+    #[test]
+    fn backends_take_turns_and_one_that_was_tried_comes_last() {
+        let table = table(vec![route("x", "Path(`/`)")]).unwrap();
+        let route = table.find("h", "/").unwrap();
+        let next = |tried: &[Arc<BackendState>]| route.next_target(tried).unwrap().backend.clone();
+        let (first, second, third) = (next(&[]), next(&[]), next(&[]));
+        assert!(!Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&first, &third));
+        for _ in 0..4 {
+            assert!(Arc::ptr_eq(&next(&[first.clone()]), &second));
+        }
+        next(&[first.clone(), second.clone()]);
+        assert!(!route.has_untried(&[first, second]));
+    }
+}
