@@ -56,7 +56,7 @@ async fn forward(visitor: &Arc<Visitor>, request: Request<Incoming>) -> Result<R
         // Each attempt asks the table anew: what was replaced meanwhile is not tried again.
         let lease = take_lease(edge, &outgoing.asked, &tried)?;
         let failure = match send(edge, outgoing.request(&lease)?, &outgoing.slot).await {
-            Ok(response) => return Ok(outgoing.deliver(visitor, lease, response)?),
+            Ok(response) => return outgoing.deliver(visitor, lease, response),
             Err(failure) => failure,
         };
         tried.push(lease.backend.clone());

@@ -176,7 +176,7 @@ mod tests {
                 leases
             };
             let clients: Vec<_> = (0..3).map(|_| scope.spawn(client)).collect();
-            for old in 0..SWITCHES {
+            for (old, stopped) in stopped.iter().enumerate().take(SWITCHES) {
                 let next = in_force
                     .table()
                     .succeed(table_of(old + 1), &mut backends)
@@ -186,7 +186,7 @@ mod tests {
                 while state.in_flight() > 0 {
                     thread::yield_now();
                 }
-                stopped[old].store(true, Ordering::SeqCst);
+                stopped.store(true, Ordering::SeqCst);
                 assert!(backends.known(&in_force.table()).count() <= 2);
             }
             over.store(true, Ordering::SeqCst);

@@ -25,7 +25,7 @@ pub enum TableError {
         workspace: WorkspaceName,
         route: String,
         rule: String,
-        source: RuleError,
+        source: Box<RuleError>,
     },
     #[error(
         "route `{route}` of workspace `{workspace}`: the prefix to strip `{prefix}` does not start with `/`"
@@ -52,13 +52,13 @@ pub fn check_route(route: &Route) -> Result<Rule, TableError> {
             prefix,
         });
     }
-    route.rule.parse().map_err(|source| {
+    route.rule.parse().map_err(|source: RuleError| {
         let (workspace, route, rule) = (workspace.clone(), name.clone(), route.rule.clone());
         TableError::Rule {
             workspace,
             route,
             rule,
-            source,
+            source: Box::new(source),
         }
     })
 }
@@ -288,7 +288,7 @@ mod tests {
         let (first, second, third) = (next(&[]), next(&[]), next(&[]));
         assert!(!Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&first, &third));
         for _ in 0..4 {
-            assert!(Arc::ptr_eq(&next(&[first.clone()]), &second));
+            assert!(Arc::ptr_eq(&next(std::slice::from_ref(&first)), &second));
         }
         next(&[first.clone(), second.clone()]);
         assert!(!route.has_untried(&[first, second]));

@@ -108,8 +108,6 @@ impl Body for Upload {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body
-            .as_ref()
-            .map_or_else(|| self.slot.hint.clone(), Body::size_hint)
+        self.body.as_ref().map_or_else(|| self.slot.hint, Body::size_hint)
     }
 }

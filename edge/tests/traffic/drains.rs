@@ -37,7 +37,7 @@ async fn hundreds_of_switches_under_load_fail_no_request() {
         let (stage, over, answered) = (stage.clone(), over.clone(), answered.clone());
         tokio::spawn(async move {
             let client = Client::builder(TokioExecutor::new())
-                .http2_only(number % 4 == 0)
+                .http2_only(number.is_multiple_of(4))
                 .build_http::<Full<bytes::Bytes>>();
             while !over.load(Ordering::SeqCst) {
                 let uri = format!("http://{}/x", stage.address);
