@@ -12,34 +12,33 @@ die() {
 }
 
 # step TITLE COMMAND…: runs a command or function with its output kept aside; shows the output only when it fails,
-# and then fails as it did.
+# and then fails as it did. To be called plainly: behind `if` or before `||`, bash would let a function run on past
+# the command that failed in it.
 step() {
-    local status=0
-    run_watched "$@" || status=$?
-    if [ "$status" -ne 0 ]; then
-        say "✗ $1 (exit $status); the end of its output:"
+    run_watched "$@"
+    if [ "$STEP_STATUS" -ne 0 ]; then
+        say "✗ $1 (exit $STEP_STATUS); the end of its output:"
         tail -n 25 "$STEP_LOG" | sed 's/^/    /' >&2
         say "  all of it: $STEP_LOG"
-        return "$status"
+        return "$STEP_STATUS"
     fi
     say "✓ $1$(took)"
     rm -f "$STEP_LOG"
 }
 
-# attempt TITLE COMMAND…: the same for what may fail because there is another way.
+# attempt TITLE COMMAND…: the same for one command that may fail, because there is another way.
 attempt() {
-    local status=0
-    run_watched "$@" || status=$?
-    if [ "$status" -eq 0 ]; then say "✓ $1$(took)"; else say "· $1: no$(took)"; fi
+    run_watched "$@"
+    if [ "$STEP_STATUS" -eq 0 ]; then say "✓ $1$(took)"; else say "· $1: no$(took)"; fi
     rm -f "$STEP_LOG"
-    return "$status"
+    return "$STEP_STATUS"
 }
 
 took() { if [ "$STEP_SECONDS" -ge 2 ]; then printf ' (%s s)' "$STEP_SECONDS"; fi; }
 
-# Leaves the output in $STEP_LOG and the time in $STEP_SECONDS.
+# Leaves the output in $STEP_LOG, the exit code in $STEP_STATUS and the time in $STEP_SECONDS.
 run_watched() {
-    local title=$1 start=$SECONDS next_line=2 pid status=0
+    local title=$1 start=$SECONDS next_line=2 pid
     shift
     STEP_LOG=$(mktemp "${TMPDIR:-/tmp}/cloudyknight.XXXXXX")
 
@@ -51,7 +50,7 @@ run_watched() {
     ) >"$STEP_LOG" 2>&1 </dev/null &
     pid=$!
     set +m
-    trap 'kill -TERM -- "-$pid" 2>/dev/null; exit 130' INT TERM
+    trap 'kill -TERM -- "-$pid" 2>/dev/null; rm -f "$STEP_LOG"; exit 130' INT TERM
 
     while kill -0 "$pid" 2>/dev/null; do
         if [ -t 2 ]; then
@@ -62,11 +61,11 @@ run_watched() {
         fi
         sleep 0.1
     done
-    wait "$pid" || status=$?
+    STEP_STATUS=0
+    wait "$pid" || STEP_STATUS=$?
     trap - INT TERM
     if [ -t 2 ]; then printf '\r\033[K' >&2; fi
     STEP_SECONDS=$((SECONDS - start))
-    return "$status"
 }
 
 SPINNER=(⠋ ⠙ ⠹ ⠸ ⠼ ⠴ ⠦ ⠧ ⠇ ⠏)

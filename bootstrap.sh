@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# From a fresh clone to a running platform with its sample workspaces live. Run it as often as you like: what is done
+# is not done again. It asks nothing; where it needs root and is not, sudo may ask for a password on the terminal.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "$0")" && pwd)
+SCRIPT_ARGUMENTS=("$@")
+SAMPLES=(www api blog)
+BINARY=$ROOT/target/release/cloudyknight
+
+# shellcheck source-path=SCRIPTDIR source=infra/host/steps.sh
+. "$ROOT/infra/host/steps.sh"
+# shellcheck source-path=SCRIPTDIR source=infra/host/home.sh
+. "$ROOT/infra/host/home.sh"
+# shellcheck source-path=SCRIPTDIR source=infra/host/packages.sh
+. "$ROOT/infra/host/packages.sh"
+# shellcheck source-path=SCRIPTDIR source=infra/host/engine.sh
+. "$ROOT/infra/host/engine.sh"
+# shellcheck source-path=SCRIPTDIR source=infra/host/rust.sh
+. "$ROOT/infra/host/rust.sh"
+# shellcheck source-path=SCRIPTDIR source=infra/host/s3.sh
+. "$ROOT/infra/host/s3.sh"
+
+usage() {
+    cat <<'USAGE'
+usage: ./bootstrap.sh [--down | --purge | --help]
+
+Without an option: installs what is missing, builds, starts the platform, and pushes the sample workspaces.
+
+  --down   stop the platform and its containers; the data stays
+  --purge  stop them and delete the data too, every workspace included
+  --help   show this
+
+environment:
+  CLOUDYKNIGHT_HOME         where the data is kept (default: /var/lib/cloudyknight as root, else the XDG data dir)
+  CLOUDYKNIGHT_S3_LISTEN    the S3 server's address (default: 127.0.0.1:9000)
+  CLOUDYKNIGHT_EDGE_LISTEN  the address the apps are reached at (default: 0.0.0.0:8080)
+  CLOUDYKNIGHT_API_LISTEN   the API's address (default: 127.0.0.1:9100)
+  CLOUDYKNIGHT_BASE_IMAGE   the image the runtime images start from (default: debian:bookworm-slim, or made here)
+USAGE
+}
+
+up() {
+    ensure_engine
+    ensure_compiler
+    ensure_s3_client
+    step "Building cloudyknight" build_release
+    "$ROOT/docker/build.sh"
+    step "Starting the platform" "$BINARY" up
+
+    eval "$("$BINARY" env)"
+    local sample
+    for sample in "${SAMPLES[@]}"; do
+        step "Pushing $sample to s3://workspaces/$sample ($S3_CLIENT)" sync_folder "$ROOT/workspaces/$sample" "$sample"
+    done
+    for sample in "${SAMPLES[@]}"; do
+        step "Waiting for $sample to be live" "$BINARY" wait "$sample" --timeout 120
+    done
+    where_to_look
+}
+
+build_release() {
+    cd "$ROOT"
+    cargo build --release --locked -p cloudyknight
+}
+
+where_to_look() {
+    local sample settings=''
+    if [ -n "${CLOUDYKNIGHT_HOME:-}" ]; then settings="CLOUDYKNIGHT_HOME=$(printf %q "$CLOUDYKNIGHT_HOME") "; fi
+    echo
+    echo "The platform is up. Its apps:"
+    for sample in "${SAMPLES[@]}"; do
+        # The workspace www also answers at the root.
+        printf '  %-6s %s/%s\n' "$sample" "$CLOUDYKNIGHT_URL" "$([ "$sample" = www ] || echo "$sample/")"
+    done
+    cat <<NEXT
+
+To push an app of your own, in this shell:
+  eval "\$($settings$BINARY env)"
+  aws s3 sync ./myapp s3://workspaces/myapp
+  $settings$BINARY wait myapp && curl "\$CLOUDYKNIGHT_URL/myapp/"
+
+The data is in $(cloudyknight_home). To stop: $settings./bootstrap.sh --down
+NEXT
+}
+
+down() {
+    if [ ! -x "$BINARY" ]; then
+        say "Nothing to stop: the platform was never built here ($BINARY is missing)."
+        return
+    fi
+    step "Stopping the platform and its containers" "$BINARY" down
+    say "The data stays in $(cloudyknight_home). Docker Engine keeps running: others may use it."
+}
+
+purge() {
+    local home
+    home=$(cloudyknight_home)
+    say "This deletes, for good:"
+    say "  - every workspace, release and log, and the credentials: all of $home"
+    say "  - the platform's containers, networks, named volumes and dependency images"
+    say "Docker Engine, the runtime images and what was built in target/ stay."
+    if [ ! -x "$BINARY" ]; then
+        if [ -e "$home" ]; then
+            die "$BINARY is missing, and it is what knows how to delete $home safely" "run: cargo build --release --locked -p cloudyknight"
+        fi
+        say "Nothing of it is here."
+        return
+    fi
+    step "Stopping the platform and deleting its data" "$BINARY" down --purge
+}
+
+case ${1:-} in
+'') up ;;
+--down) down ;;
+--purge) purge ;;
+--help | -h) usage ;;
+*)
+    usage >&2
+    exit 64
+    ;;
+esac
