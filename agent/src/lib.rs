@@ -1,1 +1,39 @@
-//! placeholder
+//! The host agent: takes commands, makes releases of what the bucket holds, and runs containers until they are
+//! live. It keeps no state that the bucket and Docker cannot give back.
+//!
+//! The modules stand in the order of the path.
+
+pub mod settings;
+
+pub mod inbox;
+
+pub mod reconcile;
+
+pub mod settle;
+
+pub mod source;
+
+pub mod compose;
+
+pub mod runtime;
+
+pub mod routes;
+
+pub mod identity;
+
+pub mod plan;
+
+pub mod deploy;
+
+pub mod engine;
+
+pub mod edge_link;
+
+pub mod board;
+
+pub mod watch;
+
+pub mod api;
+
+mod agent;
+pub use agent::{Agent, Ports};

@@ -1,0 +1,156 @@
+//! The agent put together: what it starts with, and what it does before the first command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudyknight_core::command::Cause;
+use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::bucket::Bucket;
+use cloudyknight_store::queue::Queue;
+
+use crate::board::Board;
+use crate::deploy::{self, Tools, with_causes};
+use crate::edge_link::EdgeLink;
+use crate::engine::Engine;
+use crate::inbox::Inbox;
+use crate::plan::Running;
+use crate::reconcile::Reconciler;
+use crate::settings::Settings;
+
+/// What the agent is plugged into.
+pub struct Ports {
+    pub workspaces: Arc<dyn Bucket>,
+    pub platform: Arc<dyn Bucket>,
+    pub commands: Arc<dyn Queue>,
+    pub engine: Engine,
+    pub edge: EdgeLink,
+}
+
+#[derive(Clone)]
+pub struct Agent {
+    pub(crate) reconciler: Arc<Reconciler>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) commands: Arc<dyn Queue>,
+}
+
+const PAUSE: Duration = Duration::from_secs(2);
+
+impl Agent {
+    /// Reads back what is known, without Docker.
+    pub async fn new(settings: Settings, ports: Ports) -> Result<Self, cloudyknight_store::bucket::BucketError> {
+        let board = Arc::new(Board::load(ports.platform).await?);
+        let tools = Tools {
+            settings: Arc::new(settings),
+            engine: ports.engine,
+            workspaces: ports.workspaces,
+            edge: Arc::new(ports.edge),
+            installing: Arc::default(),
+        };
+        let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
+        let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
+        Ok(Self { reconciler, board, inbox, commands: ports.commands })
+    }
+
+    /// Works until it is dropped: takes over what runs, looks at every workspace once, then follows commands.
+    pub async fn run(&self) {
+        self.take_over().await;
+        self.wake_all(Cause::AgentStarted).await;
+        tokio::join!(self.inbox.clone().run(), self.watch_docker(), self.watch_edge());
+    }
+
+    /// Finds what runs and tells the edge, before anything is changed. Waits for Docker as long as it takes.
+    async fn take_over(&self) {
+        let tools = &self.reconciler.tools;
+        let mut reported = false;
+        loop {
+            match deploy::recovered(tools, None).await {
+                Ok(routes) => {
+                    tracing::info!(workspaces = routes.len(), "took over what runs");
+                    tools.edge.recover(routes).await;
+                    break;
+                }
+                Err(error) => {
+                    if !reported {
+                        tracing::warn!(error = with_causes(&error), "Docker does not answer; waiting for it");
+                    }
+                    reported = true;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        if let Err(error) = tools.edge.repair().await {
+            tracing::warn!(error = with_causes(&error), "the edge cannot be reached yet");
+        }
+        self.clear_leftovers().await;
+    }
+
+    /// Removes what an interrupted deployment left: containers that never took traffic, half-made installations,
+    /// source folders that nothing mounts.
+    async fn clear_leftovers(&self) {
+        let tools = &self.reconciler.tools;
+        let mut used = Vec::new();
+        match tools.engine.containers(None).await {
+            Ok(seen) => {
+                let mut workspaces: std::collections::BTreeMap<WorkspaceName, Vec<_>> = Default::default();
+                for one in seen {
+                    workspaces.entry(one.identity.workspace.clone()).or_default().push(one);
+                }
+                for seen in workspaces.into_values() {
+                    let running = Running::recover(seen);
+                    used.extend(running.live.values().filter_map(|one| one.identity.source.clone()));
+                    for leftover in running.leftovers {
+                        tracing::info!(container = leftover.name, "removing what an interrupted deployment left");
+                        deploy::report("remove", tools.engine.remove(&leftover.id).await);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = with_causes(&error), "leftovers stay");
+                return;
+            }
+        }
+        deploy::report("remove", tools.engine.remove_unidentified().await);
+        if let Ok(mut folders) = tokio::fs::read_dir(&tools.settings.source_dir).await {
+            while let Ok(Some(folder)) = folders.next_entry().await {
+                let name = folder.file_name();
+                if !used.iter().any(|one| Some(one.as_str()) == name.to_str()) {
+                    crate::source::discard(&folder.path()).await;
+                }
+            }
+        }
+    }
+
+    /// Has every workspace looked at: those in the bucket, those that were known, and those that run.
+    pub async fn wake_all(&self, cause: Cause) {
+        let tools = &self.reconciler.tools;
+        let mut names: std::collections::BTreeSet<WorkspaceName> =
+            self.board.all().into_iter().map(|status| status.workspace).collect();
+        match tools.engine.containers(None).await {
+            Ok(seen) => names.extend(seen.into_iter().map(|one| one.identity.workspace)),
+            Err(error) => tracing::warn!(error = with_causes(&error), "containers cannot be listed"),
+        }
+        let mut pause = Duration::from_millis(200);
+        loop {
+            match tools.workspaces.folders().await {
+                Ok(folders) => {
+                    for folder in folders {
+                        match folder.parse() {
+                            Ok(name) => drop(names.insert(name)),
+                            Err(error) => tracing::warn!(folder, %error, "a folder of the bucket is no workspace"),
+                        }
+                    }
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(error = with_causes(&error), "the bucket cannot be listed; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(30));
+                }
+            }
+        }
+        for name in names {
+            self.inbox.wake(name, cause.clone());
+        }
+    }
+}

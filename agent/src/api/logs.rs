@@ -1,0 +1,58 @@
+//! The output of a workspace's containers, as text: one service, or all of them with the service's name first.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::StreamExt;
+use serde::Deserialize;
+
+use super::{Api, Problem, parse};
+use crate::plan::Running;
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    service: Option<String>,
+    /// Lines from the end.
+    tail: Option<usize>,
+    #[serde(default)]
+    follow: bool,
+}
+
+const TAIL: usize = 100;
+
+pub(super) async fn logs(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let name = parse(&name)?;
+    let engine = &api.agent.reconciler.tools.engine;
+    let seen = engine.containers(Some(&name)).await.map_err(|error| Problem::down(&error))?;
+    let live = Running::recover(seen).live;
+    if live.is_empty() {
+        let detail = format!("nothing of the workspace `{name}` runs");
+        return Err(Problem::new(StatusCode::NOT_FOUND, &detail).hint("`cloudyknight status` says why"));
+    }
+    if let Some(service) = &asked.service
+        && !live.contains_key(service)
+    {
+        let known: Vec<&str> = live.keys().map(String::as_str).collect();
+        let detail = format!("the workspace `{name}` runs no service `{service}`");
+        let hint = format!("it runs {}", known.join(", "));
+        return Err(Problem::new(StatusCode::NOT_FOUND, &detail).hint(&hint));
+    }
+    let several = live.len() > 1 && asked.service.is_none();
+    let chosen = live.into_iter().filter(|(service, _)| asked.service.as_ref().is_none_or(|one| one == service));
+    let streams = chosen.map(|(service, one)| {
+        let lines = engine.logs(&one.id, Some(asked.tail.unwrap_or(TAIL)), asked.follow);
+        let prefix = if several { format!("{service} | ") } else { String::new() };
+        let text = lines.map(move |line| line.map(|line| Bytes::from(format!("{prefix}{}\n", line.text))));
+        text.boxed()
+    });
+    let body = Body::from_stream(futures::stream::select_all(streams));
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
+}

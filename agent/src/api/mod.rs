@@ -1,0 +1,180 @@
+//! The agent's HTTP API, for the CLI, scripts and the dashboard: `/api/v1`, JSON, a bearer token, errors as
+//! problem documents (RFC 9457).
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use cloudyknight_core::command::Cause;
+use cloudyknight_core::dead_letter::DeadLetter;
+use cloudyknight_core::status::WorkspaceStatus;
+use cloudyknight_core::workspace::WorkspaceName;
+use serde::Serialize;
+use subtle::ConstantTimeEq;
+
+use crate::agent::Agent;
+use crate::deploy::with_causes;
+
+mod logs;
+mod wait;
+
+struct Api {
+    agent: Agent,
+    token: String,
+}
+
+/// Every path of the API. All but `/health` want the token.
+pub fn router(agent: Agent, token: String) -> Router {
+    let api = Arc::new(Api { agent, token });
+    let guarded = Router::new()
+        .route("/api/v1/workspaces", get(workspaces))
+        .route("/api/v1/workspaces/{name}", get(workspace))
+        .route("/api/v1/workspaces/{name}/wait", get(wait::wait))
+        .route("/api/v1/workspaces/{name}/logs", get(logs::logs))
+        .route("/api/v1/workspaces/{name}/reconcile", post(reconcile))
+        .route("/api/v1/platform", get(platform))
+        .route_layer(middleware::from_fn_with_state(api.clone(), with_token));
+    let open = Router::new().route("/health", get(|| async { "ok\n" }));
+    guarded.merge(open).fallback(nowhere).with_state(api)
+}
+
+async fn with_token(State(api): State<Arc<Api>>, headers: HeaderMap, request: Request, next: Next) -> Response {
+    let given = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
+    let expected = format!("Bearer {}", api.token);
+    if bool::from(given.ct_eq(expected.as_bytes())) {
+        next.run(request).await
+    } else {
+        let detail = "the header `Authorization: Bearer …` is missing or wrong";
+        Problem::new(StatusCode::UNAUTHORIZED, detail).hint("`eval \"$(cloudyknight env)\"` sets it").into_response()
+    }
+}
+
+async fn nowhere() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "the API has no such path")
+}
+
+#[derive(Serialize)]
+struct Workspaces {
+    workspaces: Vec<WorkspaceStatus>,
+    /// Folders of the bucket that can be no workspace.
+    invalid: Vec<InvalidFolder>,
+}
+
+#[derive(Serialize)]
+struct InvalidFolder {
+    folder: String,
+    message: String,
+    hint: String,
+}
+
+async fn workspaces(State(api): State<Arc<Api>>) -> Result<axum::Json<Workspaces>, Problem> {
+    let folders = api.agent.reconciler.tools.workspaces.folders().await.map_err(|error| Problem::down(&error))?;
+    let invalid = folders.into_iter().filter_map(|folder| {
+        let error = folder.parse::<WorkspaceName>().err()?;
+        let hint = "rename the folder: 1 to 63 of a-z, 0-9 and `-`".to_owned();
+        Some(InvalidFolder { message: error.to_string(), folder, hint })
+    });
+    Ok(axum::Json(Workspaces { invalid: invalid.collect(), workspaces: api.agent.board.all() }))
+}
+
+async fn workspace(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+) -> Result<axum::Json<WorkspaceStatus>, Problem> {
+    let name = parse(&name)?;
+    api.agent.board.get(&name).map(axum::Json).ok_or_else(|| Problem::unknown(&name))
+}
+
+/// Asks for another look at the bucket, and for another try of a release that failed.
+async fn reconcile(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    api.agent.inbox.wake(parse(&name)?, Cause::Requested);
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[derive(Serialize)]
+struct Platform {
+    version: &'static str,
+    docker: Part,
+    edge: Part,
+    bucket: Part,
+    commands_waiting: Option<u64>,
+    commands_in_flight: Option<u64>,
+    dead_letters: Vec<DeadLetter>,
+}
+
+/// One part of the platform: does it answer, and if not, why.
+#[derive(Serialize)]
+struct Part {
+    ok: bool,
+    message: Option<String>,
+}
+
+impl Part {
+    fn of<T, E: std::error::Error>(result: Result<T, E>) -> Self {
+        Self { ok: result.is_ok(), message: result.err().map(|error| with_causes(&error)) }
+    }
+}
+
+async fn platform(State(api): State<Arc<Api>>) -> Result<axum::Json<Platform>, Problem> {
+    let tools = &api.agent.reconciler.tools;
+    let depth = api.agent.commands.depth().await.ok();
+    let letters = api.agent.board.dead_letters().await.map_err(|error| Problem::down(&error))?;
+    Ok(axum::Json(Platform {
+        version: env!("CARGO_PKG_VERSION"),
+        docker: Part::of(tools.engine.ping().await),
+        edge: Part::of(tools.edge.repair().await),
+        bucket: Part::of(tools.workspaces.folders().await),
+        commands_waiting: depth.map(|depth| depth.waiting),
+        commands_in_flight: depth.map(|depth| depth.in_flight),
+        dead_letters: letters,
+    }))
+}
+
+fn parse(name: &str) -> Result<WorkspaceName, Problem> {
+    name.parse().map_err(|error: cloudyknight_core::workspace::InvalidName| {
+        Problem::new(StatusCode::BAD_REQUEST, &error.to_string())
+            .hint("a workspace is a first-level folder of the bucket: 1 to 63 of a-z, 0-9 and `-`")
+    })
+}
+
+/// What went wrong with a request.
+#[derive(Debug, Serialize)]
+struct Problem {
+    status: u16,
+    title: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, detail: &str) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        Self { status: status.as_u16(), title, detail: detail.to_owned(), hint: None }
+    }
+
+    fn unknown(name: &WorkspaceName) -> Self {
+        Self::new(StatusCode::NOT_FOUND, &format!("there is no workspace `{name}`"))
+            .hint("`cloudyknight status` lists those there are")
+    }
+
+    fn down(error: &dyn std::error::Error) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, &with_causes(error)).hint("`cloudyknight doctor` looks for the reason")
+    }
+
+    fn hint(self, hint: &str) -> Self {
+        Self { hint: Some(hint.to_owned()), ..self }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).expect("a problem is plain data");
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}

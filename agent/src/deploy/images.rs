@@ -1,0 +1,273 @@
+//! The image of each service: there, pulled, or built; and with its dependencies installed, as a layer made in a
+//! clean container and kept for as long as the files that decide them stay the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cloudyknight_core::manifest::Manifest;
+
+use super::{DeployError, Job, Tools};
+use crate::board::Progress;
+use crate::compose::model::{Build, Healthcheck, ImageSource, Isolation, Project};
+use crate::engine::{ContainerSpec, EngineError, ImageFacts, Mounted};
+use crate::identity::{PLATFORM, WORKSPACE};
+use crate::runtime::{Contract, Dependencies};
+use crate::source::{self, Source};
+
+/// The image that a service's containers are made of.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// As the compose file calls it.
+    pub name: String,
+    /// What to run: the image itself, or the layer with its dependencies.
+    pub id: String,
+    pub facts: ImageFacts,
+    pub contract: Contract,
+}
+
+/// Installations under way, so that two deployments never make the same layer at once.
+#[derive(Default)]
+pub struct Installing(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+const DEPENDENCIES: &str = "cloudyknight-dependencies";
+const PULL_LIMIT: Duration = Duration::from_secs(300);
+const LOG_LINES: usize = 40;
+
+pub async fn prepare(
+    tools: &Tools,
+    job: &Job<'_>,
+    project: &Project,
+    source: &Source,
+    progress: &Progress,
+) -> Result<BTreeMap<String, Image>, DeployError> {
+    let mut images = BTreeMap::new();
+    for (service, definition) in &project.services {
+        let (name, facts) = match &definition.image {
+            ImageSource::Image(name) => (name.clone(), found(tools, service, name, progress).await?),
+            ImageSource::Build(build) => {
+                progress.step("build", built(tools, job, service, build, source)).await?
+            }
+        };
+        let contract = Contract::of(&facts.labels);
+        let id = match &contract.dependencies {
+            Some(dependencies) if !dependencies.present(job.manifest).is_empty() => {
+                let install = install(tools, job, service, &facts, dependencies, source, project.fresh);
+                progress.step("dependencies", install).await?
+            }
+            _ => facts.id.clone(),
+        };
+        images.insert(service.clone(), Image { name, id, facts, contract });
+    }
+    Ok(images)
+}
+
+async fn found(
+    tools: &Tools,
+    service: &str,
+    image: &str,
+    progress: &Progress,
+) -> Result<ImageFacts, DeployError> {
+    if let Some(facts) = tools.engine.image(image).await? {
+        return Ok(facts);
+    }
+    let missing = |message: String| DeployError::NoImage { service: service.into(), image: image.into(), message };
+    match progress.step("pull", tools.engine.pull(image, PULL_LIMIT)).await {
+        Ok(()) => {}
+        Err(error) if error.is_outage() => return Err(error.into()),
+        Err(EngineError::Refused { message, .. }) => return Err(missing(message)),
+        Err(other) => return Err(missing(other.to_string())),
+    }
+    let facts = tools.engine.image(image).await?;
+    facts.ok_or_else(|| missing("the registry sent another image".into()))
+}
+
+/// Builds the image of a service from the workspace, unless the same build was made before.
+async fn built(
+    tools: &Tools,
+    job: &Job<'_>,
+    service: &str,
+    build: &Build,
+    source: &Source,
+) -> Result<(String, ImageFacts), DeployError> {
+    let repository = format!("cloudyknight-build-{}-{service}", job.workspace).to_lowercase();
+    let name = format!("{repository}:{}", build_key(build, job.manifest));
+    if let Some(facts) = tools.engine.image(&name).await?
+        && !tools.settings.fresh
+    {
+        return Ok((name, facts));
+    }
+    let context = source.path.join(&build.context);
+    let archive = tokio::task::spawn_blocking(move || archive(&context)).await;
+    let archive = archive.expect("writing an archive does not panic").map_err(|error| DeployError::Refused {
+        service: service.into(),
+        message: format!("the build context `{}` could not be read: {error}", build.context),
+    })?;
+    let limit = tools.settings.build_timeout;
+    let target = build.target.as_deref();
+    let made = tools.engine.build(&name, job.workspace, archive.into(), &build.dockerfile, &build.args, target, limit);
+    made.await.map_err(|error| match error {
+        EngineError::Build { message, log } => DeployError::Build { service: service.into(), message, log },
+        EngineError::TooLong { .. } => {
+            DeployError::Build { service: service.into(), message: error.to_string(), log: Vec::new() }
+        }
+        other => other.into(),
+    })?;
+    let facts = tools.engine.image(&name).await?;
+    let gone = || DeployError::Build { service: service.into(), message: "its image is gone".into(), log: Vec::new() };
+    Ok((name, facts.ok_or_else(gone)?))
+}
+
+/// Equal keys, equal builds: the files of the context and every option.
+fn build_key(build: &Build, manifest: &Manifest) -> String {
+    let options = serde_json::to_vec(build).expect("build options are plain data");
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&options);
+    hasher.update(subset(manifest, &build.context).digest().as_str().as_bytes());
+    hex::encode(&hasher.finalize().as_bytes()[..16])
+}
+
+/// The part of a manifest that lies at or below `path`; all of it for the root.
+pub fn subset(manifest: &Manifest, path: &str) -> Manifest {
+    let below = |entry: &str| {
+        path.is_empty() || entry == path || entry.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let entries = manifest.entries.iter().filter(|(entry, _)| below(entry));
+    Manifest { entries: entries.map(|(path, entry)| (path.clone(), entry.clone())).collect() }
+}
+
+fn archive(context: &std::path::Path) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.follow_symlinks(false);
+    archive.append_dir_all("", context)?;
+    archive.into_inner()
+}
+
+/// The image with the dependencies of this workspace: made once for each content of the deciding files.
+async fn install(
+    tools: &Tools,
+    job: &Job<'_>,
+    service: &str,
+    image: &ImageFacts,
+    dependencies: &Dependencies,
+    source: &Source,
+    fresh: bool,
+) -> Result<String, DeployError> {
+    let fresh = fresh || tools.settings.fresh;
+    let key = dependencies.key(image, job.manifest);
+    let tag = if fresh { format!("{key}-{}", job.deployment) } else { key.clone() };
+    let name = format!("{DEPENDENCIES}:{}", tag.to_lowercase());
+    let turn = tools.installing.turn(&name);
+    let _turn = turn.lock().await;
+    if let Some(layer) = tools.engine.image(&name).await? {
+        return Ok(layer.id);
+    }
+    let files = dependencies.present(job.manifest);
+    let excerpt = source.excerpt("dependencies", &files).await?;
+    let container = install_container(tools, job, image, dependencies, &excerpt);
+    let result = run_install(tools, service, &container, image, &name).await;
+    source::discard(&excerpt).await;
+    result?;
+    let layer = tools.engine.image(&name).await?;
+    let gone = EngineError::Refused { operation: "find the dependency layer".into(), message: name, status: 404 };
+    Ok(layer.ok_or(gone)?.id)
+}
+
+async fn run_install(
+    tools: &Tools,
+    service: &str,
+    spec: &ContainerSpec,
+    image: &ImageFacts,
+    name: &str,
+) -> Result<(), DeployError> {
+    let engine = &tools.engine;
+    let id = engine.create(spec).await?;
+    let limit = tools.settings.build_timeout;
+    let run = async {
+        engine.start(&id).await?;
+        let ended = tokio::time::timeout(limit, engine.ended(&id)).await;
+        let Ok(code) = ended else {
+            let log = engine.log_tail(&id, LOG_LINES).await;
+            return Err(DeployError::InstallTooLong { service: service.into(), limit, log });
+        };
+        match code? {
+            0 => {}
+            code => {
+                let log = engine.log_tail(&id, LOG_LINES).await;
+                return Err(DeployError::Install { service: service.into(), code, log });
+            }
+        }
+        let (repository, tag) = name.rsplit_once(':').expect("the name was made with a tag");
+        Ok(engine.commit(&id, repository, tag, &image.id, spec.labels.clone()).await?)
+    };
+    let result = run.await;
+    if let Err(error) = engine.remove(&id).await {
+        tracing::warn!(container = spec.name, %error, "a container that installed dependencies could not be removed");
+    }
+    result
+}
+
+fn install_container(
+    tools: &Tools,
+    job: &Job<'_>,
+    image: &ImageFacts,
+    dependencies: &Dependencies,
+    files: &std::path::Path,
+) -> ContainerSpec {
+    let access = &tools.settings.install;
+    let mut mounts = vec![Mounted::Folder {
+        source: files.display().to_string(),
+        target: dependencies.source.clone(),
+        read_only: true,
+    }];
+    mounts.extend(access.files.iter().map(|file| {
+        let path = file.display().to_string();
+        Mounted::Folder { source: path.clone(), target: path, read_only: true }
+    }));
+    ContainerSpec {
+        name: format!("workspace-{}.install-{}", job.workspace, job.deployment),
+        image: image.id.clone(),
+        labels: HashMap::from([
+            (PLATFORM.to_owned(), tools.engine.platform().to_owned()),
+            (WORKSPACE.to_owned(), job.workspace.to_string()),
+        ]),
+        command: Some(vec![dependencies.install.clone()]),
+        entrypoint: Some(vec!["/bin/sh".into(), "-c".into()]),
+        environment: access.environment.clone(),
+        working_dir: None,
+        user: None,
+        init: true,
+        stop_signal: None,
+        healthcheck: Healthcheck::Disabled,
+        isolation: Isolation::default(),
+        mounts,
+        ports: Vec::new(),
+        networks: vec![("bridge".into(), Vec::new())],
+    }
+}
+
+impl Installing {
+    fn turn(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.0.lock().expect("no thread panics while it holds the turns");
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        turns.entry(name.to_owned()).or_default().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudyknight_core::manifest::Entry;
+
+    use super::*;
+
+    #[test]
+    fn a_subset_holds_the_folder_and_nothing_that_only_begins_like_it() {
+        let entry = Entry { etag: "e".into(), size: 1 };
+        let paths = ["html/a", "html/b/c", "html2/d", "html.txt", "conf"];
+        let manifest = Manifest { entries: paths.map(|path| (path.to_owned(), entry.clone())).into() };
+        let keys = |path: &str| subset(&manifest, path).entries.into_keys().collect::<Vec<_>>();
+        assert_eq!(keys("html"), ["html/a", "html/b/c"]);
+        assert_eq!(keys("conf"), ["conf"]);
+        assert_eq!(keys("").len(), 5);
+    }
+}

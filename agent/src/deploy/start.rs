@@ -1,0 +1,326 @@
+//! Makes and starts the containers of a release beside those that serve, and waits until each is ready.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use cloudyknight_core::workspace::WorkspaceName;
+
+use super::check::{self, Gate};
+use super::{DeployError, Job, Prepared, Tools};
+use crate::compose::model::{Condition, Mount, MountSource, Project, Service};
+use crate::engine::{ContainerSpec, Mounted};
+use crate::identity::{Identity, Slot};
+use crate::plan::{Plan, Seen};
+
+/// What a deployment has done so far: all that must be taken back when it fails.
+#[derive(Default)]
+pub struct Started {
+    pub containers: BTreeMap<String, StartedOne>,
+    /// Containers that serve, stopped to make room.
+    stopped: Vec<Seen>,
+    /// Kept containers that joined a network of the new release: network and container.
+    joined: Vec<(String, String)>,
+    /// Services that are known to be ready.
+    ready: BTreeSet<String>,
+}
+
+pub struct StartedOne {
+    pub id: String,
+    pub identity: Identity,
+    pub address: Option<Ipv4Addr>,
+}
+
+/// Grace for a container that is stopped to make room, or because its release is gone.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// The live name of a service's container.
+pub fn name(project: &Project, service: &str) -> String {
+    let workspace = &project.workspace;
+    match &project.services[service].container_name {
+        Some(name) => name.clone(),
+        None if project.services.len() == 1 => format!("workspace-{workspace}"),
+        None => format!("workspace-{workspace}-{service}"),
+    }
+}
+
+/// Docker's name of one of a workspace's networks. Platforms beside each other on one engine have their own.
+pub fn network(platform: &str, workspace: &WorkspaceName, network: &str, slot: Slot) -> String {
+    format!("cloudyknight-{platform}-{workspace}-{network}-{}", slot.as_str())
+}
+
+fn volume(platform: &str, workspace: &WorkspaceName, volume: &str) -> String {
+    format!("cloudyknight-{platform}-{workspace}-{volume}")
+}
+
+pub async fn start(
+    tools: &Tools,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    plan: &Plan,
+    started: &mut Started,
+) -> Result<(), DeployError> {
+    for leftover in &plan.leftovers {
+        tools.engine.remove(&leftover.id).await?;
+    }
+    if plan.start.is_empty() {
+        return Ok(());
+    }
+    make_room(tools, job, prepared, plan, started).await?;
+    for service in &plan.start {
+        wait_for_dependencies(tools, prepared, plan, started, service).await?;
+        let one = launch(tools, job, prepared, plan.slot, service, started).await?;
+        tracing::debug!(workspace = %job.workspace, service, container = one, "started");
+    }
+    Ok(())
+}
+
+/// Networks, volumes, and the place of containers that cannot run twice.
+async fn make_room(
+    tools: &Tools,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    plan: &Plan,
+    started: &mut Started,
+) -> Result<(), DeployError> {
+    let (engine, platform) = (&tools.engine, tools.engine.platform());
+    let project = &prepared.project;
+    let networks: BTreeSet<&String> = project.services.values().flat_map(|one| one.networks.keys()).collect();
+    for name in networks {
+        let internal = project.networks.get(name).is_some_and(|network| network.internal);
+        let name = network(platform, job.workspace, name, plan.slot);
+        engine.ensure_network(&name, job.workspace, tools.settings.subnet_pool, internal).await?;
+    }
+    for (name, definition) in &project.volumes {
+        engine.ensure_volume(&volume(platform, job.workspace, name), job.workspace, definition).await?;
+    }
+    for (service, definition) in &project.services {
+        for name in &definition.external_networks {
+            if !engine.network_exists(name).await? {
+                return Err(DeployError::NoNetwork { service: service.clone(), network: name.clone() });
+            }
+        }
+    }
+    for (service, kept) in &plan.keep {
+        for (name, aliases) in memberships(platform, project, service, plan.slot) {
+            engine.join(&name, &kept.id, &aliases).await?;
+            started.joined.push((name, kept.id.clone()));
+        }
+    }
+    for live in plan.stop_first.values() {
+        started.stopped.push(live.clone());
+        engine.stop(&live.id, STOP_GRACE).await?;
+    }
+    Ok(())
+}
+
+async fn wait_for_dependencies(
+    tools: &Tools,
+    prepared: &Prepared,
+    plan: &Plan,
+    started: &mut Started,
+    service: &str,
+) -> Result<(), DeployError> {
+    for (other, dependency) in &prepared.project.services[service].depends_on {
+        if plan.keep.contains_key(other) || started.ready.contains(other) {
+            continue;
+        }
+        let Some(one) = started.containers.get(other) else { continue };
+        let gate = match dependency.condition {
+            Condition::Started => continue,
+            Condition::Healthy => gate(prepared, other),
+            Condition::CompletedSuccessfully => Gate::Completion,
+        };
+        match check::ready(tools, other, &one.id, one.address, &gate).await {
+            Ok(()) => drop(started.ready.insert(other.clone())),
+            Err(error) if dependency.required => return Err(error),
+            Err(error) => tracing::info!(service, other, %error, "an optional dependency is not ready"),
+        }
+    }
+    Ok(())
+}
+
+async fn launch(
+    tools: &Tools,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    slot: Slot,
+    service: &str,
+    started: &mut Started,
+) -> Result<String, DeployError> {
+    let identity = identity(tools, job, prepared, slot, service).await?;
+    let spec = container(tools, prepared, slot, service, &identity);
+    let refused = |error: crate::engine::EngineError| match error {
+        crate::engine::EngineError::Refused { message, .. } => {
+            DeployError::Refused { service: service.to_owned(), message }
+        }
+        other => other.into(),
+    };
+    let id = tools.engine.create(&spec).await.map_err(refused)?;
+    // Known from here on: whatever happens next, it is taken back.
+    let one = StartedOne { id: id.clone(), identity, address: None };
+    started.containers.insert(service.to_owned(), one);
+    for name in &prepared.project.services[service].external_networks {
+        tools.engine.join(name, &id, &[]).await.map_err(refused)?;
+    }
+    tools.engine.start(&id).await.map_err(refused)?;
+    let (addresses, _) = tools.engine.addresses(&id).await?;
+    let main = match spec.networks.first() {
+        Some((name, _)) => addresses.get(name).copied(),
+        // It lives in the host's network, or in none.
+        None => Some(Ipv4Addr::LOCALHOST),
+    };
+    if let Some(one) = started.containers.get_mut(service) {
+        one.address = main;
+    }
+    Ok(spec.name)
+}
+
+/// Every started container is ready, or the deployment fails.
+pub async fn check(
+    tools: &Tools,
+    prepared: &Prepared,
+    plan: &Plan,
+    started: &Started,
+) -> Result<(), DeployError> {
+    for service in plan.start.iter().filter(|service| !started.ready.contains(*service)) {
+        let one = &started.containers[service];
+        let gate = if one.identity.one_shot { Gate::Completion } else { gate(prepared, service) };
+        check::ready(tools, service, &one.id, one.address, &gate).await?;
+    }
+    Ok(())
+}
+
+fn gate(prepared: &Prepared, service: &str) -> Gate {
+    let definition = &prepared.project.services[service];
+    let routed = prepared.routes.get(service).and_then(|routes| routes.first()).map(|route| route.port);
+    let port = routed.or_else(|| definition.expose.first().copied());
+    Gate::of(&definition.healthcheck, prepared.images[service].facts.healthcheck.as_deref(), port)
+}
+
+/// Takes back whatever was started, and starts again what was stopped.
+pub async fn take_back(tools: &Tools, plan: &Plan, started: &Started) {
+    let engine = &tools.engine;
+    let report = |what: &str, result: Result<(), crate::engine::EngineError>| {
+        if let Err(error) = result {
+            tracing::warn!(what, %error, "a failed deployment could not be taken back whole");
+        }
+    };
+    for one in started.containers.values() {
+        report("remove", engine.remove(&one.id).await);
+    }
+    for (network, container) in &started.joined {
+        report("leave", engine.leave(network, container).await);
+    }
+    for live in &started.stopped {
+        report("start again", engine.start(&live.id).await);
+    }
+    if let Some(live) = plan.stop_first.values().next() {
+        // It may have another address now.
+        if let Err(error) = super::switch::refresh(tools, &live.identity.workspace).await {
+            tracing::warn!(%error, "routes could not be refreshed");
+        }
+    }
+}
+
+async fn identity(
+    tools: &Tools,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    slot: Slot,
+    service: &str,
+) -> Result<Identity, DeployError> {
+    let definition = &prepared.project.services[service];
+    let mut name = name(&prepared.project, service);
+    if tools.engine.is_foreign(&name).await? {
+        // Another platform on this engine was first; two containers cannot bear one name.
+        name = format!("{name}.{}", tools.engine.platform());
+    }
+    let awaited = |other: &Service| {
+        let dependency = other.depends_on.get(service);
+        dependency.is_some_and(|one| one.condition == Condition::CompletedSuccessfully)
+    };
+    let mounts_source = definition.mounts.iter().any(|mount| matches!(mount.source, MountSource::Workspace(_)));
+    Ok(Identity {
+        workspace: job.workspace.clone(),
+        service: service.to_owned(),
+        deployment: job.deployment.clone(),
+        release: prepared.release.clone(),
+        spec: prepared.wanted[service].spec.clone(),
+        slot,
+        name,
+        source: mounts_source.then(|| prepared.source.folder.clone()),
+        routes: prepared.routes.get(service).cloned().unwrap_or_default(),
+        one_shot: prepared.project.services.values().any(awaited),
+        restart: definition.restart,
+        stop_grace: definition.stop_grace_period,
+    })
+}
+
+/// Docker's names of the networks that a service joins, with the names it answers to.
+pub fn memberships(platform: &str, project: &Project, service: &str, slot: Slot) -> Vec<(String, Vec<String>)> {
+    let own = [service.to_owned(), name(project, service)];
+    let networks = &project.services[service].networks;
+    let member = |(name, extra): (&String, &Vec<String>)| {
+        let aliases = own.iter().chain(extra).cloned().collect();
+        (network(platform, &project.workspace, name, slot), aliases)
+    };
+    networks.iter().map(member).collect()
+}
+
+fn container(tools: &Tools, prepared: &Prepared, slot: Slot, service: &str, identity: &Identity) -> ContainerSpec {
+    let definition = &prepared.project.services[service];
+    let image = &prepared.images[service];
+    let workspace = &prepared.project.workspace;
+    let platform = tools.engine.platform();
+    let mut mounts: Vec<Mounted> = definition
+        .mounts
+        .iter()
+        .map(|Mount { target, source, read_only }| match source {
+            MountSource::Workspace(path) => Mounted::Folder {
+                source: prepared.source.path.join(path).display().to_string(),
+                target: target.clone(),
+                read_only: true,
+            },
+            MountSource::Host(path) => {
+                Mounted::Folder { source: path.clone(), target: target.clone(), read_only: *read_only }
+            }
+            MountSource::Volume(name) => Mounted::Volume {
+                name: volume(platform, workspace, name),
+                target: target.clone(),
+                read_only: *read_only,
+            },
+            MountSource::Anonymous => Mounted::Anonymous { target: target.clone() },
+            MountSource::Tmpfs => Mounted::Tmpfs { target: target.clone() },
+        })
+        .collect();
+    if let Some(app) = &image.contract.app
+        && !definition.mounts.iter().any(|mount| &mount.target == app)
+    {
+        mounts.push(Mounted::Tmpfs { target: app.clone() });
+    }
+    let mut environment = definition.environment.clone();
+    if let (Some(_), Some(route)) = (image.contract.port, identity.routes.first()) {
+        // The runtime's apps listen where PORT says; the route knows where that must be.
+        environment.entry("PORT".into()).or_insert_with(|| route.port.to_string());
+    }
+    let mut labels: std::collections::HashMap<String, String> = definition.labels.clone().into_iter().collect();
+    labels.extend(identity.labels(platform));
+    ContainerSpec {
+        name: identity.next_name(),
+        image: image.id.clone(),
+        labels,
+        command: definition.command.clone(),
+        entrypoint: definition.entrypoint.clone(),
+        environment,
+        working_dir: definition.working_dir.clone(),
+        user: definition.user.clone(),
+        init: definition.init.unwrap_or(true),
+        stop_signal: definition.stop_signal.clone(),
+        healthcheck: definition.healthcheck.clone(),
+        isolation: definition.isolation.clone(),
+        mounts,
+        ports: definition.ports.clone(),
+        networks: memberships(platform, &prepared.project, service, slot),
+    }
+}

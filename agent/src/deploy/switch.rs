@@ -1,0 +1,156 @@
+//! The switch: the edge sends new requests to the new containers, in one step; then the names follow.
+
+use std::collections::BTreeMap;
+
+use cloudyknight_core::route::Route;
+use cloudyknight_core::workspace::WorkspaceName;
+
+use super::retire::Retirement;
+use super::start::{self, Started};
+use super::{DeployError, Job, Prepared, Tools};
+use crate::edge_link::routes_to;
+use crate::identity::Identity;
+use crate::plan::{Plan, Running};
+use crate::routes::ServiceRoute;
+use crate::settings::Settings;
+
+/// Replaces the routes of the workspace.
+pub async fn routes(tools: &Tools, job: &Job<'_>, plan: &Plan, started: &Started) -> Result<(), DeployError> {
+    let mut live = Vec::new();
+    for kept in plan.keep.values() {
+        let (addresses, _) = tools.engine.addresses(&kept.id).await?;
+        live.extend(address(&addresses, plan.slot.as_str()).map(|ip| (kept.id.as_str(), &kept.identity, ip)));
+    }
+    for one in started.containers.values() {
+        live.extend(one.address.map(|ip| (one.id.as_str(), &one.identity, ip)));
+    }
+    Ok(tools.edge.switch(job.workspace, routes_to(live)).await?)
+}
+
+/// Gives the new containers their names. The routes are switched: from here on nothing is taken back.
+pub async fn promote(
+    tools: &Tools,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    plan: &Plan,
+    started: &Started,
+) -> Result<Retirement, DeployError> {
+    let engine = &tools.engine;
+    for old in &plan.retire {
+        engine.rename(&old.id, &old.identity.retired_name()).await?;
+    }
+    for one in started.containers.values() {
+        engine.rename(&one.id, &one.identity.name).await?;
+        if !one.identity.one_shot {
+            engine.set_restart(&one.id, one.identity.restart).await?;
+        }
+    }
+    let platform = engine.platform();
+    let mut networks = Vec::new();
+    let mut leave = Vec::new();
+    for service in prepared.project.services.keys() {
+        for slot in [plan.slot, plan.slot.other()] {
+            let memberships = start::memberships(platform, &prepared.project, service, slot);
+            networks.extend(memberships.into_iter().map(|(name, _)| name));
+        }
+        if let (Some(kept), false) = (plan.keep.get(service), plan.start.is_empty()) {
+            let old = start::memberships(platform, &prepared.project, service, plan.slot.other());
+            leave.extend(old.into_iter().map(|(name, _)| (name, kept.id.clone())));
+        }
+    }
+    Ok(Retirement {
+        workspace: job.workspace.clone(),
+        containers: plan.retire.clone(),
+        leave,
+        networks,
+        images: prepared.images.values().map(|image| image.id.clone()).collect(),
+        sources: sources(plan, started, prepared),
+    })
+}
+
+/// Source folders that containers of the live release mount.
+fn sources(plan: &Plan, started: &Started, prepared: &Prepared) -> Vec<String> {
+    let kept = plan.keep.values().filter_map(|kept| kept.identity.source.clone());
+    let new = started.containers.values().filter_map(|one| one.identity.source.clone());
+    // The newest is kept in any case: the next release links what it shares with it.
+    kept.chain(new).chain([prepared.source.folder.clone()]).collect()
+}
+
+/// Makes the routes of a workspace again from what runs: after Docker started a container by itself.
+pub async fn refresh(tools: &Tools, workspace: &WorkspaceName) -> Result<(), DeployError> {
+    let routes = recovered(tools, Some(workspace)).await?.remove(workspace).unwrap_or_default();
+    Ok(tools.edge.switch(workspace, routes).await?)
+}
+
+/// The routes to everything that runs, from Docker alone.
+pub async fn recovered(
+    tools: &Tools,
+    workspace: Option<&WorkspaceName>,
+) -> Result<BTreeMap<WorkspaceName, Vec<Route>>, crate::engine::EngineError> {
+    let listed = tools.engine.addressed(workspace).await?;
+    let mut addresses = BTreeMap::new();
+    let mut seen: BTreeMap<WorkspaceName, Vec<_>> = BTreeMap::new();
+    for (one, its) in listed {
+        addresses.insert(one.id.clone(), its);
+        seen.entry(one.identity.workspace.clone()).or_default().push(one);
+    }
+    let routes = |seen| {
+        let running = Running::recover(seen);
+        let slot = running.slot();
+        let live: Vec<(&str, &Identity, _)> = running
+            .live
+            .values()
+            .filter_map(|one| {
+                let ip = address(addresses.get(&one.id)?, slot?.as_str())?;
+                Some((one.id.as_str(), &one.identity, ip))
+            })
+            .collect();
+        routes_to(live)
+    };
+    Ok(seen.into_iter().map(|(workspace, seen)| (workspace, routes(seen))).collect())
+}
+
+/// Its address in a network of the slot, else in any.
+fn address(addresses: &BTreeMap<String, std::net::Ipv4Addr>, slot: &str) -> Option<std::net::Ipv4Addr> {
+    let of_slot = |name: &&String| name.starts_with("cloudyknight-") && name.ends_with(&format!("-{slot}"));
+    let name = addresses.keys().find(of_slot).or_else(|| addresses.keys().next())?;
+    addresses.get(name).copied()
+}
+
+/// Where people find the workspace.
+pub fn urls(settings: &Settings, routes: &BTreeMap<String, Vec<ServiceRoute>>) -> Vec<String> {
+    let mut urls: Vec<String> = routes.values().flatten().flat_map(|route| urls_of(settings, &route.rule)).collect();
+    // Paths before hosts: they answer without a name server.
+    urls.sort_by_key(|url| (!url.starts_with(&settings.edge_url), url.len(), url.clone()));
+    urls.dedup();
+    urls
+}
+
+/// The addresses that a plain rule names; a rule with conditions on both host and path names one for each host.
+fn urls_of(settings: &Settings, rule: &str) -> Vec<String> {
+    let arguments = |matcher: &str| -> Vec<String> {
+        let mut found = Vec::new();
+        for (at, _) in rule.match_indices(&format!("{matcher}(`")) {
+            let before = rule[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '!') {
+                continue;
+            }
+            let inside = rule[at + matcher.len() + 1..].split(')').next().unwrap_or_default();
+            found.extend(inside.split(',').map(|one| one.trim().trim_matches('`').to_owned()));
+        }
+        found
+    };
+    let hosts = arguments("Host");
+    let mut paths = arguments("PathPrefix");
+    if paths.is_empty() {
+        paths = arguments("Path");
+    }
+    let path = paths.first().map_or("/", String::as_str);
+    let Some((scheme, authority)) = settings.edge_url.split_once("://") else { return Vec::new() };
+    let port = authority.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
+    if hosts.is_empty() {
+        vec![format!("{}{path}", settings.edge_url)]
+    } else {
+        hosts.iter().map(|host| format!("{scheme}://{host}{port}{path}")).collect()
+    }
+}

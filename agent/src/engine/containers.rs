@@ -1,0 +1,444 @@
+//! Containers: make, start, look at, rename, stop, remove, run something inside.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::exec::{StartExecOptions, StartExecResults};
+use bollard::models::{
+    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, ContainerUpdateBody, DeviceMapping,
+    EndpointSettings, ExecConfig, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
+    NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StopContainerOptionsBuilder, WaitContainerOptions,
+};
+use cloudyknight_core::workspace::WorkspaceName;
+use futures::{Stream, StreamExt, TryStreamExt};
+
+use super::{Engine, EngineError, sorted, unless};
+use crate::compose::model::{Device, Healthcheck, Isolation, Namespace, Protocol, PublishedPort, Restart};
+use crate::identity::{Identity, WORKSPACE};
+use crate::plan::{Condition, Seen};
+
+/// Everything that decides what a container is.
+#[derive(Clone, Debug)]
+pub struct ContainerSpec {
+    pub name: String,
+    pub image: String,
+    pub labels: HashMap<String, String>,
+    pub command: Option<Vec<String>>,
+    pub entrypoint: Option<Vec<String>>,
+    pub environment: BTreeMap<String, String>,
+    pub working_dir: Option<String>,
+    pub user: Option<String>,
+    pub init: bool,
+    pub stop_signal: Option<String>,
+    pub healthcheck: Healthcheck,
+    pub isolation: Isolation,
+    pub mounts: Vec<Mounted>,
+    pub ports: Vec<PublishedPort>,
+    /// Docker's name of each network to join, with the names it answers to there. The first is its main network.
+    /// None: it has no network, or the host's.
+    pub networks: Vec<(String, Vec<String>)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mounted {
+    /// A folder or file of the host; it must exist.
+    Folder { source: String, target: String, read_only: bool },
+    Volume { name: String, target: String, read_only: bool },
+    Anonymous { target: String },
+    Tmpfs { target: String },
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub code: i64,
+    pub out_of_memory: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    pub text: String,
+    pub is_error: bool,
+}
+
+/// The most processes a container may have: enough for any app, too few for a fork bomb.
+const PIDS_LIMIT: i64 = 4096;
+
+impl Engine {
+    /// The containers of this platform that bear an identity: of one workspace, or of all.
+    pub async fn containers(&self, workspace: Option<&WorkspaceName>) -> Result<Vec<Seen>, EngineError> {
+        Ok(self.addressed(workspace).await?.into_iter().map(|(seen, _)| seen).collect())
+    }
+
+    /// The same, each with its address in every network it is in.
+    pub async fn addressed(
+        &self,
+        workspace: Option<&WorkspaceName>,
+    ) -> Result<Vec<(Seen, BTreeMap<String, Ipv4Addr>)>, EngineError> {
+        let filters = self.ours(workspace.map(|name| (WORKSPACE, name.as_str())));
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let listed = self.docker.list_containers(Some(options)).await;
+        let listed = listed.map_err(|error| EngineError::of("list containers", error))?;
+        Ok(listed.into_iter().filter_map(seen).collect())
+    }
+
+    pub async fn create(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
+        let operation = || format!("make the container `{}`", spec.name);
+        let options = CreateContainerOptionsBuilder::new().name(&spec.name).build();
+        let made = self.docker.create_container(Some(options), body(spec)).await;
+        let id = made.map_err(|error| EngineError::of(operation(), error))?.id;
+        for (network, aliases) in spec.networks.iter().skip(1) {
+            self.join(network, &id, aliases).await?;
+        }
+        Ok(id)
+    }
+
+    pub async fn start(&self, id: &str) -> Result<(), EngineError> {
+        let started = self.docker.start_container(id, None).await;
+        started.map_err(|error| EngineError::of("start a container", error))
+    }
+
+    /// Asks it to stop, and ends it after `grace`.
+    pub async fn stop(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
+        let options = StopContainerOptionsBuilder::new().t(grace.as_secs().min(i32::MAX as u64) as i32).build();
+        let stopped = self.patient.stop_container(id, Some(options)).await;
+        unless(&[304, 404], stopped.map_err(|error| EngineError::of("stop a container", error)))
+    }
+
+    /// Ends and removes it, with its anonymous volumes.
+    pub async fn remove(&self, id: &str) -> Result<(), EngineError> {
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let removed = self.docker.remove_container(id, Some(options)).await;
+        // 409: its removal is already in progress.
+        unless(&[404, 409], removed.map_err(|error| EngineError::of("remove a container", error)))
+    }
+
+    pub async fn rename(&self, id: &str, name: &str) -> Result<(), EngineError> {
+        let options = RenameContainerOptionsBuilder::new().name(name).build();
+        let renamed = self.docker.rename_container(id, options).await;
+        renamed.map_err(|error| EngineError::of(format!("rename a container to `{name}`"), error))
+    }
+
+    /// Whether Docker starts it again by itself. Containers get this only once they are live: until then an exit
+    /// is a failure, and not a reason to try again.
+    pub async fn set_restart(&self, id: &str, restart: Restart) -> Result<(), EngineError> {
+        let update = ContainerUpdateBody { restart_policy: Some(restart_policy(restart)), ..Default::default() };
+        let updated = self.docker.update_container(id, update).await;
+        updated.map_err(|error| EngineError::of("set the restart policy", error))
+    }
+
+    /// How it ended; `None` while it runs.
+    pub async fn outcome(&self, id: &str) -> Result<Option<Outcome>, EngineError> {
+        let state = self.inspect(id).await?.state.unwrap_or_default();
+        let over = !state.running.unwrap_or(false) && state.finished_at.is_some();
+        let started = state.status != Some(bollard::models::ContainerStateStatusEnum::CREATED);
+        Ok((over && started).then(|| Outcome {
+            code: state.exit_code.unwrap_or(-1),
+            out_of_memory: state.oom_killed.unwrap_or(false),
+        }))
+    }
+
+    /// Waits until it has ended and answers its exit code.
+    pub async fn ended(&self, id: &str) -> Result<i64, EngineError> {
+        let mut waiting = self.patient.wait_container(id, None::<WaitContainerOptions>);
+        match waiting.next().await {
+            Some(Ok(ended)) => Ok(ended.status_code),
+            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
+            Some(Err(error)) => Err(EngineError::of("wait for a container", error)),
+            None => Ok(-1),
+        }
+    }
+
+    /// Its address in each network, and the process id of its first process on this host.
+    pub async fn addresses(&self, id: &str) -> Result<(BTreeMap<String, Ipv4Addr>, Option<i64>), EngineError> {
+        let inspected = self.inspect(id).await?;
+        let networks = inspected.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        Ok((ipv4(networks), inspected.state.and_then(|state| state.pid)))
+    }
+
+    /// Removes containers of ours that bear no identity: they installed dependencies for an agent that is gone.
+    pub async fn remove_unidentified(&self) -> Result<(), EngineError> {
+        self.remove_where(|one| Identity::from_labels(&sorted(one.labels.clone())).is_none()).await.map(drop)
+    }
+
+    /// Removes every container of this platform; answers how many there were.
+    pub async fn remove_all_containers(&self) -> Result<usize, EngineError> {
+        self.remove_where(|_| true).await
+    }
+
+    async fn remove_where(&self, which: impl Fn(&ContainerSummary) -> bool) -> Result<usize, EngineError> {
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&self.ours(None)).build();
+        let listed = self.docker.list_containers(Some(options)).await;
+        let listed = listed.map_err(|error| EngineError::of("list containers", error))?;
+        let chosen: Vec<String> = listed.into_iter().filter(which).filter_map(|one| one.id).collect();
+        for id in &chosen {
+            self.remove(id).await?;
+        }
+        Ok(chosen.len())
+    }
+
+    /// Is this name borne by a container that is not this platform's?
+    pub async fn is_foreign(&self, name: &str) -> Result<bool, EngineError> {
+        let labels = match self.inspect(name).await {
+            Ok(inspected) => sorted(inspected.config.and_then(|config| config.labels)),
+            Err(error) if error.is_not_found() => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        Ok(labels.get(crate::identity::PLATFORM).map(String::as_str) != Some(self.platform()))
+    }
+
+    async fn inspect(&self, id: &str) -> Result<bollard::models::ContainerInspectResponse, EngineError> {
+        let inspected = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+        inspected.map_err(|error| EngineError::of("inspect a container", error))
+    }
+
+    /// Runs a command inside and answers its exit code.
+    pub async fn exec(&self, id: &str, command: &[String], limit: Duration) -> Result<i64, EngineError> {
+        let operation = || "run the health check".to_owned();
+        let failed = |error| EngineError::of(operation(), error);
+        let config = ExecConfig {
+            cmd: Some(command.to_vec()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..Default::default()
+        };
+        let run = async {
+            let exec = self.docker.create_exec(id, config).await.map_err(failed)?.id;
+            let attached = self.docker.start_exec(&exec, None::<StartExecOptions>).await.map_err(failed)?;
+            if let StartExecResults::Attached { mut output, .. } = attached {
+                // Its output says nothing that its exit code does not; but it must be read to its end.
+                while output.next().await.is_some() {}
+            }
+            let ended = self.docker.inspect_exec(&exec).await.map_err(failed)?;
+            Ok(ended.exit_code.unwrap_or(-1))
+        };
+        let too_long = |_| EngineError::TooLong { operation: operation(), limit };
+        tokio::time::timeout(limit, run).await.map_err(too_long)?
+    }
+
+    /// The last lines of its log, and with `follow` all that come after.
+    pub fn logs(
+        &self,
+        id: &str,
+        tail: Option<usize>,
+        follow: bool,
+    ) -> impl Stream<Item = Result<LogLine, EngineError>> + Send + use<> {
+        let tail = tail.map_or("all".to_owned(), |lines| lines.to_string());
+        let options =
+            LogsOptionsBuilder::new().stdout(true).stderr(true).follow(follow).tail(&tail).build();
+        let (docker, id) = (self.patient.clone(), id.to_owned());
+        async_stream(docker, id, options)
+    }
+
+    /// The last `lines` lines of its log; what cannot be read is left out.
+    pub async fn log_tail(&self, id: &str, lines: usize) -> Vec<String> {
+        let read = self.logs(id, Some(lines), false).map_ok(|line| line.text);
+        let lines: Vec<Result<String, EngineError>> = read.take(lines * 2).collect().await;
+        lines.into_iter().filter_map(Result::ok).collect()
+    }
+}
+
+/// Docker's log stream with its client owned by the stream.
+fn async_stream(
+    docker: bollard::Docker,
+    id: String,
+    options: bollard::query_parameters::LogsOptions,
+) -> impl Stream<Item = Result<LogLine, EngineError>> + Send {
+    let (sender, receiver) = tokio::sync::mpsc::channel(64);
+    tokio::spawn(async move {
+        let mut logs = docker.logs(&id, Some(options));
+        while let Some(piece) = logs.next().await {
+            let line = piece.map(line).map_err(|error| EngineError::of("read a log", error));
+            if sender.send(line).await.is_err() {
+                return;
+            }
+        }
+    });
+    futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) })
+}
+
+fn line(output: LogOutput) -> LogLine {
+    let is_error = matches!(output, LogOutput::StdErr { .. });
+    let text = String::from_utf8_lossy(output.as_ref()).trim_end_matches(['\r', '\n']).to_owned();
+    LogLine { text, is_error }
+}
+
+fn seen(container: ContainerSummary) -> Option<(Seen, BTreeMap<String, Ipv4Addr>)> {
+    let identity = Identity::from_labels(&sorted(container.labels))?;
+    let condition = match container.state? {
+        ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::PAUSED => Condition::Running,
+        ContainerSummaryStateEnum::RESTARTING => Condition::Restarting,
+        ContainerSummaryStateEnum::EXITED => Condition::Exited { code: exit_code(container.status.as_deref()) },
+        _ => Condition::Inert,
+    };
+    let name = container.names?.first()?.trim_start_matches('/').to_owned();
+    let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    Some((Seen { id: container.id?, name, identity, condition }, ipv4(networks)))
+}
+
+/// A listing tells the exit code only in words: `Exited (137) 2 minutes ago`.
+fn exit_code(status: Option<&str>) -> i64 {
+    let code = status.and_then(|status| status.split(['(', ')']).nth(1));
+    code.and_then(|code| code.parse().ok()).unwrap_or(-1)
+}
+
+fn ipv4(networks: HashMap<String, EndpointSettings>) -> BTreeMap<String, Ipv4Addr> {
+    let address = |settings: EndpointSettings| settings.ip_address?.parse().ok();
+    networks.into_iter().filter_map(|(name, settings)| Some((name, address(settings)?))).collect()
+}
+
+fn body(spec: &ContainerSpec) -> ContainerCreateBody {
+    let first = spec.networks.first();
+    let endpoints = first.map(|(network, aliases)| {
+        let endpoint = EndpointSettings { aliases: Some(aliases.clone()), ..Default::default() };
+        HashMap::from([(network.clone(), endpoint)])
+    });
+    ContainerCreateBody {
+        image: Some(spec.image.clone()),
+        cmd: spec.command.clone(),
+        entrypoint: spec.entrypoint.clone(),
+        env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        labels: Some(spec.labels.clone()),
+        working_dir: spec.working_dir.clone(),
+        user: spec.user.clone(),
+        stop_signal: spec.stop_signal.clone(),
+        healthcheck: health_config(&spec.healthcheck),
+        exposed_ports: Some(spec.ports.iter().map(port_key).collect()),
+        networking_config: Some(NetworkingConfig { endpoints_config: endpoints }),
+        host_config: Some(HostConfig {
+            init: Some(spec.init),
+            network_mode: Some(first.map_or_else(|| without_network(&spec.isolation), |(network, _)| network.clone())),
+            restart_policy: Some(restart_policy(Restart::No)),
+            mounts: Some(spec.mounts.iter().filter_map(mount).collect()),
+            tmpfs: Some(spec.mounts.iter().filter_map(tmpfs).collect()),
+            port_bindings: Some(port_bindings(&spec.ports)),
+            security_opt: Some(security(&spec.isolation)),
+            privileged: Some(spec.isolation.privileged),
+            cap_add: Some(spec.isolation.cap_add.clone()),
+            cap_drop: Some(spec.isolation.cap_drop.clone()),
+            devices: Some(spec.isolation.devices.iter().map(device).collect()),
+            readonly_rootfs: Some(spec.isolation.read_only),
+            pid_mode: host(&spec.isolation, Namespace::Pid),
+            ipc_mode: host(&spec.isolation, Namespace::Ipc),
+            uts_mode: host(&spec.isolation, Namespace::Uts),
+            userns_mode: host(&spec.isolation, Namespace::User),
+            cgroupns_mode: spec
+                .isolation
+                .host_namespaces
+                .contains(&Namespace::Cgroup)
+                .then_some(HostConfigCgroupnsModeEnum::HOST),
+            pids_limit: Some(PIDS_LIMIT),
+            log_config: Some(HostConfigLogConfig {
+                typ: Some("json-file".to_owned()),
+                config: Some(HashMap::from([
+                    ("max-size".to_owned(), "10m".to_owned()),
+                    ("max-file".to_owned(), "3".to_owned()),
+                ])),
+            }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn without_network(isolation: &Isolation) -> String {
+    let host = isolation.host_namespaces.contains(&Namespace::Network);
+    if host { "host".to_owned() } else { "none".to_owned() }
+}
+
+fn host(isolation: &Isolation, namespace: Namespace) -> Option<String> {
+    isolation.host_namespaces.contains(&namespace).then(|| "host".to_owned())
+}
+
+/// What the file asks for, and that no program in the container gains rights it was not started with.
+fn security(isolation: &Isolation) -> Vec<String> {
+    let mut options = isolation.security_opt.clone();
+    if !isolation.privileged && !options.iter().any(|option| option.starts_with("no-new-privileges")) {
+        options.push("no-new-privileges".to_owned());
+    }
+    options
+}
+
+fn device(device: &Device) -> DeviceMapping {
+    DeviceMapping {
+        path_on_host: Some(device.host.clone()),
+        path_in_container: Some(device.container.clone()),
+        cgroup_permissions: Some(device.permissions.clone()),
+    }
+}
+
+fn mount(mounted: &Mounted) -> Option<Mount> {
+    let plain = |typ, source: Option<&String>, target: &String, read_only| Mount {
+        typ: Some(typ),
+        source: source.cloned(),
+        target: Some(target.clone()),
+        read_only: Some(read_only),
+        ..Default::default()
+    };
+    Some(match mounted {
+        Mounted::Folder { source, target, read_only } => plain(MountType::BIND, Some(source), target, *read_only),
+        Mounted::Volume { name, target, read_only } => plain(MountType::VOLUME, Some(name), target, *read_only),
+        Mounted::Anonymous { target } => plain(MountType::VOLUME, None, target, false),
+        Mounted::Tmpfs { .. } => return None,
+    })
+}
+
+/// Not one of the mounts: only here can it be said that programs in it may be run.
+fn tmpfs(mounted: &Mounted) -> Option<(String, String)> {
+    match mounted {
+        Mounted::Tmpfs { target } => Some((target.clone(), "rw,exec,nosuid,nodev,mode=1777".to_owned())),
+        Mounted::Folder { .. } | Mounted::Volume { .. } | Mounted::Anonymous { .. } => None,
+    }
+}
+
+fn port_key(port: &PublishedPort) -> String {
+    let protocol = match port.protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    format!("{}/{protocol}", port.target)
+}
+
+fn port_bindings(ports: &[PublishedPort]) -> HashMap<String, Option<Vec<PortBinding>>> {
+    let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+    for port in ports {
+        let binding = PortBinding {
+            host_ip: port.host_ip.map(|address| address.to_string()),
+            host_port: port.published.map(|port| port.to_string()),
+        };
+        bindings.entry(port_key(port)).or_default().get_or_insert_default().push(binding);
+    }
+    bindings
+}
+
+fn restart_policy(restart: Restart) -> RestartPolicy {
+    let (name, retries) = match restart {
+        Restart::Unset | Restart::UnlessStopped => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
+        Restart::No => (RestartPolicyNameEnum::NO, None),
+        Restart::Always => (RestartPolicyNameEnum::ALWAYS, None),
+        Restart::OnFailure { max_retries } => (RestartPolicyNameEnum::ON_FAILURE, max_retries),
+    };
+    RestartPolicy { name: Some(name), maximum_retry_count: retries.map(i64::from) }
+}
+
+fn health_config(check: &Healthcheck) -> Option<HealthConfig> {
+    let nanoseconds = |time: &Option<Duration>| time.map(|time| time.as_nanos().min(i64::MAX as u128) as i64);
+    match check {
+        Healthcheck::Inherit => None,
+        Healthcheck::Disabled => Some(HealthConfig { test: Some(vec!["NONE".into()]), ..Default::default() }),
+        Healthcheck::Check { test, interval, timeout, retries, start_period } => Some(HealthConfig {
+            test: Some(test.clone()),
+            interval: nanoseconds(interval),
+            timeout: nanoseconds(timeout),
+            retries: retries.map(i64::from),
+            start_period: nanoseconds(start_period),
+            ..Default::default()
+        }),
+    }
+}

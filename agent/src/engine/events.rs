@@ -1,0 +1,34 @@
+//! What Docker does by itself: containers that die and containers that it starts again.
+
+use bollard::query_parameters::EventsOptionsBuilder;
+use cloudyknight_core::workspace::WorkspaceName;
+use futures::{Stream, StreamExt};
+
+use super::{Engine, EngineError};
+use crate::identity::WORKSPACE;
+
+/// Something happened to a container of this workspace that we may not have done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    pub workspace: WorkspaceName,
+    pub action: String,
+}
+
+impl Engine {
+    /// Starts, ends and removals of our containers, from now on, until the connection ends.
+    pub fn happenings(&self) -> impl Stream<Item = Result<Happened, EngineError>> + '_ {
+        let mut filters = self.ours(None);
+        filters.insert("type".into(), vec!["container".into()]);
+        filters.insert("event".into(), vec!["start".into(), "die".into(), "destroy".into()]);
+        let options = EventsOptionsBuilder::new().filters(&filters).build();
+        self.patient.events(Some(options)).filter_map(|event| async {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => return Some(Err(EngineError::of("follow events", error))),
+            };
+            let attributes = event.actor?.attributes?;
+            let workspace = attributes.get(WORKSPACE)?.parse().ok()?;
+            Some(Ok(Happened { workspace, action: event.action.unwrap_or_default() }))
+        })
+    }
+}

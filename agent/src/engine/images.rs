@@ -1,0 +1,183 @@
+//! Images: look at, pull, build, make of a container.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bollard::models::ContainerConfig;
+use bollard::query_parameters::{
+    BuildImageOptionsBuilder, CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder,
+    RemoveImageOptionsBuilder,
+};
+use bytes::Bytes;
+use cloudyknight_core::workspace::WorkspaceName;
+use futures::{StreamExt, TryStreamExt};
+
+use super::{Engine, EngineError, sorted, unless};
+
+/// What the planner needs to know of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageFacts {
+    pub id: String,
+    pub labels: BTreeMap<String, String>,
+    /// TCP ports of its `EXPOSE`.
+    pub ports: Vec<u16>,
+    /// As for the Docker API; `None` when it has none.
+    pub healthcheck: Option<Vec<String>>,
+}
+
+/// Lines of a build's output that are kept for an error.
+const LOG_LINES: usize = 40;
+
+impl Engine {
+    /// `None` when the engine has no such image.
+    pub async fn image(&self, name: &str) -> Result<Option<ImageFacts>, EngineError> {
+        let inspected = match self.docker.inspect_image(name).await {
+            Ok(inspected) => inspected,
+            Err(error) => {
+                let error = EngineError::of(format!("inspect the image `{name}`"), error);
+                return if error.is_not_found() { Ok(None) } else { Err(error) };
+            }
+        };
+        let config = inspected.config.unwrap_or_default();
+        let tcp = |port: String| port.strip_suffix("/tcp")?.parse().ok();
+        let test = config.healthcheck.and_then(|check| check.test);
+        Ok(Some(ImageFacts {
+            id: inspected.id.unwrap_or_default(),
+            labels: sorted(config.labels),
+            ports: config.exposed_ports.unwrap_or_default().into_iter().filter_map(tcp).collect(),
+            healthcheck: test.filter(|test| test.first().is_some_and(|kind| kind != "NONE")),
+        }))
+    }
+
+    pub async fn pull(&self, name: &str, limit: Duration) -> Result<(), EngineError> {
+        let operation = format!("pull the image `{name}`");
+        // Without a tag Docker would pull every tag there is.
+        let tagged = name.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
+        let full = if tagged { name.to_owned() } else { format!("{name}:latest") };
+        let options = CreateImageOptionsBuilder::new().from_image(&full).build();
+        let pulled = self.patient.create_image(Some(options), None, None).try_for_each(|_| async { Ok(()) });
+        let pulled = tokio::time::timeout(limit, pulled).await;
+        let pulled = pulled.map_err(|_| EngineError::TooLong { operation: operation.clone(), limit })?;
+        pulled.map_err(|error| match error {
+            // A failure in the middle of the answer: its text is all there is.
+            bollard::errors::Error::DockerStreamError { error } => {
+                EngineError::Refused { operation: operation.clone(), message: error, status: 500 }
+            }
+            other => EngineError::of(operation.clone(), other),
+        })
+    }
+
+    /// Builds `tag` of a tar archive.
+    #[allow(clippy::too_many_arguments)]
+    pub async fn build(
+        &self,
+        tag: &str,
+        workspace: &WorkspaceName,
+        archive: Bytes,
+        dockerfile: &str,
+        args: &BTreeMap<String, String>,
+        target: Option<&str>,
+        limit: Duration,
+    ) -> Result<(), EngineError> {
+        let args: HashMap<String, String> = args.clone().into_iter().collect();
+        let labels = HashMap::from([
+            (crate::identity::PLATFORM, self.platform.as_str()),
+            (crate::identity::WORKSPACE, workspace.as_str()),
+        ]);
+        let mut options = BuildImageOptionsBuilder::new()
+            .t(tag)
+            .dockerfile(dockerfile)
+            .rm(true)
+            .forcerm(true)
+            .buildargs(&args)
+            .labels(&labels);
+        if let Some(target) = target {
+            options = options.target(target);
+        }
+        let mut log: Vec<String> = Vec::new();
+        let body = bollard::body_full(archive);
+        let build = async {
+            let mut steps = self.patient.build_image(options.build(), None, Some(body));
+            while let Some(step) = steps.next().await {
+                match step {
+                    Ok(step) => {
+                        let text = step.stream.unwrap_or_default();
+                        log.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
+                        let surplus = log.len().saturating_sub(LOG_LINES);
+                        log.drain(..surplus);
+                        if let Some(message) = step.error_detail.and_then(|detail| detail.message) {
+                            return Err(EngineError::Build { message, log: std::mem::take(&mut log) });
+                        }
+                    }
+                    Err(bollard::errors::Error::DockerStreamError { error }) => {
+                        return Err(EngineError::Build { message: error, log: std::mem::take(&mut log) });
+                    }
+                    Err(bollard::errors::Error::DockerResponseServerError { message, .. }) => {
+                        return Err(EngineError::Build { message, log: std::mem::take(&mut log) });
+                    }
+                    Err(other) => return Err(EngineError::of("build an image", other)),
+                }
+            }
+            Ok(())
+        };
+        let too_long = |_| EngineError::TooLong { operation: "the image build".to_owned(), limit };
+        tokio::time::timeout(limit, build).await.map_err(too_long)?
+    }
+
+    /// Makes an image of a stopped container; it starts like the image `like`, whatever the container ran.
+    pub async fn commit(
+        &self,
+        container: &str,
+        repository: &str,
+        tag: &str,
+        like: &str,
+        labels: HashMap<String, String>,
+    ) -> Result<(), EngineError> {
+        let operation = || format!("make the image `{repository}:{tag}`");
+        let inspected = self.docker.inspect_image(like).await.map_err(|e| EngineError::of(operation(), e))?;
+        let like = inspected.config.unwrap_or_default();
+        let mut own = like.labels.unwrap_or_default();
+        own.extend(labels);
+        let config = ContainerConfig {
+            cmd: like.cmd,
+            entrypoint: like.entrypoint,
+            env: like.env,
+            working_dir: like.working_dir,
+            user: like.user,
+            exposed_ports: like.exposed_ports,
+            volumes: like.volumes,
+            healthcheck: like.healthcheck,
+            stop_signal: like.stop_signal,
+            labels: Some(own),
+            ..Default::default()
+        };
+        let options =
+            CommitContainerOptionsBuilder::new().container(container).repo(repository).tag(tag).pause(false);
+        let made = self.patient.commit_container(options.build(), config).await;
+        made.map(drop).map_err(|error| EngineError::of(operation(), error))
+    }
+
+    /// Names and ids of the images that this platform made: for one workspace, or for all.
+    pub async fn own_images(
+        &self,
+        workspace: Option<&WorkspaceName>,
+    ) -> Result<Vec<(String, String)>, EngineError> {
+        let filters = self.ours(workspace.map(|name| (crate::identity::WORKSPACE, name.as_str())));
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let listed = self.docker.list_images(Some(options)).await;
+        let listed = listed.map_err(|error| EngineError::of("list images", error))?;
+        let named = |image: bollard::models::ImageSummary| {
+            let name = image.repo_tags.first().unwrap_or(&image.id).clone();
+            (name, image.id)
+        };
+        Ok(listed.into_iter().map(named).collect())
+    }
+
+    /// Removes an image, unless a container uses it.
+    pub async fn remove_image(&self, name: &str) -> Result<(), EngineError> {
+        let options = RemoveImageOptionsBuilder::new().build();
+        let removed = self.docker.remove_image(name, Some(options), None).await;
+        // 409: a container still uses it.
+        unless(&[404, 409], removed.map(drop).map_err(|e| EngineError::of(format!("remove the image `{name}`"), e)))
+    }
+}

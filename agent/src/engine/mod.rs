@@ -1,0 +1,110 @@
+//! The container engine, behind the few operations that we need, in our words. Docker's API today; what is asked
+//! here is what any engine with images, networks and containers can do.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bollard::Docker;
+
+mod containers;
+mod events;
+mod images;
+mod networks;
+
+pub use containers::{ContainerSpec, LogLine, Mounted, Outcome};
+pub use events::Happened;
+pub use images::ImageFacts;
+
+#[derive(Clone, Debug)]
+pub struct Engine {
+    docker: Docker,
+    /// Builds and installs answer for minutes; everything else must not.
+    patient: Docker,
+    platform: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("Docker does not answer")]
+    Unreachable(#[source] bollard::errors::Error),
+    #[error("Docker could not {operation}: {message}")]
+    Refused { operation: String, message: String, status: u16 },
+    #[error("{operation} took longer than {} s", .limit.as_secs())]
+    TooLong { operation: String, limit: Duration },
+    #[error("the image build failed: {message}")]
+    Build { message: String, log: Vec<String> },
+    #[error("all {0} networks of the pool are taken")]
+    NoSubnet(usize),
+}
+
+impl EngineError {
+    pub(crate) fn of(operation: impl Into<String>, error: bollard::errors::Error) -> Self {
+        match error {
+            bollard::errors::Error::DockerResponseServerError { status_code, message } => {
+                Self::Refused { operation: operation.into(), message, status: status_code }
+            }
+            other => Self::Unreachable(other),
+        }
+    }
+
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// Will the same call succeed once Docker is back?
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
+    }
+}
+
+/// Docker answers 304 where nothing had to be done, and 404 or 409 where somebody was faster.
+fn unless(codes: &[u16], result: Result<(), EngineError>) -> Result<(), EngineError> {
+    match result {
+        Err(EngineError::Refused { status, .. }) if codes.contains(&status) => Ok(()),
+        other => other,
+    }
+}
+
+impl Engine {
+    /// `host` as in `DOCKER_HOST`; `None` for the local socket. Does not wait for Docker to answer.
+    pub fn connect(host: Option<&str>, platform: &str) -> Result<Self, EngineError> {
+        let open = |seconds| match host {
+            None => Docker::connect_with_unix(DEFAULT_SOCKET, seconds, bollard::API_DEFAULT_VERSION),
+            Some(host) if host.starts_with("unix://") => {
+                Docker::connect_with_unix(host, seconds, bollard::API_DEFAULT_VERSION)
+            }
+            Some(host) => Docker::connect_with_http(host, seconds, bollard::API_DEFAULT_VERSION),
+        };
+        let docker = open(60).map_err(EngineError::Unreachable)?;
+        let patient = open(3600).map_err(EngineError::Unreachable)?;
+        Ok(Self { docker, patient, platform: platform.to_owned() })
+    }
+
+    /// Waits for Docker to answer and agrees on a version of its API.
+    pub async fn ready(&mut self) -> Result<String, EngineError> {
+        self.docker = self.docker.clone().negotiate_version().await.map_err(EngineError::Unreachable)?;
+        self.patient = self.patient.clone().negotiate_version().await.map_err(EngineError::Unreachable)?;
+        let version = self.docker.version().await.map_err(EngineError::Unreachable)?;
+        Ok(version.version.unwrap_or_default())
+    }
+
+    pub async fn ping(&self) -> Result<(), EngineError> {
+        self.docker.ping().await.map(drop).map_err(EngineError::Unreachable)
+    }
+
+    pub fn platform(&self) -> &str {
+        &self.platform
+    }
+
+    fn ours(&self, more: Option<(&str, &str)>) -> HashMap<String, Vec<String>> {
+        let mut labels = vec![format!("{}={}", crate::identity::PLATFORM, self.platform)];
+        labels.extend(more.map(|(key, value)| format!("{key}={value}")));
+        HashMap::from([("label".to_owned(), labels)])
+    }
+}
+
+const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
+
+fn sorted(labels: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
+    labels.unwrap_or_default().into_iter().collect()
+}

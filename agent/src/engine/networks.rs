@@ -1,0 +1,171 @@
+//! Networks and volumes of workspaces.
+//!
+//! Docker's own address pools hold about thirty networks. Ours are small and many: 32 addresses each, out of one
+//! private /16 that the operator can choose.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bollard::models::{
+    EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
+    VolumeCreateRequest,
+};
+use bollard::query_parameters::{
+    ListNetworksOptions, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptions,
+};
+use cloudyknight_core::workspace::WorkspaceName;
+
+use super::{Engine, EngineError, unless};
+use crate::compose::model::NamedVolume;
+use crate::identity::{PLATFORM, WORKSPACE};
+
+/// A /27 each.
+const ADDRESSES: usize = 32;
+
+impl Engine {
+    /// Makes the network unless it is there. Answers whether it was made now.
+    pub async fn ensure_network(
+        &self,
+        name: &str,
+        workspace: &WorkspaceName,
+        pool: [u8; 2],
+        internal: bool,
+    ) -> Result<bool, EngineError> {
+        let operation = || format!("make the network `{name}`");
+        let mut refused: BTreeSet<String> = BTreeSet::new();
+        loop {
+            let (exists, taken) = self.look(name).await?;
+            if exists {
+                return Ok(false);
+            }
+            let subnets = 65_536 / ADDRESSES;
+            let free = (0..subnets).map(|n| subnet(pool, n)).find(|s| !taken.contains(s) && !refused.contains(s));
+            let subnet = free.ok_or(EngineError::NoSubnet(subnets))?;
+            let request = NetworkCreateRequest {
+                name: name.to_owned(),
+                driver: Some("bridge".to_owned()),
+                internal: Some(internal),
+                ipam: Some(Ipam {
+                    config: Some(vec![IpamConfig { subnet: Some(subnet.clone()), ..Default::default() }]),
+                    ..Default::default()
+                }),
+                labels: Some(self.owned_by(workspace)),
+                ..Default::default()
+            };
+            match self.docker.create_network(request).await.map_err(|error| EngineError::of(operation(), error)) {
+                Ok(_) => return Ok(true),
+                // Another deployment, platform or route of the host was faster to take this range, or this name.
+                Err(EngineError::Refused { message, .. })
+                    if message.contains("overlap") || message.contains("already exists") =>
+                {
+                    refused.insert(subnet);
+                }
+                Err(other) => return Err(other),
+            }
+        }
+    }
+
+    /// Is a network of this name there, and which subnets are taken?
+    async fn look(&self, name: &str) -> Result<(bool, BTreeSet<String>), EngineError> {
+        let listed = self.docker.list_networks(None::<ListNetworksOptions>).await;
+        let listed = listed.map_err(|error| EngineError::of("list networks", error))?;
+        let exists = listed.iter().any(|network| network.name.as_deref() == Some(name));
+        let configs = listed.into_iter().filter_map(|network| network.ipam?.config).flatten();
+        Ok((exists, configs.filter_map(|config| config.subnet).collect()))
+    }
+
+    pub async fn network_exists(&self, name: &str) -> Result<bool, EngineError> {
+        Ok(self.look(name).await?.0)
+    }
+
+    pub async fn join(&self, network: &str, container: &str, aliases: &[String]) -> Result<(), EngineError> {
+        let request = NetworkConnectRequest {
+            container: container.to_owned(),
+            endpoint_config: Some(EndpointSettings { aliases: Some(aliases.to_vec()), ..Default::default() }),
+        };
+        let joined = self.docker.connect_network(network, request).await;
+        let joined = joined.map_err(|error| EngineError::of(format!("join the network `{network}`"), error));
+        match joined {
+            Err(EngineError::Refused { message, .. }) if message.contains("already exists in network") => Ok(()),
+            other => other,
+        }
+    }
+
+    pub async fn leave(&self, network: &str, container: &str) -> Result<(), EngineError> {
+        let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        let left = self.docker.disconnect_network(network, request).await;
+        let left = left.map_err(|error| EngineError::of(format!("leave the network `{network}`"), error));
+        match left {
+            Err(EngineError::Refused { message, .. }) if message.contains("is not connected") => Ok(()),
+            other => unless(&[404], other),
+        }
+    }
+
+    /// The networks of one workspace, or all of this platform's.
+    pub async fn networks(&self, workspace: Option<&WorkspaceName>) -> Result<Vec<String>, EngineError> {
+        let filters = self.ours(workspace.map(|name| (WORKSPACE, name.as_str())));
+        let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+        let listed = self.docker.list_networks(Some(options)).await;
+        let listed = listed.map_err(|error| EngineError::of("list networks", error))?;
+        Ok(listed.into_iter().filter_map(|network| network.name).collect())
+    }
+
+    pub async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        let removed = self.docker.remove_network(name).await;
+        unless(&[404], removed.map_err(|error| EngineError::of(format!("remove the network `{name}`"), error)))
+    }
+
+    pub async fn ensure_volume(
+        &self,
+        name: &str,
+        workspace: &WorkspaceName,
+        volume: &NamedVolume,
+    ) -> Result<(), EngineError> {
+        let mut labels = self.owned_by(workspace);
+        labels.extend(volume.labels.clone());
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            driver: volume.driver.clone(),
+            driver_opts: Some(volume.driver_opts.clone().into_iter().collect()),
+            labels: Some(labels),
+            ..Default::default()
+        };
+        let made = self.docker.create_volume(request).await;
+        made.map(drop).map_err(|error| EngineError::of(format!("make the volume `{name}`"), error))
+    }
+
+    pub async fn own_volumes(&self) -> Result<Vec<String>, EngineError> {
+        let options = ListVolumesOptionsBuilder::new().filters(&self.ours(None)).build();
+        let listed = self.docker.list_volumes(Some(options)).await;
+        let listed = listed.map_err(|error| EngineError::of("list volumes", error))?;
+        Ok(listed.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
+    }
+
+    pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        let removed = self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await;
+        unless(&[404], removed.map_err(|error| EngineError::of(format!("remove the volume `{name}`"), error)))
+    }
+
+    fn owned_by(&self, workspace: &WorkspaceName) -> HashMap<String, String> {
+        HashMap::from([
+            (PLATFORM.to_owned(), self.platform.clone()),
+            (WORKSPACE.to_owned(), workspace.to_string()),
+        ])
+    }
+}
+
+fn subnet(pool: [u8; 2], n: usize) -> String {
+    let offset = n * ADDRESSES;
+    format!("{}.{}.{}.{}/27", pool[0], pool[1], offset / 256, offset % 256)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn subnets_follow_each_other_and_stay_in_the_pool() {
+        let subnet = |n| super::subnet([10, 213], n);
+        assert_eq!(subnet(0), "10.213.0.0/27");
+        assert_eq!(subnet(7), "10.213.0.224/27");
+        assert_eq!(subnet(8), "10.213.1.0/27");
+        assert_eq!(subnet(2047), "10.213.255.224/27");
+    }
+}

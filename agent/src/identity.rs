@@ -1,0 +1,99 @@
+//! What a container of ours is: written into its labels when it is made, and read back when the agent starts
+//! again. Docker is the only memory of what runs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::Duration;
+
+use cloudyknight_core::manifest::ReleaseDigest;
+use cloudyknight_core::workspace::WorkspaceName;
+use serde::{Deserialize, Serialize};
+
+use crate::compose::model::Restart;
+use crate::routes::ServiceRoute;
+
+pub const PLATFORM: &str = "cloudyknight.platform";
+pub const WORKSPACE: &str = "cloudyknight.workspace";
+const IDENTITY: &str = "cloudyknight.identity";
+
+/// Deployments of one workspace sort by their id: it starts with the time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeploymentId(pub String);
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A workspace has two sets of networks; each deployment takes the one that the live release does not use, so
+/// that services of two releases never meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slot {
+    Blue,
+    Green,
+}
+
+impl Slot {
+    pub fn other(self) -> Self {
+        match self {
+            Self::Blue => Self::Green,
+            Self::Green => Self::Blue,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Blue => "blue",
+            Self::Green => "green",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub workspace: WorkspaceName,
+    pub service: String,
+    pub deployment: DeploymentId,
+    pub release: ReleaseDigest,
+    /// Digest of everything that made this container what it is; equal specs need no new container.
+    pub spec: String,
+    pub slot: Slot,
+    /// The name it bears while it is live.
+    pub name: String,
+    /// Folder below the agent's source directory that it mounts.
+    pub source: Option<String>,
+    pub routes: Vec<ServiceRoute>,
+    /// A service that is done when it exits with 0, and then counts as running.
+    pub one_shot: bool,
+    /// Its restart policy once it is live.
+    pub restart: Restart,
+    pub stop_grace: Option<Duration>,
+}
+
+impl Identity {
+    pub fn labels(&self, platform: &str) -> HashMap<String, String> {
+        HashMap::from([
+            (PLATFORM.to_owned(), platform.to_owned()),
+            (WORKSPACE.to_owned(), self.workspace.to_string()),
+            (IDENTITY.to_owned(), serde_json::to_string(self).expect("an identity is plain data")),
+        ])
+    }
+
+    /// `None` for a container that bears no readable identity: an intermediate one, or a newer platform's.
+    pub fn from_labels(labels: &BTreeMap<String, String>) -> Option<Self> {
+        serde_json::from_str(labels.get(IDENTITY)?).ok()
+    }
+
+    /// Its name until the switch.
+    pub fn next_name(&self) -> String {
+        format!("{}.next-{}", self.name, self.deployment)
+    }
+
+    /// Its name after the switch to its successor, until it is gone.
+    pub fn retired_name(&self) -> String {
+        format!("{}.retired-{}", self.name, self.deployment)
+    }
+}

@@ -1,0 +1,156 @@
+//! The agent's inbox: commands from the queue and wake-ups from inside, one reconcile a workspace at a time,
+//! several workspaces at once.
+//!
+//! A command stays in flight until its reconcile is done, and is kept so by a heartbeat: an agent that dies gives
+//! it back. What arrives for a workspace that is being reconciled is remembered as one more look.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cloudyknight_core::command::{Cause, Command};
+use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::queue::{Message, Queue, Receipt};
+
+use crate::reconcile::{Next, Reconciler};
+
+pub struct Inbox {
+    commands: Arc<dyn Queue>,
+    reconciler: Arc<Reconciler>,
+    desks: Mutex<HashMap<WorkspaceName, Desk>>,
+}
+
+/// What waits for one workspace. There is one while, and only while, a task works on it.
+#[derive(Default)]
+struct Desk {
+    /// Why to look again; `None` when the running reconcile is the last one asked for.
+    again: Option<Cause>,
+    receipts: Vec<Receipt>,
+}
+
+const BATCH: usize = 10;
+const POLL: Duration = Duration::from_secs(20);
+const VISIBILITY: Duration = Duration::from_secs(60);
+const HEARTBEAT: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Inbox {
+    pub fn new(commands: Arc<dyn Queue>, reconciler: Arc<Reconciler>) -> Arc<Self> {
+        Arc::new(Self { commands, reconciler, desks: Mutex::default() })
+    }
+
+    /// Receives commands until it is dropped.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            match self.commands.receive(BATCH, POLL, VISIBILITY).await {
+                Ok(messages) => {
+                    for message in messages {
+                        self.take(message).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = crate::deploy::with_causes(&error), "no commands can be received");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn take(self: &Arc<Self>, message: Message) {
+        match Command::from_json(&message.body) {
+            Ok(command) => self.put(command.workspace, command.cause, Some(message.receipt)),
+            Err(error) => {
+                // It stays on the queue until it has come too often, and then is a dead letter that people see.
+                let error = crate::deploy::with_causes(&error);
+                tracing::warn!(message = message.id, error, "a command is not understood");
+                if let Err(error) = self.commands.extend(&message.receipt, PAUSE).await {
+                    tracing::warn!(error = crate::deploy::with_causes(&error), "it comes back later than it could");
+                }
+            }
+        }
+    }
+
+    /// Has a look taken at a workspace, now or right after the running one.
+    pub fn wake(self: &Arc<Self>, workspace: WorkspaceName, cause: Cause) {
+        self.put(workspace, cause, None);
+    }
+
+    pub fn is_busy(&self, workspace: &WorkspaceName) -> bool {
+        self.lock().contains_key(workspace)
+    }
+
+    fn put(self: &Arc<Self>, workspace: WorkspaceName, cause: Cause, receipt: Option<Receipt>) {
+        let mut desks = self.lock();
+        let is_new = !desks.contains_key(&workspace);
+        let desk = desks.entry(workspace.clone()).or_default();
+        desk.again = Some(cause);
+        desk.receipts.extend(receipt);
+        if is_new {
+            tokio::spawn(self.clone().work(workspace));
+        }
+    }
+
+    /// Reconciles one workspace for as long as there is a reason to.
+    async fn work(self: Arc<Self>, workspace: WorkspaceName) {
+        let heartbeat = self.clone().keep_in_flight(workspace.clone());
+        let _heartbeat = AbortOnDrop(tokio::spawn(heartbeat));
+        loop {
+            let (cause, covered) = {
+                let mut desks = self.lock();
+                let Some(desk) = desks.get_mut(&workspace) else { return };
+                let Some(cause) = desk.again.take() else {
+                    desks.remove(&workspace);
+                    return;
+                };
+                (cause, desk.receipts.clone())
+            };
+            match self.reconciler.reconcile(&workspace, cause.clone()).await {
+                Next::Done => self.finish(&workspace, covered).await,
+                Next::RetryAfter(pause) => {
+                    tokio::time::sleep(pause).await;
+                    if let Some(desk) = self.lock().get_mut(&workspace) {
+                        desk.again.get_or_insert(cause);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the commands that the last reconcile answered off the queue.
+    async fn finish(&self, workspace: &WorkspaceName, covered: Vec<Receipt>) {
+        if covered.is_empty() {
+            return;
+        }
+        if let Some(desk) = self.lock().get_mut(workspace) {
+            desk.receipts.retain(|receipt| !covered.contains(receipt));
+        }
+        if let Err(error) = self.commands.delete(covered).await {
+            // They come again, and find nothing to do.
+            tracing::warn!(%workspace, error = crate::deploy::with_causes(&error), "commands could not be deleted");
+        }
+    }
+
+    async fn keep_in_flight(self: Arc<Self>, workspace: WorkspaceName) {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            let receipts = self.lock().get(&workspace).map(|desk| desk.receipts.clone()).unwrap_or_default();
+            for receipt in receipts {
+                if let Err(error) = self.commands.extend(&receipt, VISIBILITY).await {
+                    tracing::warn!(%workspace, error = crate::deploy::with_causes(&error), "a heartbeat failed");
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<WorkspaceName, Desk>> {
+        self.desks.lock().expect("no thread panics while it holds the desks")
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,152 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+fn seen(service: &str, deployment: &str, name: Name, condition: Condition) -> Seen {
+    let identity = Identity {
+        workspace: "app".parse().unwrap(),
+        service: service.into(),
+        deployment: DeploymentId(deployment.into()),
+        release: "0".repeat(64).parse().unwrap(),
+        spec: format!("{service}@{deployment}"),
+        slot: if deployment == "1" { Slot::Blue } else { Slot::Green },
+        name: format!("workspace-app-{service}"),
+        source: None,
+        routes: Vec::new(),
+        one_shot: service == "migrate",
+        restart: crate::compose::model::Restart::Unset,
+        stop_grace: None,
+    };
+    let name = match name {
+        Name::Final => identity.name.clone(),
+        Name::Next => identity.next_name(),
+        Name::Retired => identity.retired_name(),
+    };
+    Seen { id: format!("{service}-{deployment}"), name, identity, condition }
+}
+
+enum Name {
+    Final,
+    Next,
+    Retired,
+}
+
+fn live(service: &str) -> Seen {
+    seen(service, "1", Name::Final, Condition::Running)
+}
+
+fn ids<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> Vec<&'a str> {
+    seen.into_iter().map(|one| one.id.as_str()).collect()
+}
+
+fn recovered(containers: Vec<Seen>, live: &[&str], leftovers: &[&str]) {
+    let running = Running::recover(containers);
+    assert_eq!(ids(running.live.values()), live);
+    assert_eq!(ids(&running.leftovers), leftovers);
+}
+
+#[test]
+fn after_a_finished_deployment_everything_is_live() {
+    recovered(vec![live("db"), live("web")], &["db-1", "web-1"], &[]);
+}
+
+#[test]
+fn before_the_switch_the_new_containers_are_leftovers() {
+    let next = seen("web", "2", Name::Next, Condition::Running);
+    recovered(vec![live("web"), next], &["web-1"], &["web-2"]);
+}
+
+#[test]
+fn between_the_two_renames_the_new_container_is_live() {
+    let old = seen("web", "1", Name::Retired, Condition::Running);
+    let next = seen("web", "2", Name::Next, Condition::Running);
+    recovered(vec![old, next], &["web-2"], &["web-1"]);
+}
+
+#[test]
+fn in_the_middle_of_the_renames_of_several_services_the_new_ones_are_live() {
+    let containers = vec![
+        seen("api", "1", Name::Retired, Condition::Running),
+        seen("api", "2", Name::Final, Condition::Running),
+        seen("web", "1", Name::Final, Condition::Running),
+        seen("web", "2", Name::Next, Condition::Running),
+    ];
+    recovered(containers, &["api-2", "web-2"], &["api-1", "web-1"]);
+}
+
+#[test]
+fn a_kept_container_of_an_older_deployment_stays_live() {
+    let web = seen("web", "2", Name::Final, Condition::Running);
+    recovered(vec![live("db"), web], &["db-1", "web-2"], &[]);
+}
+
+#[test]
+fn a_workspace_serves_when_all_run_and_jobs_have_ended_well() {
+    let ended = |code| seen("migrate", "1", Name::Final, Condition::Exited { code });
+    assert!(Running::recover(vec![live("web"), ended(0)]).serves());
+    assert!(!Running::recover(vec![live("web"), ended(1)]).serves());
+    assert!(!Running::recover(vec![seen("web", "1", Name::Final, Condition::Exited { code: 0 })]).serves());
+    assert!(!Running::default().serves());
+}
+
+fn want(spec: &str, depends_on: &[&str], exclusive: bool) -> Wanted {
+    let depends_on: BTreeSet<String> = depends_on.iter().map(|one| (*one).to_owned()).collect();
+    Wanted { spec: spec.into(), depends_on, exclusive }
+}
+
+fn wanted(services: &[(&str, Wanted)]) -> BTreeMap<String, Wanted> {
+    services.iter().map(|(name, want)| ((*name).to_owned(), want.clone())).collect()
+}
+
+#[test]
+fn a_first_deployment_starts_everything_in_order() {
+    let services =
+        [("a", want("1", &["c"], false)), ("b", want("1", &[], false)), ("c", want("1", &["b"], false))];
+    let plan = plan(&wanted(&services), Running::default());
+    assert_eq!(plan.start, ["b", "c", "a"]);
+    assert_eq!(plan.slot, Slot::Blue);
+    assert!(plan.keep.is_empty() && plan.retire.is_empty() && plan.stop_first.is_empty());
+}
+
+#[test]
+fn what_did_not_change_is_kept_and_the_rest_is_started_beside_the_old() {
+    let running = Running::recover(vec![live("db"), live("web")]);
+    let services = [("db", want("db@1", &[], true)), ("web", want("new", &["db"], false))];
+    let plan = plan(&wanted(&services), running);
+    assert_eq!(ids(plan.keep.values()), ["db-1"]);
+    assert_eq!(plan.start, ["web"]);
+    assert_eq!(ids(&plan.retire), ["web-1"]);
+    assert_eq!(plan.slot, Slot::Green);
+    assert!(plan.stop_first.is_empty());
+}
+
+#[test]
+fn what_must_not_run_twice_is_stopped_first() {
+    let running = Running::recover(vec![live("db")]);
+    let plan = plan(&wanted(&[("db", want("new", &[], true))]), running);
+    assert_eq!(ids(plan.stop_first.values()), ["db-1"]);
+    assert_eq!(ids(&plan.retire), ["db-1"]);
+}
+
+#[test]
+fn a_service_that_is_gone_is_retired() {
+    let running = Running::recover(vec![live("old"), live("web")]);
+    let plan = plan(&wanted(&[("web", want("web@1", &[], false))]), running);
+    assert_eq!(ids(&plan.retire), ["old-1"]);
+    assert_eq!(plan.start, [""; 0]);
+    assert_eq!(plan.slot, Slot::Blue, "nothing starts, so nothing moves");
+}
+
+#[test]
+fn an_unchanged_service_that_does_not_run_is_started_again() {
+    let dead = seen("web", "1", Name::Final, Condition::Exited { code: 137 });
+    let plan = plan(&wanted(&[("web", want("web@1", &[], false))]), Running::recover(vec![dead]));
+    assert_eq!(plan.start, ["web"]);
+    assert_eq!(ids(&plan.retire), ["web-1"]);
+}
+
+#[test]
+fn a_cycle_that_got_this_far_still_starts_everything() {
+    let services = [("a", want("1", &["b"], false)), ("b", want("1", &["a"], false))];
+    assert_eq!(plan(&wanted(&services), Running::default()).start, ["a", "b"]);
+}

@@ -1,0 +1,320 @@
+//! Makes what runs equal to what the bucket holds, for one workspace.
+//!
+//! Guarantee: when it answers [`Next::Done`], the bucket's listing is live, has visibly failed, or is empty and
+//! nothing of the workspace runs. Assumption: two of it never run at once for the same workspace. Whatever woke it
+//! decides nothing: it looks at the bucket and at Docker, and acts on what they hold.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cloudyknight_core::command::Cause;
+use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
+use cloudyknight_core::status::{Failure, Outcome, State};
+use cloudyknight_core::workspace::WorkspaceName;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::board::{Board, Progress, now};
+use crate::deploy::{self, DeployError, Deployed, Job, Kind, Retirement, Tools, with_causes};
+use crate::identity::DeploymentId;
+use crate::plan::Running;
+use crate::settle::{self, Settling};
+use crate::source::Source;
+
+/// What the caller does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Done,
+    /// Something that we need does not answer: come back after this time.
+    RetryAfter(Duration),
+}
+
+pub struct Reconciler {
+    pub tools: Tools,
+    pub board: Arc<Board>,
+    /// As many deployments at the same time as the settings allow.
+    pub turns: Semaphore,
+    /// What is remembered of a workspace between two reconciles. All of it can be lost: it only saves work.
+    memory: Mutex<HashMap<WorkspaceName, Memory>>,
+}
+
+#[derive(Default)]
+struct Memory {
+    manifest: Manifest,
+    source: Option<Source>,
+    retiring: Option<JoinHandle<()>>,
+    failures_in_a_row: u32,
+}
+
+/// The file that says: leave this workspace alone.
+const IGNORE: &str = ".nomonitor";
+
+/// How often the bucket may move on during one deployment before it is deployed as it was.
+const SUPERSEDED_LIMIT: u32 = 5;
+
+impl Reconciler {
+    pub fn new(tools: Tools, board: Arc<Board>) -> Self {
+        let turns = Semaphore::new(tools.settings.concurrency.max(1));
+        Self { tools, board, turns, memory: Mutex::default() }
+    }
+
+    pub async fn reconcile(&self, workspace: &WorkspaceName, cause: Cause) -> Next {
+        match self.attempt(workspace, cause).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::warn!(%workspace, error = with_causes(&error), "could not look; will look again");
+                self.pause(workspace)
+            }
+        }
+    }
+
+    /// A pause that grows with every failure in a row.
+    fn pause(&self, workspace: &WorkspaceName) -> Next {
+        let failures = self.remember(workspace, |memory| {
+            memory.failures_in_a_row = memory.failures_in_a_row.saturating_add(1);
+            memory.failures_in_a_row
+        });
+        Next::RetryAfter(Duration::from_millis(500) * 2_u32.pow(failures.min(7) - 1))
+    }
+
+    async fn attempt(&self, workspace: &WorkspaceName, cause: Cause) -> Result<Next, DeployError> {
+        for superseded in 0.. {
+            let first = self.list(workspace).await?;
+            let seen = self.tools.engine.containers(Some(workspace)).await?;
+            let running = Running::recover(seen);
+            if self.nothing_to_do(workspace, &first, &running, &cause) {
+                self.remember(workspace, |memory| memory.failures_in_a_row = 0);
+                return Ok(Next::Done);
+            }
+            if first.entries.contains_key(IGNORE) {
+                self.ignore(workspace).await?;
+                return Ok(Next::Done);
+            }
+            let deployment = new_deployment();
+            let settling = self.settle(workspace, first, &deployment, &cause).await?;
+            let (progress, manifest) = settling;
+            if manifest.is_empty() {
+                self.remove(workspace).await?;
+                return Ok(Next::Done);
+            }
+            if manifest.entries.contains_key(IGNORE) {
+                self.ignore(workspace).await?;
+                return Ok(Next::Done);
+            }
+            let release = manifest.digest();
+            self.board.update(workspace, |status| {
+                if let Some(deployment) = &mut status.deployment {
+                    deployment.release = Some(release.clone());
+                }
+            });
+            let final_attempt = superseded >= SUPERSEDED_LIMIT;
+            match self.deploy(workspace, &deployment, &manifest, &progress, final_attempt).await {
+                Ok(deployed) => {
+                    self.live(workspace, release, manifest, deployed).await?;
+                    return Ok(Next::Done);
+                }
+                Err(error) if error.kind() == Kind::ListAgain => {
+                    tracing::info!(%workspace, release = release.short(), "the bucket moved on: listing again");
+                }
+                Err(error) => return self.failed(workspace, &error).await,
+            }
+        }
+        unreachable!("the loop ends by returning")
+    }
+
+    async fn list(&self, workspace: &WorkspaceName) -> Result<Manifest, DeployError> {
+        Ok(deploy::list(self.tools.workspaces.as_ref(), workspace).await?)
+    }
+
+    /// Is the bucket's listing what was deployed last, for better or worse?
+    fn nothing_to_do(
+        &self,
+        workspace: &WorkspaceName,
+        manifest: &Manifest,
+        running: &Running,
+        cause: &Cause,
+    ) -> bool {
+        let status = self.board.get(workspace);
+        if manifest.is_empty() {
+            let known = status.as_ref().is_some_and(|status| status.state != State::Removed);
+            return !known && running.live.is_empty() && running.leftovers.is_empty();
+        }
+        let Some(status) = status else { return false };
+        if status.state == State::Ignored {
+            return manifest.entries.contains_key(IGNORE);
+        }
+        let Some(last) = status.deployment else { return false };
+        if last.release.as_ref() != Some(&manifest.digest()) {
+            return false;
+        }
+        match last.outcome {
+            Outcome::Live => status.state == State::Live && running.serves(),
+            // The same release fails the same way, unless what failed was not the release, somebody asks for another
+            // try, or the world was restarted.
+            Outcome::Failed(_) => {
+                let retrying = self.remember(workspace, |memory| memory.failures_in_a_row > 0);
+                !retrying && !matches!(cause, Cause::Requested | Cause::AgentStarted)
+            }
+            Outcome::Running => false,
+        }
+    }
+
+    /// Waits until the push is complete.
+    async fn settle(
+        &self,
+        workspace: &WorkspaceName,
+        first: Manifest,
+        deployment: &DeploymentId,
+        cause: &Cause,
+    ) -> Result<(Progress, Manifest), DeployError> {
+        let progress = Progress::start(self.board.clone(), workspace.clone(), deployment, cause.clone());
+        let settings = &self.tools.settings;
+        let live = self.remember(workspace, |memory| memory.manifest.clone());
+        let began = Instant::now();
+        let mut settling =
+            Settling::new(settings.quiet, settings.burst_quiet, settings.settle_cap, &live, first);
+        let settled = progress.step("settle", async {
+            while let settle::Next::Wait(time) = settling.next(began.elapsed()) {
+                tokio::time::sleep(time).await;
+                settling.observe(self.list(workspace).await?, began.elapsed());
+            }
+            Ok::<Manifest, DeployError>(settling.into_manifest())
+        });
+        let manifest = settled.await?;
+        Ok((progress, manifest))
+    }
+
+    async fn deploy(
+        &self,
+        workspace: &WorkspaceName,
+        deployment: &DeploymentId,
+        manifest: &Manifest,
+        progress: &Progress,
+        final_attempt: bool,
+    ) -> Result<(Deployed, Vec<String>), DeployError> {
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        let (previous, retiring) =
+            self.remember(workspace, |memory| (memory.source.clone(), memory.retiring.take()));
+        let before = self.tools.edge.backends(workspace).await;
+        let job = Job { workspace, deployment, manifest, previous: previous.as_ref(), final_attempt };
+        Ok((deploy::deploy(&self.tools, &job, progress, retiring).await?, before))
+    }
+
+    /// Records that a release serves, and clears away the one before in the background.
+    async fn live(
+        &self,
+        workspace: &WorkspaceName,
+        release: ReleaseDigest,
+        manifest: Manifest,
+        (deployed, backends_before): (Deployed, Vec<String>),
+    ) -> Result<(), DeployError> {
+        tracing::info!(%workspace, release = release.short(), "live");
+        for warning in &deployed.warnings {
+            tracing::warn!(%workspace, warning);
+        }
+        self.board.update(workspace, |status| {
+            status.state = State::Live;
+            status.release = Some(release);
+            status.urls = deployed.urls;
+            status.services = deployed.services;
+            status.warnings = deployed.warnings;
+            status.default_compose = deployed.default_compose;
+            finish(status, Outcome::Live);
+        });
+        let tools = self.tools.clone();
+        let retirement = deployed.retirement;
+        let retiring = tokio::spawn(async move { retirement.run(&tools, backends_before).await });
+        self.remember(workspace, |memory| {
+            *memory = Memory {
+                manifest,
+                source: Some(deployed.source),
+                retiring: Some(retiring),
+                failures_in_a_row: 0,
+            };
+        });
+        Ok(self.board.save(workspace).await?)
+    }
+
+    async fn failed(&self, workspace: &WorkspaceName, error: &DeployError) -> Result<Next, DeployError> {
+        let failure = error.failure();
+        let hint = failure.hint.as_deref().unwrap_or_default();
+        tracing::warn!(%workspace, error = failure.message, hint, "the deployment failed");
+        self.fail(workspace, failure);
+        self.board.save(workspace).await?;
+        if error.kind() == Kind::Retry {
+            return Ok(self.pause(workspace));
+        }
+        self.remember(workspace, |memory| memory.failures_in_a_row = 0);
+        Ok(Next::Done)
+    }
+
+    fn fail(&self, workspace: &WorkspaceName, failure: Failure) {
+        self.board.update(workspace, |status| {
+            status.state = if status.release.is_some() { State::Degraded } else { State::Failed };
+            finish(status, Outcome::Failed(failure));
+        });
+    }
+
+    /// Takes everything of the workspace away but its volumes.
+    async fn remove(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
+        let retiring = self.remember(workspace, |memory| memory.retiring.take());
+        if let Some(retiring) = retiring {
+            drop(retiring.await);
+        }
+        let before = self.tools.edge.backends(workspace).await;
+        self.tools.edge.switch(workspace, Vec::new()).await?;
+        let containers = self.tools.engine.containers(Some(workspace)).await?;
+        let retirement = Retirement {
+            workspace: workspace.clone(),
+            containers,
+            leave: Vec::new(),
+            networks: Vec::new(),
+            images: Vec::new(),
+            sources: Vec::new(),
+        };
+        retirement.run(&self.tools, before).await;
+        self.memory.lock().expect("no thread panics while it holds the memory").remove(workspace);
+        tracing::info!(%workspace, "removed");
+        self.board.update(workspace, |status| {
+            status.state = State::Removed;
+            status.release = None;
+            status.urls.clear();
+            status.services.clear();
+            status.warnings.clear();
+            status.default_compose = None;
+            finish(status, Outcome::Live);
+        });
+        Ok(self.board.save(workspace).await?)
+    }
+
+    async fn ignore(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
+        self.board.update(workspace, |status| {
+            status.state = State::Ignored;
+            status.deployment = None;
+        });
+        Ok(self.board.save(workspace).await?)
+    }
+
+    fn remember<T>(&self, workspace: &WorkspaceName, change: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memory = self.memory.lock().expect("no thread panics while it holds the memory");
+        change(memory.entry(workspace.clone()).or_default())
+    }
+}
+
+fn finish(status: &mut cloudyknight_core::status::WorkspaceStatus, outcome: Outcome) {
+    if let Some(deployment) = &mut status.deployment {
+        deployment.outcome = outcome;
+        deployment.finished_at = Some(now());
+    }
+}
+
+/// Ids sort by time; no two of one workspace are made within the same millisecond, as its reconciles follow each
+/// other and each lists the bucket first.
+fn new_deployment() -> DeploymentId {
+    let format = time::macros::format_description!("[year][month][day]t[hour][minute][second][subsecond digits:3]");
+    let id = OffsetDateTime::now_utc().format(&format);
+    DeploymentId(id.expect("the time of a running system has a year of four digits"))
+}

@@ -1,0 +1,60 @@
+//! Looks after what runs while nothing is deployed: containers that Docker started again at another address, and
+//! an edge that was restarted.
+
+use std::time::Duration;
+
+use cloudyknight_core::command::Cause;
+use futures::StreamExt;
+
+use crate::agent::Agent;
+use crate::deploy::{self, with_causes};
+
+const EDGE_INTERVAL: Duration = Duration::from_secs(2);
+const DOCKER_PAUSE: Duration = Duration::from_secs(1);
+
+impl Agent {
+    /// Follows Docker's events; when they end, Docker was restarted, and everything is looked at again.
+    pub(crate) async fn watch_docker(&self) {
+        let tools = &self.reconciler.tools;
+        loop {
+            let mut happenings = std::pin::pin!(tools.engine.happenings());
+            while let Some(Ok(happened)) = happenings.next().await {
+                tracing::debug!(workspace = %happened.workspace, action = happened.action, "a container");
+                if happened.action == "start" && self.board.get(&happened.workspace).is_some() {
+                    self.refresh(&happened.workspace).await;
+                }
+            }
+            tokio::time::sleep(DOCKER_PAUSE).await;
+            if tools.engine.ping().await.is_ok() {
+                tracing::info!("Docker was away: looking at every workspace");
+                self.wake_all(Cause::AgentStarted).await;
+            }
+        }
+    }
+
+    /// A workspace in deployment gets its routes from its own switch.
+    async fn refresh(&self, workspace: &cloudyknight_core::workspace::WorkspaceName) {
+        if self.inbox.is_busy(workspace) {
+            return;
+        }
+        if let Err(error) = deploy::refresh(&self.reconciler.tools, workspace).await {
+            tracing::warn!(%workspace, error = with_causes(&error), "routes could not be refreshed");
+        }
+    }
+
+    pub(crate) async fn watch_edge(&self) {
+        let mut reported = false;
+        loop {
+            match self.reconciler.tools.edge.repair().await {
+                Ok(()) => reported = false,
+                Err(error) => {
+                    if !reported {
+                        tracing::warn!(error = with_causes(&error), "the edge cannot be reached");
+                    }
+                    reported = true;
+                }
+            }
+            tokio::time::sleep(EDGE_INTERVAL).await;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cloudyknight", version, about = "Push files to S3 and the app is live", max_term_width = 100)]
+pub struct Args {
+    /// Where the platform keeps its data [default: /var/lib/cloudyknight as root, else the user's data directory]
+    #[arg(long, global = true, env = "CLOUDYKNIGHT_HOME", value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Start the platform in the background, and return when it answers
+    Up(Listen),
+    /// Stop the platform and remove what it runs; the data stays
+    Down {
+        /// Also delete the data: buckets, volumes, credentials and built images
+        #[arg(long)]
+        purge: bool,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Print shell exports for S3 clients and scripts: eval "$(cloudyknight env)"
+    Env,
+    /// Tell the state of all workspaces, or everything about one
+    Status { name: Option<String> },
+    /// Wait until what the bucket holds of a workspace is live, or has failed
+    Wait {
+        name: String,
+        /// Wait for this release instead
+        #[arg(long, value_name = "DIGEST")]
+        release: Option<String>,
+        /// Give up after this many seconds
+        #[arg(long, default_value_t = 300, value_name = "S")]
+        timeout: u64,
+    },
+    /// Print what the containers of a workspace say
+    Logs {
+        name: String,
+        /// Only this service
+        #[arg(long)]
+        service: Option<String>,
+        /// Lines from the end
+        #[arg(long, short = 'n', default_value_t = 100, value_name = "LINES")]
+        tail: usize,
+        /// Go on printing what comes
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// List the workspaces, or the files of one as the bucket holds them
+    Ls { name: Option<String> },
+    /// Upload a folder as a workspace, delete what is gone from it, and wait until it is live
+    Push {
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// [default: the name of the folder]
+        name: Option<String>,
+        /// Give up waiting after this many seconds
+        #[arg(long, default_value_t = 300, value_name = "S")]
+        timeout: u64,
+    },
+    /// Delete a workspace from the bucket, and wait until nothing of it runs; its volumes stay
+    Rm {
+        name: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Look for what is wrong with the platform or its surroundings
+    Doctor,
+    /// Run the platform in the foreground, for service managers and containers
+    Run(Listen),
+    /// The S3 server, the queues, the functions, the agent and its API: one process of `run`
+    #[command(hide = true)]
+    Serve(Listen),
+    /// The edge: the other process of `run`
+    #[command(hide = true)]
+    Edge(Listen),
+}
+
+/// Where the platform listens; each overrides the configuration file.
+#[derive(clap::Args, Clone, Default)]
+pub struct Listen {
+    /// Address of the S3 server [default: 127.0.0.1:9000]
+    #[arg(long, env = "CLOUDYKNIGHT_S3_LISTEN", value_name = "ADDRESS")]
+    pub s3_listen: Option<String>,
+    /// Address of the edge, where the apps answer [default: 0.0.0.0:8080; 0.0.0.0:80 with a domain]
+    #[arg(long, env = "CLOUDYKNIGHT_EDGE_LISTEN", value_name = "ADDRESS")]
+    pub edge_listen: Option<String>,
+    /// Address of the API [default: 127.0.0.1:9100]
+    #[arg(long, env = "CLOUDYKNIGHT_API_LISTEN", value_name = "ADDRESS")]
+    pub api_listen: Option<String>,
+    /// Workspaces answer at NAME.DOMAIN [default: localhost]
+    #[arg(long, env = "CLOUDYKNIGHT_DOMAIN", value_name = "DOMAIN")]
+    pub domain: Option<String>,
+}

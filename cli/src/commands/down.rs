@@ -1,0 +1,111 @@
+//! `cloudyknight down`: stops the platform and removes what it runs; with `--purge` also what it keeps.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use cloudyknight_agent::engine::Engine;
+use rustix::process::{Signal, kill_process};
+use serde_json::json;
+
+use super::confirmed;
+use crate::args::Listen;
+use crate::config::Config;
+use crate::home::Home;
+use crate::roles::lock;
+
+/// In the order in which they are asked to stop: the supervisor stops the others.
+const ROLES: [&str; 3] = ["run", "serve", "edge"];
+const LIMIT: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::Result<ExitCode> {
+    let config = Config::load(home, &Listen::default())?;
+    let mut engine = Engine::connect(config.docker_host.as_deref(), &home.platform())?;
+    let docker = engine.ready().await;
+    let volumes = match &docker {
+        Ok(_) => engine.own_volumes().await?,
+        Err(_) => Vec::new(),
+    };
+    if purge {
+        let volumes = if volumes.is_empty() { "no volumes".to_owned() } else { format!("the volumes {}", volumes.join(", ")) };
+        let question = format!(
+            "Delete {} (all buckets, releases, credentials and logs) and {volumes}?",
+            home.path().display()
+        );
+        if !as_json {
+            anstream::eprintln!("This deletes {}: all buckets, releases, credentials and logs; and {volumes}.", home.path().display());
+        }
+        if !confirmed(&question, yes)? {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    let stopped = stop(home).await?;
+    let containers = match docker {
+        Ok(_) => clear(&engine, purge).await?,
+        Err(error) => {
+            anstream::eprintln!("warning: Docker does not answer, so its containers were not looked at: {error}");
+            0
+        }
+    };
+    remove_dir(&config.source_dir(home))?;
+    if purge {
+        remove_dir(home.path())?;
+    }
+    if as_json {
+        anstream::println!("{}", json!({ "stopped": stopped, "containers_removed": containers, "purged": purge }));
+    } else {
+        let what = if stopped { "The platform is stopped" } else { "The platform did not run" };
+        let data = if purge { "its data is deleted".to_owned() } else { format!("its data stays in {}", home.path().display()) };
+        anstream::println!("{what}; {containers} containers removed; {data}.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks every process of the platform to stop, and ends those that do not.
+async fn stop(home: &Home) -> anyhow::Result<bool> {
+    let mut any = false;
+    for role in ROLES {
+        let give_up = Instant::now() + LIMIT;
+        let mut asked = false;
+        while let Some(process) = lock::holder(home, role)? {
+            any = true;
+            if !asked || Instant::now() >= give_up {
+                let signal = if asked { Signal::KILL } else { Signal::TERM };
+                match kill_process(process, signal) {
+                    Err(rustix::io::Errno::SRCH) | Ok(()) => {}
+                    Err(error) => return Err(error).with_context(|| format!("could not stop the process `{role}`")),
+                }
+                asked = true;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+    Ok(any)
+}
+
+/// Removes our containers and networks; with `purge` also volumes and images made for workspaces.
+async fn clear(engine: &Engine, purge: bool) -> anyhow::Result<usize> {
+    let removed = engine.remove_all_containers().await?;
+    for network in engine.networks(None).await? {
+        engine.remove_network(&network).await?;
+    }
+    if purge {
+        for volume in engine.own_volumes().await? {
+            engine.remove_volume(&volume).await?;
+        }
+        for (image, _) in engine.own_images(None).await? {
+            engine.remove_image(&image).await?;
+        }
+    }
+    Ok(removed)
+}
+
+fn remove_dir(path: &std::path::Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not delete {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

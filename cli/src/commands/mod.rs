@@ -1,0 +1,97 @@
+//! One file a command.
+
+use std::process::ExitCode;
+
+use crate::args::{Args, Command, Listen};
+use crate::config::Config;
+use crate::errors;
+use crate::home::Home;
+use crate::roles;
+
+mod doctor;
+mod down;
+mod env;
+mod logs;
+mod ls;
+mod push;
+mod rm;
+mod status;
+mod up;
+mod wait;
+
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let home = Home::new(args.home)?;
+    let json = args.json;
+    match args.command {
+        Command::Up(listen) => up::run(&home, &listen, json).await,
+        Command::Down { purge, yes } => down::run(&home, purge, yes, json).await,
+        Command::Env => env::run(&home, json),
+        Command::Status { name } => status::run(&home, name.as_deref(), json).await,
+        Command::Wait { name, release, timeout } => wait::run(&home, &name, release.as_deref(), timeout, json).await,
+        Command::Logs { name, service, tail, follow } => {
+            logs::run(&home, &name, service.as_deref(), tail, follow, json).await
+        }
+        Command::Ls { name } => ls::run(&home, name.as_deref(), json).await,
+        Command::Push { dir, name, timeout } => push::run(&home, &dir, name, timeout, json).await,
+        Command::Rm { name, yes } => rm::run(&home, &name, yes, json).await,
+        Command::Doctor => doctor::run(&home, json).await,
+        Command::Run(listen) => {
+            roles::log_to_stderr();
+            Config::load(&home, &listen)?;
+            Ok(role(roles::supervise::run(home.clone(), passed_on(&home, &listen)).await))
+        }
+        Command::Serve(listen) => {
+            roles::log_to_stderr();
+            let config = Config::load(&home, &listen)?;
+            Ok(role(roles::serve::run(home, config).await))
+        }
+        Command::Edge(listen) => {
+            roles::log_to_stderr();
+            let config = Config::load(&home, &listen)?;
+            Ok(role(roles::edge::run(home, config).await))
+        }
+    }
+}
+
+/// How a role ends: an error that names what to change is one that a new start would not mend.
+fn role(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    errors::report(&error, false);
+    if error.downcast_ref::<errors::Hinted>().is_some() {
+        ExitCode::from(roles::EXIT_SETTINGS)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The arguments with which a process of the platform is started by another.
+fn passed_on(home: &Home, listen: &Listen) -> Vec<String> {
+    let mut arguments = vec!["--home".to_owned(), home.path().display().to_string()];
+    for (flag, value) in [
+        ("--s3-listen", &listen.s3_listen),
+        ("--edge-listen", &listen.edge_listen),
+        ("--api-listen", &listen.api_listen),
+        ("--domain", &listen.domain),
+    ] {
+        if let Some(value) = value {
+            arguments.extend([flag.to_owned(), value.clone()]);
+        }
+    }
+    arguments
+}
+
+/// Asks on a terminal; without one the answer must have been given with `--yes`.
+fn confirmed(question: &str, yes: bool) -> anyhow::Result<bool> {
+    use std::io::{BufRead, IsTerminal, Write};
+    if yes {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(errors::hinted("this deletes data, and nobody can be asked without a terminal", "add --yes"));
+    }
+    anstream::eprint!("{question} [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

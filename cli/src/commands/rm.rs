@@ -1,0 +1,39 @@
+//! `cloudyknight rm`: deletes a workspace from the bucket, as any S3 client could, and waits until it is gone.
+
+use std::process::ExitCode;
+
+use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::bucket::Bucket;
+use futures::{StreamExt, TryStreamExt};
+
+use super::{confirmed, wait};
+use crate::client::Client;
+use crate::errors::hinted;
+use crate::home::Home;
+use crate::s3;
+
+const PARALLEL: usize = 8;
+const TIMEOUT: u64 = 120;
+
+pub async fn run(home: &Home, name: &str, yes: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let name: WorkspaceName = name.parse()?;
+    let bucket = s3::workspaces(home).await?;
+    let objects = bucket.list(&name.prefix()).await?;
+    if objects.is_empty() {
+        return Err(hinted(format!("the bucket holds nothing of `{name}`"), "`cloudyknight ls` lists the workspaces"));
+    }
+    let question = format!("Delete the {} files of `{name}` from the bucket?", objects.len());
+    if !confirmed(&question, yes)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let deletions = objects.iter().map(|object| bucket.delete(&object.key));
+    futures::stream::iter(deletions).buffer_unordered(PARALLEL).try_collect::<()>().await?;
+    let client = Client::new(home)?;
+    match wait::wait(&client, name.as_str(), None, TIMEOUT).await? {
+        Some(status) => wait::tell(&status, json),
+        None => Err(hinted(
+            format!("the files of `{name}` are deleted, but its containers still run after {TIMEOUT} s"),
+            "`cloudyknight doctor` looks for the reason",
+        )),
+    }
+}

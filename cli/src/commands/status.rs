@@ -1,0 +1,56 @@
+//! `cloudyknight status`: all workspaces in a table, or one with everything known about it.
+
+use std::process::ExitCode;
+
+use cloudyknight_core::status::WorkspaceStatus;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Client;
+use crate::home::Home;
+use crate::show;
+
+/// What the API answers for all of them.
+#[derive(Deserialize, Serialize)]
+pub struct Workspaces {
+    pub workspaces: Vec<WorkspaceStatus>,
+    pub invalid: Vec<InvalidFolder>,
+}
+
+#[derive(Deserialize, Serialize)]
+pub struct InvalidFolder {
+    pub folder: String,
+    pub message: String,
+    pub hint: String,
+}
+
+pub async fn run(home: &Home, name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+    let client = Client::new(home)?;
+    let Some(name) = name else {
+        let all: Workspaces = client.get("/api/v1/workspaces").await?;
+        if json {
+            anstream::println!("{}", serde_json::to_string(&all)?);
+        } else {
+            print(&all);
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let status: WorkspaceStatus = client.get(&format!("/api/v1/workspaces/{}", crate::client::segment(name))).await?;
+    if json {
+        anstream::println!("{}", serde_json::to_string(&status)?);
+    } else {
+        anstream::print!("{}", show::details(&status));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn print(all: &Workspaces) {
+    if all.workspaces.is_empty() {
+        anstream::println!("There is no workspace yet. A folder that is copied to s3://workspaces/NAME becomes one.");
+    } else {
+        anstream::print!("{}", show::table(&all.workspaces));
+    }
+    for invalid in &all.invalid {
+        anstream::eprintln!("\nwarning: the folder {:?} is no workspace: {}", invalid.folder, invalid.message);
+        anstream::eprintln!("hint: {}", invalid.hint);
+    }
+}

@@ -1,0 +1,101 @@
+//! `cloudyknight up`: starts the platform in the background, and returns when it answers.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use serde_json::json;
+
+use crate::args::Listen;
+use crate::client::Client;
+use crate::config::Config;
+use crate::errors::hinted;
+use crate::home::{Endpoints, Home};
+use crate::roles::lock;
+
+const LIMIT: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// A log that has grown larger is kept once as `….1` and begun anew.
+const LOG_LIMIT: u64 = 32 * 1024 * 1024;
+
+pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<ExitCode> {
+    // Wrong settings are told here, and not in a log.
+    let config = Config::load(home, listen)?;
+    config.agent(home)?;
+    config.s3_address()?;
+    config.api_address()?;
+    home.make()?;
+    let ran_before = lock::holder(home, "run")?.is_some();
+    if !ran_before {
+        for stale in ["endpoints.json"] {
+            match std::fs::remove_file(home.run(stale)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        start(home, listen)?;
+    }
+    let endpoints = ready(home).await?;
+    if as_json {
+        anstream::println!("{}", json!({ "started": !ran_before, "endpoints": endpoints }));
+    } else {
+        let how = if ran_before { "already runs" } else { "runs" };
+        anstream::println!("The platform {how}: apps at {}, S3 at {}, API at {}", endpoints.edge, endpoints.s3, endpoints.api);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start(home: &Home, listen: &Listen) -> anyhow::Result<()> {
+    let log = open_log(&home.log("platform"))?;
+    let program = std::env::current_exe().context("could not find our own program")?;
+    let mut command = Command::new(program);
+    command.arg("run").args(super::passed_on(home, listen));
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    // Its own process group: an interrupt typed at the terminal is not for the platform.
+    command.process_group(0).current_dir("/");
+    command.spawn().context("could not start the platform")?;
+    Ok(())
+}
+
+fn open_log(path: &Path) -> anyhow::Result<File> {
+    if std::fs::metadata(path).is_ok_and(|log| log.len() > LOG_LIMIT) {
+        std::fs::rename(path, path.with_extension("log.1"))?;
+    }
+    let log = OpenOptions::new().create(true).append(true).open(path);
+    log.with_context(|| format!("could not open the log {}", path.display()))
+}
+
+/// Waits until every part answers.
+async fn ready(home: &Home) -> anyhow::Result<Endpoints> {
+    let give_up = Instant::now() + LIMIT;
+    let began = Instant::now();
+    loop {
+        if let Some(endpoints) = home.endpoints()?
+            && answers(&endpoints.s3).await
+            && Client::new(home)?.get::<serde_json::Value>("/api/v1/platform").await.is_ok_and(|platform| {
+                platform.pointer("/edge/ok") == Some(&serde_json::Value::Bool(true))
+            })
+        {
+            return Ok(endpoints);
+        }
+        let gone = began.elapsed() > Duration::from_secs(1) && lock::holder(home, "run")?.is_none();
+        if gone || Instant::now() >= give_up {
+            let log = home.log("platform");
+            let end = std::fs::read_to_string(&log).unwrap_or_default();
+            let end: Vec<&str> = end.lines().rev().take(8).collect();
+            let end: Vec<&str> = end.into_iter().rev().collect();
+            let what = if gone { "ended at once".to_owned() } else { format!("does not answer after {} s", LIMIT.as_secs()) };
+            let message = format!("the platform {what}; the end of its log:\n  {}", end.join("\n  "));
+            return Err(hinted(message, format!("the whole log is {}", log.display())));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn answers(url: &str) -> bool {
+    let Some(address) = url.strip_prefix("http://") else { return false };
+    tokio::net::TcpStream::connect(address).await.is_ok()
+}

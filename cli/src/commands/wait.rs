@@ -1,0 +1,86 @@
+//! `cloudyknight wait`: until what the bucket holds is live or has failed.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use cloudyknight_core::status::{Outcome, State, WorkspaceStatus};
+use serde::Deserialize;
+
+use crate::client::{Client, segment};
+use crate::errors::hinted;
+use crate::home::Home;
+use crate::show;
+
+#[derive(Deserialize)]
+struct Waited {
+    done: bool,
+    status: Option<WorkspaceStatus>,
+}
+
+/// The exit code of a wait whose time was over: as `timeout(1)` has it.
+const TIMED_OUT: u8 = 124;
+/// One request waits at most this long, in seconds.
+const ONE_REQUEST: u64 = 30;
+
+pub async fn run(
+    home: &Home,
+    name: &str,
+    release: Option<&str>,
+    timeout: u64,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let client = Client::new(home)?;
+    match wait(&client, name, release, timeout).await? {
+        Some(status) => tell(&status, json),
+        None if json => {
+            anstream::println!("{}", serde_json::json!({ "error": "timeout", "timeout_s": timeout }));
+            Ok(ExitCode::from(TIMED_OUT))
+        }
+        None => {
+            anstream::eprintln!("error: {name} was neither live nor failed after {timeout} s");
+            anstream::eprintln!("hint: `cloudyknight status {name}` tells what it is doing");
+            Ok(ExitCode::from(TIMED_OUT))
+        }
+    }
+}
+
+/// The status at the end; `None` when the time was over first.
+pub async fn wait(
+    client: &Client,
+    name: &str,
+    release: Option<&str>,
+    timeout: u64,
+) -> anyhow::Result<Option<WorkspaceStatus>> {
+    let give_up = Instant::now() + Duration::from_secs(timeout);
+    let release = release.map(|release| format!("&release={}", segment(release))).unwrap_or_default();
+    loop {
+        let rest = give_up.saturating_duration_since(Instant::now()).as_secs().min(ONE_REQUEST);
+        let path = format!("/api/v1/workspaces/{}/wait?timeout={rest}{release}", segment(name));
+        let waited: Waited = client.get(&path).await?;
+        match waited.status {
+            Some(status) if waited.done => return Ok(Some(status)),
+            None if waited.done => return Err(hinted("the platform answered without a status", "is it another version?")),
+            _ if Instant::now() >= give_up => return Ok(None),
+            _ => {}
+        }
+    }
+}
+
+/// Prints how it ended; the exit code tells the same.
+pub fn tell(status: &WorkspaceStatus, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        anstream::println!("{}", serde_json::to_string(status)?);
+    }
+    let outcome = status.deployment.as_ref().map(|deployment| &deployment.outcome);
+    if let (Some(Outcome::Failed(failure)), false) = (outcome, status.state == State::Live) {
+        if !json {
+            anstream::eprint!("{}", show::failed(status, failure));
+        }
+        return Ok(ExitCode::FAILURE);
+    }
+    if !json {
+        let url = status.urls.first().map(|url| format!(" at {url}")).unwrap_or_default();
+        anstream::println!("{} is {}{url}", status.workspace, show::state(status.state));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,242 @@
+//! The operator's settings: from `config.toml` in the home, over it the environment, over it the flags. Read once, by
+//! the process that starts; everything else gets values.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use cloudyknight_agent::compose::policy::Policy;
+use cloudyknight_agent::settings::{InstallAccess, Settings};
+use serde::Deserialize;
+
+use crate::args::Listen;
+use crate::errors::hinted;
+use crate::home::Home;
+
+/// `config.toml`. Everything has a default; an unknown key is an error, so that no typo is obeyed by silence.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub s3_listen: String,
+    /// `None`: port 8080, or 80 with a domain.
+    pub edge_listen: Option<String>,
+    pub api_listen: String,
+    pub domain: String,
+    /// As in `DOCKER_HOST`; `None` for the local socket.
+    pub docker_host: Option<String>,
+    pub quiet_ms: u64,
+    pub burst_quiet_ms: u64,
+    pub settle_cap_s: u64,
+    pub health_timeout_s: u64,
+    pub drain_timeout_s: u64,
+    pub build_timeout_s: u64,
+    pub sweep_interval_s: u64,
+    /// Deployments at the same time; 0 for as many as there are processors.
+    pub concurrency: usize,
+    pub max_source_mb: u64,
+    /// Where the source of running releases is kept; must be in memory.
+    pub source_dir: PathBuf,
+    pub subnet_pool: String,
+    pub fresh: bool,
+    pub policy: Policy,
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            s3_listen: "127.0.0.1:9000".into(),
+            edge_listen: None,
+            api_listen: "127.0.0.1:9100".into(),
+            domain: "localhost".into(),
+            docker_host: None,
+            quiet_ms: 100,
+            burst_quiet_ms: 500,
+            settle_cap_s: 60,
+            health_timeout_s: 60,
+            drain_timeout_s: 10,
+            build_timeout_s: 900,
+            sweep_interval_s: 300,
+            concurrency: 0,
+            max_source_mb: 512,
+            source_dir: "/dev/shm".into(),
+            subnet_pool: "10.213.0.0/16".into(),
+            fresh: false,
+            policy: Policy::default(),
+            variables: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    pub fn load(home: &Home, flags: &Listen) -> anyhow::Result<Self> {
+        let path = home.config();
+        let mut config: Self = match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).with_context(|| format!("{} is not readable", path.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
+            Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
+        };
+        config.override_by_environment()?;
+        if let Some(address) = &flags.s3_listen {
+            config.s3_listen.clone_from(address);
+        }
+        if let Some(address) = &flags.api_listen {
+            config.api_listen.clone_from(address);
+        }
+        if flags.edge_listen.is_some() {
+            config.edge_listen.clone_from(&flags.edge_listen);
+        }
+        if let Some(domain) = &flags.domain {
+            config.domain.clone_from(domain);
+        }
+        Ok(config)
+    }
+
+    /// The settings that scripts and tests change most; the addresses are flags that clap reads.
+    fn override_by_environment(&mut self) -> anyhow::Result<()> {
+        let number = |name: &str| -> anyhow::Result<Option<u64>> {
+            let Ok(value) = std::env::var(name) else { return Ok(None) };
+            let parsed = value.parse().map(Some);
+            parsed.map_err(|_| hinted(format!("{name} is `{value}`, which is no whole number"), "unset or correct it"))
+        };
+        for (name, setting) in [
+            ("CLOUDYKNIGHT_QUIET_MS", &mut self.quiet_ms),
+            ("CLOUDYKNIGHT_BURST_QUIET_MS", &mut self.burst_quiet_ms),
+            ("CLOUDYKNIGHT_HEALTH_TIMEOUT_S", &mut self.health_timeout_s),
+            ("CLOUDYKNIGHT_DRAIN_TIMEOUT_S", &mut self.drain_timeout_s),
+            ("CLOUDYKNIGHT_SWEEP_INTERVAL_S", &mut self.sweep_interval_s),
+            ("CLOUDYKNIGHT_MAX_SOURCE_MB", &mut self.max_source_mb),
+        ] {
+            if let Some(value) = number(name)? {
+                *setting = value;
+            }
+        }
+        if let Ok(host) = std::env::var("DOCKER_HOST") {
+            self.docker_host.get_or_insert(host);
+        }
+        if let Ok(fresh) = std::env::var("CLOUDYKNIGHT_FRESH") {
+            self.fresh = matches!(fresh.as_str(), "1" | "true" | "yes");
+        }
+        Ok(())
+    }
+
+    pub fn edge_address(&self) -> anyhow::Result<SocketAddr> {
+        let default = if self.domain == "localhost" { "0.0.0.0:8080" } else { "0.0.0.0:80" };
+        address("edge_listen", self.edge_listen.as_deref().unwrap_or(default))
+    }
+
+    pub fn s3_address(&self) -> anyhow::Result<SocketAddr> {
+        address("s3_listen", &self.s3_listen)
+    }
+
+    pub fn api_address(&self) -> anyhow::Result<SocketAddr> {
+        address("api_listen", &self.api_listen)
+    }
+
+    /// What the edge is called from outside.
+    pub fn edge_url(&self) -> anyhow::Result<String> {
+        let port = match self.edge_address()?.port() {
+            80 => String::new(),
+            port => format!(":{port}"),
+        };
+        Ok(format!("http://{}{port}", self.domain))
+    }
+
+    /// The folder in memory for this platform's sources.
+    pub fn source_dir(&self, home: &Home) -> PathBuf {
+        self.source_dir.join(format!("cloudyknight-{}", home.platform()))
+    }
+
+    pub fn agent(&self, home: &Home) -> anyhow::Result<Settings> {
+        let processors = std::thread::available_parallelism().map_or(2, |count| count.get());
+        Ok(Settings {
+            platform: home.platform(),
+            quiet: Duration::from_millis(self.quiet_ms),
+            burst_quiet: Duration::from_millis(self.burst_quiet_ms),
+            settle_cap: Duration::from_secs(self.settle_cap_s),
+            health_timeout: Duration::from_secs(self.health_timeout_s),
+            drain_timeout: Duration::from_secs(self.drain_timeout_s),
+            build_timeout: Duration::from_secs(self.build_timeout_s),
+            concurrency: if self.concurrency == 0 { processors } else { self.concurrency },
+            source_dir: self.source_dir(home),
+            max_source_bytes: self.max_source_mb * 1024 * 1024,
+            edge_url: self.edge_url()?,
+            domain: self.domain.clone(),
+            subnet_pool: pool(&self.subnet_pool)?,
+            fresh: self.fresh,
+            policy: self.policy.clone(),
+            variables: self.variables.clone(),
+            install: install_access(),
+        })
+    }
+}
+
+fn address(setting: &str, text: &str) -> anyhow::Result<SocketAddr> {
+    let hint = "an address is an IP and a port, such as 127.0.0.1:9000";
+    text.parse().map_err(|_| hinted(format!("`{setting}` is `{text}`, which is no address"), hint))
+}
+
+fn pool(text: &str) -> anyhow::Result<[u8; 2]> {
+    let parsed = || {
+        let (network, bits) = text.split_once('/')?;
+        let [a, b, c, d] = network.parse::<std::net::Ipv4Addr>().ok()?.octets();
+        (bits == "16" && c == 0 && d == 0).then_some([a, b])
+    };
+    let wrong = format!("`subnet_pool` is `{text}`, which is no private /16");
+    parsed().ok_or_else(|| hinted(wrong, "write it as 10.213.0.0/16"))
+}
+
+/// How this host reaches package registries: what its own tools would use, for containers that install.
+fn install_access() -> InstallAccess {
+    const PLAIN: [&str; 8] = [
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "npm_config_registry",
+        "PIP_INDEX_URL",
+    ];
+    const BUNDLES: [&str; 4] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"];
+    let mut access = InstallAccess::default();
+    let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    for name in PLAIN {
+        access.environment.extend(set(&name).map(|value| (name.to_owned(), value)));
+    }
+    for name in BUNDLES {
+        let Some(value) = set(&name) else { continue };
+        let path = Path::new(&value);
+        if path.is_absolute() && path.is_file() {
+            access.environment.insert(name.to_owned(), value.clone());
+            if !access.files.iter().any(|file| file == path) {
+                access.files.push(path.to_owned());
+            }
+        }
+    }
+    access
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_is_a_network_of_16_bits() {
+        assert_eq!(pool("10.213.0.0/16").unwrap(), [10, 213]);
+        for wrong in ["10.213.0.0/24", "10.213.1.0/16", "10.213.0.0", "x/16", ""] {
+            assert!(pool(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn unknown_settings_are_errors() {
+        assert!(toml::from_str::<Config>("quiet_ms = 5").is_ok());
+        assert!(toml::from_str::<Config>("quite_ms = 5").is_err());
+    }
+
+    #[test]
+    fn a_domain_moves_the_edge_to_the_usual_port() {
+        let with = |domain: &str| Config { domain: domain.into(), ..Config::default() };
+        assert_eq!(with("localhost").edge_address().unwrap().port(), 8080);
+        assert_eq!(with("localhost").edge_url().unwrap(), "http://localhost:8080");
+        assert_eq!(with("example.org").edge_address().unwrap().port(), 80);
+        assert_eq!(with("example.org").edge_url().unwrap(), "http://example.org");
+    }
+}

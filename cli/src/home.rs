@@ -1,0 +1,140 @@
+//! The platform's home: which file lies where, the secrets made at first start, and what the running processes
+//! say about themselves.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+
+#[derive(Clone, Debug)]
+pub struct Home(PathBuf);
+
+/// Made once, at random, and never printed unless asked for.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Secrets {
+    pub access_key: String,
+    pub secret_key: String,
+    pub api_token: String,
+}
+
+/// Where the running platform answers; written by it when it is ready.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Endpoints {
+    pub s3: String,
+    pub edge: String,
+    pub api: String,
+}
+
+impl Home {
+    /// The one asked for, else `/var/lib/cloudyknight` for root, else the user's data directory.
+    pub fn new(asked: Option<PathBuf>) -> anyhow::Result<Self> {
+        let path = match asked {
+            Some(path) => std::path::absolute(&path)?,
+            None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/cloudyknight"),
+            None => user_data()?.join("cloudyknight"),
+        };
+        Ok(Self(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.0.join("store")
+    }
+
+    pub fn run(&self, file: &str) -> PathBuf {
+        self.0.join("run").join(file)
+    }
+
+    pub fn log(&self, role: &str) -> PathBuf {
+        self.0.join("log").join(format!("{role}.log"))
+    }
+
+    /// Tells this platform from others on the same machine: short, and the same for as long as the home stays.
+    pub fn platform(&self) -> String {
+        use std::os::unix::ffi::OsStrExt;
+        hex::encode(&blake3::hash(self.0.as_os_str().as_bytes()).as_bytes()[..4])
+    }
+
+    /// Folders that only their owner can read.
+    pub fn make(&self) -> anyhow::Result<()> {
+        for folder in [self.0.clone(), self.0.join("run"), self.0.join("log")] {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+            made.with_context(|| format!("could not make the folder {}", folder.display()))?;
+        }
+        Ok(())
+    }
+
+    /// The platform's secrets, made now if there are none.
+    pub fn secrets(&self) -> anyhow::Result<Secrets> {
+        let path = self.0.join("secrets.json");
+        if let Some(secrets) = read_json(&path)? {
+            return Ok(secrets);
+        }
+        let secrets = Secrets {
+            access_key: format!("CK{}", random_hex(9)?.to_uppercase()),
+            secret_key: random_hex(20)?,
+            api_token: random_hex(20)?,
+        };
+        write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+        Ok(secrets)
+    }
+
+    pub fn known_secrets(&self) -> anyhow::Result<Option<Secrets>> {
+        read_json(&self.0.join("secrets.json"))
+    }
+
+    pub fn endpoints(&self) -> anyhow::Result<Option<Endpoints>> {
+        read_json(&self.run("endpoints.json"))
+    }
+
+    pub fn write_endpoints(&self, endpoints: &Endpoints) -> anyhow::Result<()> {
+        write_private(&self.run("endpoints.json"), &serde_json::to_vec_pretty(endpoints)?)
+    }
+}
+
+fn user_data() -> anyhow::Result<PathBuf> {
+    let of = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = of("XDG_DATA_HOME").or_else(|| Some(of("HOME")?.join(".local/share")));
+    data.context("neither XDG_DATA_HOME nor HOME says where to keep data")
+}
+
+fn random_hex(bytes: usize) -> anyhow::Result<String> {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;
+    Ok(hex::encode(random))
+}
+
+/// `None` when the file does not exist.
+fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(text) => {
+            let parsed = serde_json::from_slice(&text);
+            parsed.map(Some).with_context(|| format!("{} is not readable", path.display()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("could not read {}", path.display())),
+    }
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let next = path.with_extension("next");
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&next, path)
+    };
+    write().with_context(|| format!("could not write {}", path.display()))
+}

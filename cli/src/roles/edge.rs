@@ -1,0 +1,30 @@
+//! The edge process: carries the traffic by the table it was told last, whether or not the agent runs.
+
+use anyhow::Context;
+use cloudyknight_edge::{Edge, Options, control};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::lock::RoleLock;
+use super::serve::listen;
+use crate::config::Config;
+use crate::home::Home;
+
+pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
+    home.make()?;
+    let _lock = RoleLock::take(&home, "edge").await?;
+    let listener: TcpListener = listen("edge", config.edge_address()?, "CLOUDYKNIGHT_EDGE_LISTEN").await?;
+    let control = control::bind(&home.run("edge.sock")).await.context("the edge could not listen for orders")?;
+    let edge = Edge::new(Options { saved_table: Some(home.run("routes.json")), ..Options::default() });
+    tracing::info!(address = %listener.local_addr()?, "the edge carries traffic");
+    let shutdown = CancellationToken::new();
+    let signal = async {
+        let result = super::asked_to_stop().await;
+        shutdown.cancel();
+        result
+    };
+    let traffic = cloudyknight_edge::serve(edge.clone(), listener, shutdown.clone().cancelled_owned());
+    let orders = control::serve(edge.clone(), control, shutdown.clone().cancelled_owned());
+    let (result, _, _) = tokio::join!(signal, traffic, orders);
+    result
+}

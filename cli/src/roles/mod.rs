@@ -1,0 +1,31 @@
+//! The platform's processes: `run` keeps `serve` and `edge` alive, and neither needs the other to keep going.
+
+pub mod edge;
+pub mod lock;
+pub mod serve;
+pub mod supervise;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Resolves when the process is asked to stop.
+pub async fn asked_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Logs go to standard error: a file when started by `up`, the journal under a service manager.
+pub fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("CLOUDYKNIGHT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let json = std::env::var("CLOUDYKNIGHT_LOG_FORMAT").is_ok_and(|format| format == "json");
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    if json { builder.json().init() } else { builder.with_target(false).init() }
+}
+
+/// The exit code of a role that cannot work with these settings: starting it again would not help.
+pub const EXIT_SETTINGS: u8 = 78;

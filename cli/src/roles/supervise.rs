@@ -1,0 +1,89 @@
+//! `cloudyknight run`: keeps the two processes of the platform alive. Either may die and is started again without the
+//! other noticing more than a pause.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use super::EXIT_SETTINGS;
+use super::lock::RoleLock;
+use crate::home::Home;
+
+const ROLES: [&str; 2] = ["serve", "edge"];
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A process that ran this long was well: the pause starts small again.
+const WELL: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(45);
+
+pub async fn run(home: Home, arguments: Vec<String>) -> anyhow::Result<()> {
+    home.make()?;
+    let _lock = RoleLock::take(&home, "run").await?;
+    let shutdown = CancellationToken::new();
+    let mut keepers = tokio::task::JoinSet::new();
+    for role in ROLES {
+        keepers.spawn(keep(role, arguments.clone(), shutdown.clone()));
+    }
+    let result = tokio::select! {
+        result = super::asked_to_stop() => result,
+        // A keeper ends by itself only when its role cannot work with these settings.
+        ended = keepers.join_next() => ended.context("there are keepers")?.context("a keeper panicked")?,
+    };
+    shutdown.cancel();
+    while let Some(ended) = keepers.join_next().await {
+        ended.context("a keeper panicked")??;
+    }
+    result
+}
+
+/// Starts a role again and again until it is time to stop.
+async fn keep(
+    role: &'static str,
+    arguments: Vec<String>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let mut child = start(role, &arguments)?;
+        let began = Instant::now();
+        tokio::select! {
+            status = child.wait() => {
+                let status = status.with_context(|| format!("could not wait for the process `{role}`"))?;
+                if status.code() == Some(i32::from(EXIT_SETTINGS)) {
+                    anyhow::bail!("the process `{role}` cannot work with these settings");
+                }
+                tracing::warn!(role, %status, again_in_ms = pause.as_millis() as u64, "a process of the platform ended");
+            }
+            () = shutdown.cancelled() => return end(role, child).await,
+        }
+        pause = if began.elapsed() >= WELL { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+fn start(role: &str, arguments: &[String]) -> anyhow::Result<Child> {
+    let program = std::env::current_exe().context("could not find our own program")?;
+    let mut command = Command::new(program);
+    command.arg(role).args(arguments).stdin(Stdio::null());
+    // Its own group: a terminal's interrupt goes to the supervisor, which stops its processes in order.
+    command.process_group(0);
+    command.spawn().with_context(|| format!("could not start the process `{role}`"))
+}
+
+async fn end(role: &str, mut child: Child) -> anyhow::Result<()> {
+    if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id as i32)) {
+        kill_process(pid, Signal::TERM).with_context(|| format!("could not stop the process `{role}`"))?;
+    }
+    if tokio::time::timeout(STOP_LIMIT, child.wait()).await.is_err() {
+        tracing::warn!(role, "did not stop when asked and is ended");
+        child.kill().await.with_context(|| format!("could not end the process `{role}`"))?;
+    }
+    Ok(())
+}
