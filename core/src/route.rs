@@ -17,7 +17,10 @@ impl RouteTable {
     pub const VERSION: u32 = 1;
 
     pub fn new(routes: Vec<Route>) -> Self {
-        Self { version: Self::VERSION, routes }
+        Self {
+            version: Self::VERSION,
+            routes,
+        }
     }
 }
 
