@@ -65,7 +65,7 @@ impl Board {
 
     pub fn update(&self, workspace: &WorkspaceName, change: impl FnOnce(&mut WorkspaceStatus)) {
         let mut statuses = self.lock();
-        let status = statuses.entry(workspace.clone()).or_insert_with(|| blank(workspace.clone()));
+        let status = statuses.entry(workspace.clone()).or_insert_with(|| WorkspaceStatus::new(workspace.clone(), now()));
         change(status);
         status.updated_at = now();
         drop(statuses);
@@ -91,21 +91,6 @@ impl Board {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkspaceName, WorkspaceStatus>> {
         self.statuses.lock().expect("no thread panics while it holds the board")
-    }
-}
-
-fn blank(workspace: WorkspaceName) -> WorkspaceStatus {
-    WorkspaceStatus {
-        version: WorkspaceStatus::VERSION,
-        workspace,
-        state: State::Deploying,
-        release: None,
-        urls: Vec::new(),
-        deployment: None,
-        services: Vec::new(),
-        default_compose: None,
-        warnings: Vec::new(),
-        updated_at: now(),
     }
 }
 

@@ -101,7 +101,7 @@ fn told(in_force: &InForce) {
 }
 
 fn table(routes: &BTreeMap<WorkspaceName, Vec<Route>>) -> RouteTable {
-    RouteTable { version: RouteTable::VERSION, routes: routes.values().flatten().cloned().collect() }
+    RouteTable::new(routes.values().flatten().cloned().collect())
 }
 
 /// The routes to containers that run, each at its address.

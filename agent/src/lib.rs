@@ -9,6 +9,8 @@ pub mod inbox;
 
 pub mod reconcile;
 
+pub mod todo;
+
 pub mod settle;
 
 pub mod source;

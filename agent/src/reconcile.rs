@@ -23,6 +23,7 @@ use crate::identity::DeploymentId;
 use crate::plan::Running;
 use crate::settle::{self, Settling};
 use crate::source::Source;
+use crate::todo::{IGNORE, Todo, todo};
 
 /// What the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +49,6 @@ struct Memory {
     retiring: Option<JoinHandle<()>>,
     failures_in_a_row: u32,
 }
-
-/// The file that says: leave this workspace alone.
-const IGNORE: &str = ".nomonitor";
 
 /// How often the bucket may move on during one deployment before it is deployed as it was.
 const SUPERSEDED_LIMIT: u32 = 5;
@@ -85,17 +83,20 @@ impl Reconciler {
             let first = self.list(workspace).await?;
             let seen = self.tools.engine.containers(Some(workspace)).await?;
             let running = Running::recover(seen);
-            if self.nothing_to_do(workspace, &first, &running, &cause) {
-                self.remember(workspace, |memory| memory.failures_in_a_row = 0);
-                return Ok(Next::Done);
-            }
-            if first.entries.contains_key(IGNORE) {
-                self.ignore(workspace).await?;
-                return Ok(Next::Done);
+            let retrying = self.remember(workspace, |memory| memory.failures_in_a_row > 0);
+            match todo(&first, self.board.get(workspace).as_ref(), &running, &cause, retrying) {
+                Todo::Nothing => {
+                    self.remember(workspace, |memory| memory.failures_in_a_row = 0);
+                    return Ok(Next::Done);
+                }
+                Todo::Ignore => {
+                    self.ignore(workspace).await?;
+                    return Ok(Next::Done);
+                }
+                Todo::Deploy => {}
             }
             let deployment = new_deployment();
-            let settling = self.settle(workspace, first, &deployment, &cause).await?;
-            let (progress, manifest) = settling;
+            let (progress, manifest) = self.settle(workspace, first, &deployment, &cause).await?;
             if manifest.is_empty() {
                 self.remove(workspace).await?;
                 return Ok(Next::Done);
@@ -127,39 +128,6 @@ impl Reconciler {
 
     async fn list(&self, workspace: &WorkspaceName) -> Result<Manifest, DeployError> {
         Ok(deploy::list(self.tools.workspaces.as_ref(), workspace).await?)
-    }
-
-    /// Is the bucket's listing what was deployed last, for better or worse?
-    fn nothing_to_do(
-        &self,
-        workspace: &WorkspaceName,
-        manifest: &Manifest,
-        running: &Running,
-        cause: &Cause,
-    ) -> bool {
-        let status = self.board.get(workspace);
-        if manifest.is_empty() {
-            let known = status.as_ref().is_some_and(|status| status.state != State::Removed);
-            return !known && running.live.is_empty() && running.leftovers.is_empty();
-        }
-        let Some(status) = status else { return false };
-        if status.state == State::Ignored {
-            return manifest.entries.contains_key(IGNORE);
-        }
-        let Some(last) = status.deployment else { return false };
-        if last.release.as_ref() != Some(&manifest.digest()) {
-            return false;
-        }
-        match last.outcome {
-            Outcome::Live => status.state == State::Live && running.serves(),
-            // The same release fails the same way, unless what failed was not the release, somebody asks for another
-            // try, or the world was restarted.
-            Outcome::Failed(_) => {
-                let retrying = self.remember(workspace, |memory| memory.failures_in_a_row > 0);
-                !retrying && !matches!(cause, Cause::Requested | Cause::AgentStarted)
-            }
-            Outcome::Running => false,
-        }
     }
 
     /// Waits until the push is complete.

@@ -117,8 +117,8 @@ pub fn assign(
         Err(None) => None,
     });
     if let Some(service) = reachable {
-        let port = port_of(&services[&service], image_ports.get(&service))
-            .or_else(|| routes.get(&service).and_then(|own| own.first()).map(|route| route.port));
+        let labelled = routes.get(&service).and_then(|own| own.first()).map(|route| route.port);
+        let port = labelled.or_else(|| port_of(&services[&service], image_ports.get(&service)));
         if let Some(port) = port {
             let own = routes.entry(service).or_default();
             own.extend(defaults(workspace, domain, port, !any_router, !any_host));
@@ -317,3 +317,7 @@ fn plain(value: &str) -> String {
     let value = value.trim();
     value.strip_suffix("@docker").unwrap_or(value).to_owned()
 }
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod tests;

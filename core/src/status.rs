@@ -99,4 +99,20 @@ pub struct ServiceStatus {
 
 impl WorkspaceStatus {
     pub const VERSION: u32 = 1;
+
+    /// A workspace that was only just heard of, at the time `updated_at`.
+    pub fn new(workspace: WorkspaceName, updated_at: String) -> Self {
+        Self {
+            version: Self::VERSION,
+            workspace,
+            state: State::Deploying,
+            release: None,
+            urls: Vec::new(),
+            deployment: None,
+            services: Vec::new(),
+            default_compose: None,
+            warnings: Vec::new(),
+            updated_at,
+        }
+    }
 }
