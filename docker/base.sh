@@ -23,6 +23,8 @@ find_base() {
         install_packages "no registry can be reached, so the base image is made from Debian's packages" mmdebstrap
     fi
     become_able_to_install
+    # They say which mirror this machine uses.
+    if ! compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; then refresh_package_lists; fi
     step "Making $MADE_BASE from Debian's packages" make_base
 }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Docker Engine: there, running and usable by whoever runs this. Sourced, after steps.sh and packages.sh.
+# Docker Engine: there, running and usable by whoever runs this. Sourced, after home.sh, steps.sh and packages.sh.
 
 ENGINE_LOG_DIR="$(cloudyknight_home)/log"
 
@@ -11,8 +11,8 @@ ensure_engine() {
     if [ -n "${DOCKER_HOST:-}" ]; then
         die "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST" "start it there, or unset DOCKER_HOST to use one on this machine"
     fi
-    if ! command -v dockerd >/dev/null; then install_engine; fi
     become_able_to_install
+    if ! command -v dockerd >/dev/null; then install_engine; fi
     if ! as_root docker version >/dev/null 2>&1; then start_engine; fi
     engine_answers || may_not_use_engine
 }
@@ -28,13 +28,13 @@ install_engine() {
 start_engine() {
     if [ -d /run/systemd/system ]; then
         step "Starting Docker Engine (systemctl)" as_root systemctl enable --now docker
-    elif ! pgrep -x dockerd >/dev/null; then
+    elif ! pidof dockerd >/dev/null; then
         # Without systemd nobody has mounted the control groups that the engine needs, on some machines.
         if ! grep -q ' cgroup2\? ' /proc/mounts; then
             install_packages "Docker Engine needs control groups, and nobody has mounted them" cgroupfs-mount
             as_root cgroupfs-mount
         fi
-        as_root mkdir -p "$ENGINE_LOG_DIR"
+        mkdir -p "$ENGINE_LOG_DIR"
         say "Starting dockerd in the background: its log is $ENGINE_LOG_DIR/dockerd.log."
         # shellcheck disable=SC2016 # for the inner shell
         as_root sh -c 'setsid dockerd >>"$1" 2>&1 </dev/null &' sh "$ENGINE_LOG_DIR/dockerd.log"
@@ -63,7 +63,7 @@ may_not_use_engine() {
         as_root usermod -aG docker "$user"
     fi
     if [ -z "${CLOUDYKNIGHT_IN_GROUP:-}" ] && command -v sg >/dev/null; then
-        CLOUDYKNIGHT_IN_GROUP=1 exec sg docker -c "$(printf '%q ' "$0" "${SCRIPT_ARGUMENTS[@]}")"
+        CLOUDYKNIGHT_IN_GROUP=1 exec sg docker -c "$(printf '%q ' "$ROOT/${0##*/}" "${SCRIPT_ARGUMENTS[@]}")"
     fi
     die "Docker Engine runs, but $user may not use it yet" "log in again, or run this as root"
 }

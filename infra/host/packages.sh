@@ -25,8 +25,9 @@ install_packages() {
     step "Installing $*" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
 }
 
-# Lists older than a day may name packages that the mirror has replaced since. Once a run is enough.
+# Old lists name packages that the mirror has replaced since. Once is enough, for the scripts that this one calls too.
 refresh_package_lists() {
-    if [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mmin -1440 -print -quit 2>/dev/null)" ]; then return; fi
+    if [ -n "${PACKAGE_LISTS_READ:-}" ]; then return; fi
     step "Reading the package lists" as_root apt-get update -q
+    export PACKAGE_LISTS_READ=1
 }
