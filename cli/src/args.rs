@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cloudyknight", version, about = "Push files to S3 and the app is live", max_term_width = 100)]
+#[command(
+    name = "cloudyknight",
+    version,
+    about = "Push files to S3 and the app is live",
+    max_term_width = 100
+)]
 pub struct Args {
     /// Where the platform keeps its data [default: /var/lib/cloudyknight as root, else the user's data directory]
     #[arg(long, global = true, env = "CLOUDYKNIGHT_HOME", value_name = "DIR")]

@@ -12,6 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::Home;
 
@@ -31,8 +32,7 @@ struct Problem {
 impl Client {
     /// The platform that `CLOUDYKNIGHT_API` and `CLOUDYKNIGHT_TOKEN` name, else the one of this home.
     pub fn new(home: &Home) -> anyhow::Result<Self> {
-        let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let (base, token) = match (given("CLOUDYKNIGHT_API"), given("CLOUDYKNIGHT_TOKEN")) {
+        let (base, token) = match (variable("CLOUDYKNIGHT_API"), variable("CLOUDYKNIGHT_TOKEN")) {
             (Some(base), Some(token)) => (base, token),
             _ => {
                 let (endpoints, secrets) = crate::s3::running(home)?;
@@ -89,7 +89,9 @@ impl Client {
 /// A piece of a path or query, escaped (RFC 3986).
 pub fn segment(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use cloudyknight_agent::settings::{InstallAccess, Settings};
 use serde::Deserialize;
 
 use crate::args::Listen;
+use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::Home;
 
@@ -74,7 +75,9 @@ impl Config {
     pub fn load(home: &Home, flags: &Listen) -> anyhow::Result<Self> {
         let path = home.config();
         let mut config: Self = match std::fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text).with_context(|| format!("{} is not readable", path.display()))?,
+            Ok(text) => {
+                toml::from_str(&text).with_context(|| format!("{} is not readable", path.display()))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
             Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
         };
@@ -97,9 +100,11 @@ impl Config {
     /// The settings that scripts and tests change most; the addresses are flags that clap reads.
     fn override_by_environment(&mut self) -> anyhow::Result<()> {
         let number = |name: &str| -> anyhow::Result<Option<u64>> {
-            let Ok(value) = std::env::var(name) else { return Ok(None) };
+            let Some(value) = variable(name) else { return Ok(None) };
             let parsed = value.parse().map(Some);
-            parsed.map_err(|_| hinted(format!("{name} is `{value}`, which is no whole number"), "unset or correct it"))
+            parsed.map_err(|_| {
+                hinted(format!("{name} is `{value}`, which is no whole number"), "unset or correct it")
+            })
         };
         for (name, setting) in [
             ("CLOUDYKNIGHT_QUIET_MS", &mut self.quiet_ms),
@@ -113,10 +118,10 @@ impl Config {
                 *setting = value;
             }
         }
-        if let Ok(host) = std::env::var("DOCKER_HOST") {
+        if let Some(host) = variable("DOCKER_HOST") {
             self.docker_host.get_or_insert(host);
         }
-        if let Ok(fresh) = std::env::var("CLOUDYKNIGHT_FRESH") {
+        if let Some(fresh) = variable("CLOUDYKNIGHT_FRESH") {
             self.fresh = matches!(fresh.as_str(), "1" | "true" | "yes");
         }
         Ok(())
@@ -191,17 +196,22 @@ fn pool(text: &str) -> anyhow::Result<[u8; 2]> {
 /// How this host reaches package registries: what its own tools would use, for containers that install.
 fn install_access() -> InstallAccess {
     const PLAIN: [&str; 8] = [
-        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "npm_config_registry",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "npm_config_registry",
         "PIP_INDEX_URL",
     ];
     const BUNDLES: [&str; 4] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"];
     let mut access = InstallAccess::default();
-    let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
     for name in PLAIN {
-        access.environment.extend(set(&name).map(|value| (name.to_owned(), value)));
+        access.environment.extend(variable(name).map(|value| (name.to_owned(), value)));
     }
     for name in BUNDLES {
-        let Some(value) = set(&name) else { continue };
+        let Some(value) = variable(name) else { continue };
         let path = Path::new(&value);
         if path.is_absolute() && path.is_file() {
             access.environment.insert(name.to_owned(), value.clone());

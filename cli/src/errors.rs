@@ -15,7 +15,8 @@ pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Er
 }
 
 pub fn report(error: &anyhow::Error, json: bool) {
-    let hint = error.chain().find_map(|cause| cause.downcast_ref::<Hinted>()).map(|hinted| hinted.hint.as_str());
+    let hint =
+        error.chain().find_map(|cause| cause.downcast_ref::<Hinted>()).map(|hinted| hinted.hint.as_str());
     let message = sentence(error);
     if json {
         anstream::eprintln!("{}", json!({ "error": message, "hint": hint }));

@@ -7,8 +7,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::environment::variable;
 
 #[derive(Clone, Debug)]
 pub struct Home(PathBuf);
@@ -104,7 +106,7 @@ impl Home {
 }
 
 fn user_data() -> anyhow::Result<PathBuf> {
-    let of = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let of = |name: &str| variable(name).map(PathBuf::from);
     let data = of("XDG_DATA_HOME").or_else(|| Some(of("HOME")?.join(".local/share")));
     data.context("neither XDG_DATA_HOME nor HOME says where to keep data")
 }
@@ -131,7 +133,8 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
 fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let next = path.with_extension("next");
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&next, path)

@@ -8,6 +8,7 @@ mod args;
 mod client;
 mod commands;
 mod config;
+mod environment;
 mod errors;
 mod home;
 mod roles;

@@ -2,6 +2,7 @@
 
 use cloudyknight_store::aws::{Checksums, ConnectSettings, S3Bucket, StaticCredentials, connect};
 
+use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::{Endpoints, Home, Secrets};
 
@@ -21,14 +22,17 @@ pub fn running(home: &Home) -> anyhow::Result<(Endpoints, Secrets)> {
 
 /// The platform of this home; or, when `CLOUDYKNIGHT_API` names a remote one, what the usual `AWS_…` variables say.
 pub async fn workspaces(home: &Home) -> anyhow::Result<S3Bucket> {
-    let settings = if std::env::var_os("CLOUDYKNIGHT_API").is_some() {
+    let settings = if variable("CLOUDYKNIGHT_API").is_some() {
         ConnectSettings { path_style: true, ..Default::default() }
     } else {
         let (endpoints, secrets) = running(home)?;
         ConnectSettings {
             endpoint: Some(endpoints.s3),
             region: Some(REGION.to_owned()),
-            credentials: Some(StaticCredentials { access_key: secrets.access_key, secret_key: secrets.secret_key }),
+            credentials: Some(StaticCredentials {
+                access_key: secrets.access_key,
+                secret_key: secrets.secret_key,
+            }),
             path_style: true,
             checksums: Checksums::WhenSupported,
         }

@@ -95,7 +95,8 @@ fn deployment(deployment: &Deployment) -> String {
         Outcome::Live => "done",
         Outcome::Failed(_) => "failed",
     };
-    let mut text = format!("{outcome}, started {} because {}", deployment.started_at, cause(&deployment.cause));
+    let mut text =
+        format!("{outcome}, started {} because {}", deployment.started_at, cause(&deployment.cause));
     for step in &deployment.steps {
         let took = step.took_ms.map_or("…".to_owned(), |ms| format!("{ms} ms"));
         let _ = write!(text, "\n{:<13} {took:>9}", step.name);
@@ -129,7 +130,8 @@ fn failure(text: &mut String, failure: &Failure) {
 
 /// A failure alone, as `wait` and `push` print it.
 pub fn failed(status: &WorkspaceStatus, failure: &Failure) -> String {
-    let serving = if status.release.is_some() { "the release before it still serves" } else { "nothing serves" };
+    let serving =
+        if status.release.is_some() { "the release before it still serves" } else { "nothing serves" };
     let mut text = format!("error: {} was not deployed; {serving}\n", status.workspace);
     self::failure(&mut text, failure);
     text

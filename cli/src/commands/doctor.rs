@@ -95,10 +95,16 @@ fn source_dir(config: &Config, findings: &mut Vec<Finding>) {
             if free >= LITTLE_MB {
                 fine("memory for sources", message)
             } else {
-                wrong("memory for sources", message, "make the tmpfs larger, or set `source_dir` to another one")
+                wrong(
+                    "memory for sources",
+                    message,
+                    "make the tmpfs larger, or set `source_dir` to another one",
+                )
             }
         }
-        Err(error) => wrong("memory for sources", format!("{}: {error}", dir.display()), "set `source_dir` to a tmpfs"),
+        Err(error) => {
+            wrong("memory for sources", format!("{}: {error}", dir.display()), "set `source_dir` to a tmpfs")
+        }
     });
 }
 
@@ -115,7 +121,9 @@ async fn platform(home: &Home, findings: &mut Vec<Finding>) {
         }
     };
     findings.push(fine("platform", "its API answers"));
-    for (check, part) in [("agent to docker", "docker"), ("agent to edge", "edge"), ("agent to bucket", "bucket")] {
+    for (check, part) in
+        [("agent to docker", "docker"), ("agent to edge", "edge"), ("agent to bucket", "bucket")]
+    {
         let message = platform.pointer(&format!("/{part}/message")).and_then(Value::as_str);
         findings.push(match message {
             None => fine(check, "answers"),
@@ -140,6 +148,8 @@ async fn bucket(home: &Home, findings: &mut Vec<Finding>) {
     };
     findings.push(match listed {
         Ok(folders) => fine("bucket", format!("s3://{} holds {} folders", s3::WORKSPACES, folders.len())),
-        Err(error) => wrong("bucket", format!("{error:#}"), "are the credentials those of `cloudyknight env`?"),
+        Err(error) => {
+            wrong("bucket", format!("{error:#}"), "are the credentials those of `cloudyknight env`?")
+        }
     });
 }

@@ -28,13 +28,20 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
         Err(_) => Vec::new(),
     };
     if purge {
-        let volumes = if volumes.is_empty() { "no volumes".to_owned() } else { format!("the volumes {}", volumes.join(", ")) };
+        let volumes = if volumes.is_empty() {
+            "no volumes".to_owned()
+        } else {
+            format!("the volumes {}", volumes.join(", "))
+        };
         let question = format!(
             "Delete {} (all buckets, releases, credentials and logs) and {volumes}?",
             home.path().display()
         );
         if !as_json {
-            anstream::eprintln!("This deletes {}: all buckets, releases, credentials and logs; and {volumes}.", home.path().display());
+            anstream::eprintln!(
+                "This deletes {}: all buckets, releases, credentials and logs; and {volumes}.",
+                home.path().display()
+            );
         }
         if !confirmed(&question, yes)? {
             return Ok(ExitCode::FAILURE);
@@ -44,7 +51,9 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
     let containers = match docker {
         Ok(_) => clear(&engine, purge).await?,
         Err(error) => {
-            anstream::eprintln!("warning: Docker does not answer, so its containers were not looked at: {error}");
+            anstream::eprintln!(
+                "warning: Docker does not answer, so its containers were not looked at: {error}"
+            );
             0
         }
     };
@@ -53,10 +62,17 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
         remove_dir(home.path())?;
     }
     if as_json {
-        anstream::println!("{}", json!({ "stopped": stopped, "containers_removed": containers, "purged": purge }));
+        anstream::println!(
+            "{}",
+            json!({ "stopped": stopped, "containers_removed": containers, "purged": purge })
+        );
     } else {
         let what = if stopped { "The platform is stopped" } else { "The platform did not run" };
-        let data = if purge { "its data is deleted".to_owned() } else { format!("its data stays in {}", home.path().display()) };
+        let data = if purge {
+            "its data is deleted".to_owned()
+        } else {
+            format!("its data stays in {}", home.path().display())
+        };
         anstream::println!("{what}; {containers} containers removed; {data}.");
     }
     Ok(ExitCode::SUCCESS)
@@ -74,7 +90,9 @@ async fn stop(home: &Home) -> anyhow::Result<bool> {
                 let signal = if asked { Signal::KILL } else { Signal::TERM };
                 match kill_process(process, signal) {
                     Err(rustix::io::Errno::SRCH) | Ok(()) => {}
-                    Err(error) => return Err(error).with_context(|| format!("could not stop the process `{role}`")),
+                    Err(error) => {
+                        return Err(error).with_context(|| format!("could not stop the process `{role}`"));
+                    }
                 }
                 asked = true;
             }

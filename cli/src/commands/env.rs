@@ -21,7 +21,8 @@ pub fn run(home: &Home, as_json: bool) -> anyhow::Result<ExitCode> {
         ("CLOUDYKNIGHT_TOKEN", &secrets.api_token),
     ];
     if as_json {
-        let map: serde_json::Map<_, _> = variables.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
+        let map: serde_json::Map<_, _> =
+            variables.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
         anstream::println!("{}", serde_json::Value::Object(map));
     } else {
         for (name, value) in variables {
@@ -34,7 +35,11 @@ pub fn run(home: &Home, as_json: bool) -> anyhow::Result<ExitCode> {
 /// As a word for a POSIX shell.
 fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-".contains(c);
-    if !value.is_empty() && value.chars().all(plain) { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
+    if !value.is_empty() && value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

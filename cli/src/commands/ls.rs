@@ -35,7 +35,10 @@ async fn files(home: &Home, name: &WorkspaceName, as_json: bool) -> anyhow::Resu
     let prefix = name.prefix();
     let objects = bucket.list(&prefix).await?;
     if objects.is_empty() {
-        return Err(hinted(format!("the bucket holds nothing of `{name}`"), "`cloudyknight ls` lists the workspaces"));
+        return Err(hinted(
+            format!("the bucket holds nothing of `{name}`"),
+            "`cloudyknight ls` lists the workspaces",
+        ));
     }
     let path = |key: &str| key.strip_prefix(&prefix).unwrap_or(key).to_owned();
     if as_json {
@@ -45,8 +48,10 @@ async fn files(home: &Home, name: &WorkspaceName, as_json: bool) -> anyhow::Resu
             .collect();
         anstream::println!("{}", json!({ "workspace": name, "files": files }));
     } else {
-        let rows: Vec<_> =
-            objects.iter().map(|object| [object.size.to_string(), path(&object.key).escape_debug().to_string()]).collect();
+        let rows: Vec<_> = objects
+            .iter()
+            .map(|object| [object.size.to_string(), path(&object.key).escape_debug().to_string()])
+            .collect();
         anstream::print!("{}", show::columns(&rows));
     }
     Ok(ExitCode::SUCCESS)

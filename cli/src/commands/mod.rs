@@ -27,7 +27,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Down { purge, yes } => down::run(&home, purge, yes, json).await,
         Command::Env => env::run(&home, json),
         Command::Status { name } => status::run(&home, name.as_deref(), json).await,
-        Command::Wait { name, release, timeout } => wait::run(&home, &name, release.as_deref(), timeout, json).await,
+        Command::Wait { name, release, timeout } => {
+            wait::run(&home, &name, release.as_deref(), timeout, json).await
+        }
         Command::Logs { name, service, tail, follow } => {
             logs::run(&home, &name, service.as_deref(), tail, follow, json).await
         }
@@ -87,7 +89,10 @@ fn confirmed(question: &str, yes: bool) -> anyhow::Result<bool> {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
-        return Err(errors::hinted("this deletes data, and nobody can be asked without a terminal", "add --yes"));
+        return Err(errors::hinted(
+            "this deletes data, and nobody can be asked without a terminal",
+            "add --yes",
+        ));
     }
     anstream::eprint!("{question} [y/N] ");
     std::io::stderr().flush()?;

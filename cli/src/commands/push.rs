@@ -38,7 +38,10 @@ pub async fn run(
     let bucket = s3::workspaces(home).await?;
     let (uploaded, deleted) = make_equal(&bucket, &name, &files, json).await?;
     if !json {
-        anstream::eprintln!("{uploaded} files uploaded, {deleted} deleted, {} unchanged", files.len() - uploaded);
+        anstream::eprintln!(
+            "{uploaded} files uploaded, {deleted} deleted, {} unchanged",
+            files.len() - uploaded
+        );
     }
     let client = Client::new(home)?;
     match wait::wait(&client, name.as_str(), None, timeout).await? {
@@ -53,7 +56,9 @@ pub async fn run(
 fn workspace(dir: &Path, name: Option<String>) -> anyhow::Result<WorkspaceName> {
     let hint = "say the name: `cloudyknight push DIR NAME`";
     let folder = || dir.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-    let name = name.or_else(folder).ok_or_else(|| hinted("the folder has no name that can be one of a workspace", hint))?;
+    let name = name
+        .or_else(folder)
+        .ok_or_else(|| hinted("the folder has no name that can be one of a workspace", hint))?;
     name.parse().map_err(|error: cloudyknight_core::workspace::InvalidName| hinted(error.to_string(), hint))
 }
 
@@ -62,19 +67,25 @@ fn files(dir: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![(dir.to_owned(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("could not list {}", folder.display()))?;
+        let entries =
+            std::fs::read_dir(&folder).with_context(|| format!("could not list {}", folder.display()))?;
         for entry in entries {
             let entry = entry.with_context(|| format!("could not list {}", folder.display()))?;
             let name = entry.file_name().into_string();
-            let name = name.map_err(|name| anyhow::anyhow!("the file name {name:?} is no UTF-8, as S3 wants it"))?;
+            let name =
+                name.map_err(|name| anyhow::anyhow!("the file name {name:?} is no UTF-8, as S3 wants it"))?;
             if LEFT_OUT.contains(&name.as_str()) {
                 continue;
             }
             let path = format!("{prefix}{name}");
             // Links are followed: the bucket holds content, not links.
-            let kind = std::fs::metadata(entry.path()).with_context(|| format!("could not look at {path}"))?;
+            let kind =
+                std::fs::metadata(entry.path()).with_context(|| format!("could not look at {path}"))?;
             if kind.is_dir() {
-                anyhow::ensure!(path.matches('/').count() < 64, "{path} lies too deep; is it a link to its own folder?");
+                anyhow::ensure!(
+                    path.matches('/').count() < 64,
+                    "{path} lies too deep; is it a link to its own folder?"
+                );
                 folders.push((entry.path(), format!("{path}/")));
             } else {
                 files.insert(path, entry.path());
@@ -115,8 +126,11 @@ async fn make_equal(
     });
     futures::stream::iter(uploads).buffer_unordered(PARALLEL).try_collect::<()>().await?;
     progress.finish_and_clear();
-    let gone: Vec<String> =
-        there.keys().filter(|path| !files.contains_key(*path)).map(|path| format!("{prefix}{path}")).collect();
+    let gone: Vec<String> = there
+        .keys()
+        .filter(|path| !files.contains_key(*path))
+        .map(|path| format!("{prefix}{path}"))
+        .collect();
     let deletions = gone.iter().map(|key| bucket.delete(key));
     futures::stream::iter(deletions).buffer_unordered(PARALLEL).try_collect::<()>().await?;
     Ok((changed.len(), gone.len()))

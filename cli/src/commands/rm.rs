@@ -20,7 +20,10 @@ pub async fn run(home: &Home, name: &str, yes: bool, json: bool) -> anyhow::Resu
     let bucket = s3::workspaces(home).await?;
     let objects = bucket.list(&name.prefix()).await?;
     if objects.is_empty() {
-        return Err(hinted(format!("the bucket holds nothing of `{name}`"), "`cloudyknight ls` lists the workspaces"));
+        return Err(hinted(
+            format!("the bucket holds nothing of `{name}`"),
+            "`cloudyknight ls` lists the workspaces",
+        ));
     }
     let question = format!("Delete the {} files of `{name}` from the bucket?", objects.len());
     if !confirmed(&question, yes)? {

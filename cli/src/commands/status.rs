@@ -34,7 +34,8 @@ pub async fn run(home: &Home, name: Option<&str>, json: bool) -> anyhow::Result<
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let status: WorkspaceStatus = client.get(&format!("/api/v1/workspaces/{}", crate::client::segment(name))).await?;
+    let status: WorkspaceStatus =
+        client.get(&format!("/api/v1/workspaces/{}", crate::client::segment(name))).await?;
     if json {
         anstream::println!("{}", serde_json::to_string(&status)?);
     } else {
@@ -45,12 +46,18 @@ pub async fn run(home: &Home, name: Option<&str>, json: bool) -> anyhow::Result<
 
 pub fn print(all: &Workspaces) {
     if all.workspaces.is_empty() {
-        anstream::println!("There is no workspace yet. A folder that is copied to s3://workspaces/NAME becomes one.");
+        anstream::println!(
+            "There is no workspace yet. A folder that is copied to s3://workspaces/NAME becomes one."
+        );
     } else {
         anstream::print!("{}", show::table(&all.workspaces));
     }
     for invalid in &all.invalid {
-        anstream::eprintln!("\nwarning: the folder {:?} is no workspace: {}", invalid.folder, invalid.message);
+        anstream::eprintln!(
+            "\nwarning: the folder {:?} is no workspace: {}",
+            invalid.folder,
+            invalid.message
+        );
         anstream::eprintln!("hint: {}", invalid.hint);
     }
 }

@@ -43,7 +43,12 @@ pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<
         anstream::println!("{}", json!({ "started": !ran_before, "endpoints": endpoints }));
     } else {
         let how = if ran_before { "already runs" } else { "runs" };
-        anstream::println!("The platform {how}: apps at {}, S3 at {}, API at {}", endpoints.edge, endpoints.s3, endpoints.api);
+        anstream::println!(
+            "The platform {how}: apps at {}, S3 at {}, API at {}",
+            endpoints.edge,
+            endpoints.s3,
+            endpoints.api
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,9 +80,10 @@ async fn ready(home: &Home) -> anyhow::Result<Endpoints> {
     loop {
         if let Some(endpoints) = home.endpoints()?
             && answers(&endpoints.s3).await
-            && Client::new(home)?.get::<serde_json::Value>("/api/v1/platform").await.is_ok_and(|platform| {
-                platform.pointer("/edge/ok") == Some(&serde_json::Value::Bool(true))
-            })
+            && Client::new(home)?
+                .get::<serde_json::Value>("/api/v1/platform")
+                .await
+                .is_ok_and(|platform| platform.pointer("/edge/ok") == Some(&serde_json::Value::Bool(true)))
         {
             return Ok(endpoints);
         }
@@ -87,7 +93,11 @@ async fn ready(home: &Home) -> anyhow::Result<Endpoints> {
             let end = std::fs::read_to_string(&log).unwrap_or_default();
             let end: Vec<&str> = end.lines().rev().take(8).collect();
             let end: Vec<&str> = end.into_iter().rev().collect();
-            let what = if gone { "ended at once".to_owned() } else { format!("does not answer after {} s", LIMIT.as_secs()) };
+            let what = if gone {
+                "ended at once".to_owned()
+            } else {
+                format!("does not answer after {} s", LIMIT.as_secs())
+            };
             let message = format!("the platform {what}; the end of its log:\n  {}", end.join("\n  "));
             return Err(hinted(message, format!("the whole log is {}", log.display())));
         }

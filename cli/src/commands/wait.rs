@@ -59,7 +59,9 @@ pub async fn wait(
         let waited: Waited = client.get(&path).await?;
         match waited.status {
             Some(status) if waited.done => return Ok(Some(status)),
-            None if waited.done => return Err(hinted("the platform answered without a status", "is it another version?")),
+            None if waited.done => {
+                return Err(hinted("the platform answered without a status", "is it another version?"));
+            }
             _ if Instant::now() >= give_up => return Ok(None),
             _ => {}
         }

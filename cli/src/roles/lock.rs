@@ -66,6 +66,8 @@ pub fn holder(home: &Home, role: &str) -> anyhow::Result<Option<Pid>> {
             file.read_to_string(&mut text)?;
             Ok(text.trim().parse().ok().and_then(Pid::from_raw))
         }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("could not look at {}", path.display())),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("could not look at {}", path.display()))
+        }
     }
 }

@@ -7,6 +7,8 @@ pub mod supervise;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::environment::variable;
+
 /// Resolves when the process is asked to stop.
 pub async fn asked_to_stop() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -21,9 +23,10 @@ pub async fn asked_to_stop() -> anyhow::Result<()> {
 /// Logs go to standard error: a file when started by `up`, the journal under a service manager.
 pub fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("CLOUDYKNIGHT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let json = std::env::var("CLOUDYKNIGHT_LOG_FORMAT").is_ok_and(|format| format == "json");
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let filter = EnvFilter::new(variable("CLOUDYKNIGHT_LOG").unwrap_or_else(|| "info".to_owned()));
+    let json = variable("CLOUDYKNIGHT_LOG_FORMAT").is_some_and(|format| format == "json");
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     if json { builder.json().init() } else { builder.with_target(false).init() }
 }
 

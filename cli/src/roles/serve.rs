@@ -34,7 +34,8 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     let secrets = home.secrets()?;
     let s3_listener = listen("S3 server", config.s3_address()?, "CLOUDYKNIGHT_S3_LISTEN").await?;
     let api_listener = listen("API", config.api_address()?, "CLOUDYKNIGHT_API_LISTEN").await?;
-    let store = EmbeddedStore::open(&home.store(), Options::default()).context("the embedded store did not open")?;
+    let store =
+        EmbeddedStore::open(&home.store(), Options::default()).context("the embedded store did not open")?;
     furnish(&store).await?;
 
     let settings = config.agent(&home)?;
@@ -66,13 +67,19 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     parts.spawn(part("S3", s3::serve(s3_listener, store.clone(), credentials, wait())));
     parts.spawn(part("API", axum::serve(api_listener, router).with_graceful_shutdown(wait()).into_future()));
     let (events, commands) = (store.queue(EVENTS), store.queue(COMMANDS));
-    parts.spawn(whole("object_changed", pump::object_changed(events, commands, WORKSPACES.to_owned(), shutdown.clone())));
+    parts.spawn(whole(
+        "object_changed",
+        pump::object_changed(events, commands, WORKSPACES.to_owned(), shutdown.clone()),
+    ));
     for queue in [EVENTS_DEAD, COMMANDS_DEAD] {
         let (dead, bucket) = (store.queue(queue), WORKSPACES.to_owned());
         let letters = pump::dead_letter(dead, queue.to_owned(), bucket, platform.clone(), shutdown.clone());
         parts.spawn(whole("dead_letter", letters));
     }
-    parts.spawn(whole("sweep", pump::sweep(sweep, workspaces, platform, store.queue(COMMANDS), shutdown.clone())));
+    parts.spawn(whole(
+        "sweep",
+        pump::sweep(sweep, workspaces, platform, store.queue(COMMANDS), shutdown.clone()),
+    ));
     let working = tokio::spawn(async move { agent.run().await });
 
     let ended = tokio::select! {

@@ -41,11 +41,7 @@ pub async fn run(home: Home, arguments: Vec<String>) -> anyhow::Result<()> {
 }
 
 /// Starts a role again and again until it is time to stop.
-async fn keep(
-    role: &'static str,
-    arguments: Vec<String>,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
+async fn keep(role: &'static str, arguments: Vec<String>, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut pause = FIRST_PAUSE;
     loop {
         let mut child = start(role, &arguments)?;
