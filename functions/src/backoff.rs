@@ -31,9 +31,7 @@ impl Backoff {
 
 /// Doubles with each failure; `random` picks from its second half.
 fn pause(failures: u32, random: u32) -> Duration {
-    let full = FIRST
-        .saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX))
-        .min(LONGEST);
+    let full = FIRST.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(LONGEST);
     full / 2 + (full / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
@@ -44,11 +42,7 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_limit_and_vary_by_half() {
         let check = |failures, random, millis| {
-            assert_eq!(
-                pause(failures, random),
-                Duration::from_millis(millis),
-                "{failures} failures"
-            );
+            assert_eq!(pause(failures, random), Duration::from_millis(millis), "{failures} failures");
         };
         check(0, 0, 50);
         check(0, u32::MAX, 100);

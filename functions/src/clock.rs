@@ -5,7 +5,5 @@ use time::format_description::well_known::Rfc3339;
 
 /// Now, RFC 3339 in UTC.
 pub fn now() -> String {
-    OffsetDateTime::now_utc()
-        .format(&Rfc3339)
-        .expect("the present has four digits in its year")
+    OffsetDateTime::now_utc().format(&Rfc3339).expect("the present has four digits in its year")
 }

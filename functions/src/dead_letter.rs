@@ -35,9 +35,7 @@ async fn write(letter: &DeadLetter, platform: &dyn Bucket) -> Result<(), BucketE
     let document = serde_json::to_vec_pretty(letter).expect("a dead letter is plain data");
     platform.put(&letter.key(), document.into()).await?;
     let names: Vec<_> = letter.workspaces.iter().map(WorkspaceName::as_str).collect();
-    let DeadLetter {
-        id, queue, reason, ..
-    } = letter;
+    let DeadLetter { id, queue, reason, .. } = letter;
     tracing::error!(
         id,
         queue,
@@ -69,17 +67,8 @@ mod tests {
     #[tokio::test]
     async fn an_exhausted_message_is_a_document_in_the_platform_bucket() {
         let platform = MemoryBucket::new("cloudyknight");
-        assert_eq!(
-            handle(&[message("m-1")], "commands-dead", "workspaces", AT, &platform).await,
-            [""; 0]
-        );
-        let document = platform
-            .get("dead-letters/m-1.json", None)
-            .await
-            .unwrap()
-            .bytes()
-            .await
-            .unwrap();
+        assert_eq!(handle(&[message("m-1")], "commands-dead", "workspaces", AT, &platform).await, [""; 0]);
+        let document = platform.get("dead-letters/m-1.json", None).await.unwrap().bytes().await.unwrap();
         let letter: DeadLetter = serde_json::from_slice(&document).unwrap();
         assert_eq!(
             (letter.workspaces, letter.queue.as_str(), letter.at.as_str()),
@@ -94,10 +83,7 @@ mod tests {
             (operation == BucketOperation::Put && key.contains("m-2")).then_some(Fault::Unavailable)
         });
         let batch = [message("m-1"), message("m-2"), message("m-3")];
-        assert_eq!(
-            handle(&batch, "commands-dead", "workspaces", AT, &platform).await,
-            ["m-2", "m-3"]
-        );
+        assert_eq!(handle(&batch, "commands-dead", "workspaces", AT, &platform).await, ["m-2", "m-3"]);
         assert_eq!(platform.list("dead-letters/").await.unwrap().len(), 1);
     }
 }

@@ -2,14 +2,15 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 
 use std::env;
-use std::error::Error;
 
 use cloudyknight_store::aws::{self, Clients, ConnectError, ConnectSettings};
+use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
 use crate::Incoming;
 use crate::chain::Chain;
+use crate::sweep::SweepError;
 
 /// A batch of messages, as an event source mapping hands it over; of its many fields those that we use.
 #[derive(Debug, Deserialize)]
@@ -45,30 +46,19 @@ struct ItemFailure {
 
 impl SqsEvent {
     pub fn incoming(&self) -> Vec<Incoming<'_>> {
-        self.records
-            .iter()
-            .map(|record| Incoming {
-                id: &record.message_id,
-                body: &record.body,
-            })
-            .collect()
+        self.records.iter().map(|record| Incoming { id: &record.message_id, body: &record.body }).collect()
     }
 
     /// The name of the queue; all messages of a batch are from one.
     pub fn queue(&self) -> &str {
-        self.records
-            .first()
-            .and_then(|record| record.source.rsplit(':').next())
-            .unwrap_or_default()
+        self.records.first().and_then(|record| record.source.rsplit(':').next()).unwrap_or_default()
     }
 }
 
 impl SqsAnswer {
     pub fn failed(ids: Vec<String>) -> Self {
         let failure = |item_identifier| ItemFailure { item_identifier };
-        Self {
-            batch_item_failures: ids.into_iter().map(failure).collect(),
-        }
+        Self { batch_item_failures: ids.into_iter().map(failure).collect() }
     }
 }
 
@@ -78,40 +68,26 @@ pub struct MissingSetting(&'static str);
 
 /// A setting that the function cannot do without.
 pub fn setting(name: &'static str) -> Result<String, MissingSetting> {
-    env::var(name)
-        .ok()
-        .filter(|value| !value.is_empty())
-        .ok_or(MissingSetting(name))
+    env::var(name).ok().filter(|value| !value.is_empty()).ok_or(MissingSetting(name))
 }
 
 /// Clients as Lambda sets them up: region, credentials and endpoint come from its environment.
 pub async fn clients() -> Result<Clients, ConnectError> {
     // An endpoint of their own have only servers that stand in for AWS, and those know buckets by their path.
-    let path_style = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
-        .iter()
-        .any(|name| env::var_os(name).is_some());
-    aws::connect(ConnectSettings {
-        path_style,
-        ..ConnectSettings::default()
-    })
-    .await
+    let path_style =
+        ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().any(|name| env::var_os(name).is_some());
+    aws::connect(ConnectSettings { path_style, ..ConnectSettings::default() }).await
 }
 
 /// Logs as JSON, which CloudWatch takes apart; `RUST_LOG` chooses what.
 pub fn start_logging() {
-    let filter = EnvFilter::builder()
-        .with_default_directive(tracing::Level::INFO.into())
-        .from_env_lossy();
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(filter)
-        .with_current_span(false)
-        .init();
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(false).init();
 }
 
 /// The error of an invocation, with its causes: Lambda records only what the error itself says.
-pub fn told(error: &dyn Error) -> lambda_runtime::Error {
-    Chain(error).to_string().into()
+pub fn told(error: &SweepError) -> Diagnostic {
+    Diagnostic { error_type: "SweepError".to_owned(), error_message: Chain(error).to_string() }
 }
 
 #[cfg(test)]
@@ -125,28 +101,17 @@ mod tests {
             "md5OfBody":"e4e6","eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:us-east-2:123456789012:my-queue",
             "awsRegion":"us-east-2"}]}"#;
         let event: SqsEvent = serde_json::from_str(text).unwrap();
-        assert_eq!(
-            event.incoming(),
-            [Incoming {
-                id: "059f36b4",
-                body: "Test message."
-            }]
-        );
+        assert_eq!(event.incoming(), [Incoming { id: "059f36b4", body: "Test message." }]);
         assert_eq!(event.queue(), "my-queue");
     }
 
     #[test]
     fn failures_are_named_as_lambda_reads_them() {
         let answer = |ids: &[&str]| {
-            serde_json::to_string(&SqsAnswer::failed(
-                ids.iter().map(|id| (*id).to_owned()).collect(),
-            ))
-            .unwrap()
+            serde_json::to_string(&SqsAnswer::failed(ids.iter().map(|id| (*id).to_owned()).collect()))
+                .unwrap()
         };
-        assert_eq!(
-            answer(&["a"]),
-            r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#
-        );
+        assert_eq!(answer(&["a"]), r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#);
         assert_eq!(answer(&[]), r#"{"batchItemFailures":[]}"#);
     }
 }

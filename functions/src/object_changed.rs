@@ -39,10 +39,7 @@ pub async fn handle(batch: &[Incoming<'_>], bucket: &str, commands: &dyn Queue) 
         match notification::parse(message.body, bucket) {
             Ok(parsed) => {
                 for change in parsed.changes {
-                    messages
-                        .entry(change.workspace.clone())
-                        .or_default()
-                        .insert(message.id);
+                    messages.entry(change.workspace.clone()).or_default().insert(message.id);
                     changes.push(change);
                 }
                 outcome.ignored.extend(parsed.ignored);
@@ -54,9 +51,7 @@ pub async fn handle(batch: &[Incoming<'_>], bucket: &str, commands: &dyn Queue) 
     let outgoing: Vec<_> = decide(changes)
         .into_iter()
         .map(|command| {
-            let dedup = messages
-                .get(&command.workspace)
-                .map(|ids| dedup(&command.workspace, ids));
+            let dedup = messages.get(&command.workspace).map(|ids| dedup(&command.workspace, ids));
             outgoing(&command, dedup)
         })
         .collect();
@@ -66,11 +61,7 @@ pub async fn handle(batch: &[Incoming<'_>], bucket: &str, commands: &dyn Queue) 
 
 /// A command, ready for the queue: one group a workspace, so that its commands stay in order.
 pub(crate) fn outgoing(command: &Command, dedup: Option<String>) -> Outgoing {
-    Outgoing {
-        body: command.to_json(),
-        group: Some(command.workspace.to_string()),
-        dedup,
-    }
+    Outgoing { body: command.to_json(), group: Some(command.workspace.to_string()), dedup }
 }
 
 /// The workspace is part of it because one message may mark several, and a queue knows only one space of ids.
@@ -87,11 +78,7 @@ impl Outcome {
     async fn send(&mut self, outgoing: Vec<Outgoing>, batch: &[Incoming<'_>], commands: &dyn Queue) {
         let count = outgoing.len();
         // Nothing to send is nothing to fail: a batch of test events must not depend on the commands queue.
-        match if count == 0 {
-            Ok(())
-        } else {
-            commands.send(outgoing).await
-        } {
+        match if count == 0 { Ok(()) } else { commands.send(outgoing).await } {
             Ok(()) => {
                 self.commands_sent = count;
                 self.failed = self.unreadable.iter().map(|(id, _)| id.clone()).collect();

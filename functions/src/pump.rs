@@ -36,9 +36,7 @@ pub async fn object_changed(
         let incoming: Vec<_> = batch.iter().map(incoming).collect();
         let outcome = sent(&incoming, &bucket, &*commands, &shutdown).await;
         outcome.log();
-        let done = batch
-            .iter()
-            .filter(|message| !outcome.failed.contains(&message.id));
+        let done = batch.iter().filter(|message| !outcome.failed.contains(&message.id));
         take_off(&*events, "events", done).await;
     }
 }
@@ -56,12 +54,7 @@ pub async fn dead_letter(
     while let Some(batch) = next_batch(&*dead, &queue, &shutdown).await {
         let incoming: Vec<_> = batch.iter().map(incoming).collect();
         let failed = dead_letter::handle(&incoming, &queue, &bucket, &clock::now(), &*platform).await;
-        take_off(
-            &*dead,
-            &queue,
-            batch.iter().filter(|message| !failed.contains(&message.id)),
-        )
-        .await;
+        take_off(&*dead, &queue, batch.iter().filter(|message| !failed.contains(&message.id))).await;
         if failed.is_empty() {
             backoff.succeeded();
         } else {
@@ -78,10 +71,7 @@ pub async fn sweep(
     commands: Arc<dyn Queue>,
     shutdown: CancellationToken,
 ) {
-    while or_shutdown(tokio::time::sleep(interval), &shutdown)
-        .await
-        .is_some()
-    {
+    while or_shutdown(tokio::time::sleep(interval), &shutdown).await.is_some() {
         let mut backoff = Backoff::default();
         loop {
             match sweep::handle(&*workspaces, &*platform, &*commands).await {
@@ -145,10 +135,7 @@ async fn take_off<'a>(queue: &dyn Queue, name: &str, done: impl Iterator<Item = 
 }
 
 fn incoming(message: &Message) -> Incoming<'_> {
-    Incoming {
-        id: &message.id,
-        body: &message.body,
-    }
+    Incoming { id: &message.id, body: &message.body }
 }
 
 /// What `work` gives, or none when the shutdown comes first.

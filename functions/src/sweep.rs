@@ -97,12 +97,7 @@ fn settled<T>(
 /// The workspaces that have a status.
 async fn known(platform: &dyn Bucket) -> Result<BTreeSet<WorkspaceName>, BucketError> {
     let name = |key: &str| key.strip_prefix(STATUS)?.strip_suffix(".json")?.parse().ok();
-    Ok(platform
-        .list(STATUS)
-        .await?
-        .iter()
-        .filter_map(|object| name(&object.key))
-        .collect())
+    Ok(platform.list(STATUS).await?.iter().filter_map(|object| name(&object.key)).collect())
 }
 
 /// The deduplication id of the repair, if one is due. The same drift, seen again while its command may still be under
@@ -117,9 +112,7 @@ async fn compare(
     let manifest = listing::manifest(workspaces, name).await?;
     Ok(drifted(&manifest, status.as_ref()).then(|| {
         let seen = status.map(|status| status.updated_at).unwrap_or_default();
-        blake3::hash(format!("sweep {name} {} {seen}", manifest.digest()).as_bytes())
-            .to_hex()
-            .to_string()
+        blake3::hash(format!("sweep {name} {} {seen}", manifest.digest()).as_bytes()).to_hex().to_string()
     }))
 }
 
@@ -179,17 +172,9 @@ async fn send(repairs: &BTreeMap<WorkspaceName, String>, commands: &dyn Queue) -
     }
     let outgoing = repairs
         .iter()
-        .map(|(name, dedup)| {
-            outgoing(
-                &Command::reconcile(name.clone(), Cause::Sweep),
-                Some(dedup.clone()),
-            )
-        })
+        .map(|(name, dedup)| outgoing(&Command::reconcile(name.clone(), Cause::Sweep), Some(dedup.clone())))
         .collect();
-    commands.send(outgoing).await.map_err(|source| SweepError::Send {
-        drifted: repairs.len(),
-        source,
-    })
+    commands.send(outgoing).await.map_err(|source| SweepError::Send { drifted: repairs.len(), source })
 }
 
 impl Swept {

@@ -49,11 +49,7 @@ impl Cloud {
         let (invocations, next) = mpsc::unbounded_channel();
         let (answer, answers) = mpsc::unbounded_channel();
         let sqs = Arc::new(Mutex::new(Sqs::default()));
-        let doors = Arc::new(Doors {
-            invocations: AsyncMutex::new(next),
-            answers: answer,
-            sqs: sqs.clone(),
-        });
+        let doors = Arc::new(Doors { invocations: AsyncMutex::new(next), answers: answer, sqs: sqs.clone() });
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 let doors = doors.clone();
@@ -64,12 +60,7 @@ impl Cloud {
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(connection), service));
             }
         });
-        Self {
-            address,
-            invocations,
-            answers: AsyncMutex::new(answers),
-            sqs,
-        }
+        Self { address, invocations, answers: AsyncMutex::new(answers), sqs }
     }
 
     fn function(&self) -> Child {
@@ -83,10 +74,7 @@ impl Cloud {
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_ENDPOINT_URL", format!("http://{}", self.address))
-            .env(
-                "COMMANDS_QUEUE_URL",
-                format!("http://{}/000000000000/commands.fifo", self.address),
-            )
+            .env("COMMANDS_QUEUE_URL", format!("http://{}/000000000000/commands.fifo", self.address))
             .env("WORKSPACES_BUCKET", "workspaces")
             .kill_on_drop(true)
             .spawn()
@@ -107,37 +95,23 @@ impl Cloud {
             .collect();
         self.invocations.send(json!({ "Records": records })).unwrap();
         let mut answers = self.answers.lock().await;
-        tokio::time::timeout(SOON, answers.recv())
-            .await
-            .expect("the function answers")
-            .unwrap()
+        tokio::time::timeout(SOON, answers.recv()).await.expect("the function answers").unwrap()
     }
 }
 
 impl Doors {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path().to_owned();
-        let target = request
-            .headers()
-            .get("x-amz-target")
-            .map(|target| target.to_str().unwrap().to_owned());
+        let target = request.headers().get("x-amz-target").map(|target| target.to_str().unwrap().to_owned());
         let body = request.into_body().collect().await.unwrap().to_bytes();
-        let (status, answer) = match (
-            path.strip_prefix("/2018-06-01/runtime/invocation/"),
-            target.as_deref(),
-        ) {
+        let (status, answer) = match (path.strip_prefix("/2018-06-01/runtime/invocation/"), target.as_deref())
+        {
             (Some("next"), _) => {
                 let event = self.invocations.lock().await.recv().await.expect("the test runs");
                 return Response::builder()
-                    .header(
-                        "lambda-runtime-aws-request-id",
-                        "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
-                    )
+                    .header("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
                     .header("lambda-runtime-deadline-ms", "4102444800000")
-                    .header(
-                        "lambda-runtime-invoked-function-arn",
-                        "arn:aws:lambda:eu-west-1:0:function:f",
-                    )
+                    .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:0:function:f")
                     .body(Bytes::from(event.to_string()).into())
                     .unwrap();
             }
@@ -145,16 +119,13 @@ impl Doors {
                 self.answers.send(serde_json::from_slice(&body).unwrap()).unwrap();
                 (StatusCode::ACCEPTED, Value::Null)
             }
-            (None, Some("AmazonSQS.SendMessageBatch")) => self
-                .sqs
-                .lock()
-                .unwrap()
-                .accept(serde_json::from_slice(&body).unwrap()),
+            (None, Some("AmazonSQS.SendMessageBatch")) => {
+                self.sqs.lock().unwrap().accept(serde_json::from_slice(&body).unwrap())
+            }
             (None, _) => (StatusCode::NOT_FOUND, Value::Null),
         };
-        let response = Response::builder()
-            .status(status)
-            .header("content-type", "application/x-amz-json-1.0");
+        let response =
+            Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
         response.body(Bytes::from(answer.to_string()).into()).unwrap()
     }
 }
@@ -162,12 +133,7 @@ impl Doors {
 impl Sqs {
     fn accept(&mut self, batch: Value) -> (StatusCode, Value) {
         let accepted = |entry: &Value| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "0"});
-        let all: Vec<_> = batch["Entries"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(accepted)
-            .collect();
+        let all: Vec<_> = batch["Entries"].as_array().unwrap().iter().map(accepted).collect();
         self.batches.push(batch);
         if self.planned.is_empty() {
             (StatusCode::OK, json!({"Successful": all, "Failed": []}))
@@ -193,10 +159,7 @@ fn entries(batch: &Value) -> Vec<(&str, Value)> {
         .map(|entry| {
             let command: Value = serde_json::from_str(entry["MessageBody"].as_str().unwrap()).unwrap();
             assert_eq!(entry["MessageDeduplicationId"].as_str().unwrap().len(), 64);
-            (
-                entry["MessageGroupId"].as_str().unwrap(),
-                command["cause"].clone(),
-            )
+            (entry["MessageGroupId"].as_str().unwrap(), command["cause"].clone())
         })
         .collect()
 }
@@ -206,9 +169,7 @@ async fn the_function_turns_batches_of_notifications_into_commands() {
     let cloud = Cloud::start().await;
     let _function = cloud.function();
 
-    let answer = cloud
-        .invoke(&[("1", notification(&["b/x", "a/1", "a/2"])), ("2", "hello".into())])
-        .await;
+    let answer = cloud.invoke(&[("1", notification(&["b/x", "a/1", "a/2"])), ("2", "hello".into())]).await;
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "2"}]}));
     {
         let sqs = cloud.sqs.lock().unwrap();
@@ -221,10 +182,7 @@ async fn the_function_turns_batches_of_notifications_into_commands() {
     }
 
     let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"workspaces"}"#;
-    assert_eq!(
-        cloud.invoke(&[("3", test.into())]).await,
-        json!({"batchItemFailures": []})
-    );
+    assert_eq!(cloud.invoke(&[("3", test.into())]).await, json!({"batchItemFailures": []}));
     assert_eq!(cloud.sqs.lock().unwrap().batches.len(), 1);
 }
 
@@ -234,20 +192,13 @@ async fn what_the_commands_queue_accepts_in_part_is_completed() {
     let _function = cloud.function();
     let failed = json!({"Id": "1", "SenderFault": false, "Code": "InternalError", "Message": "try again"});
     let accepted = json!({"Id": "0", "MessageId": "m", "MD5OfMessageBody": "0"});
-    cloud.sqs.lock().unwrap().planned = vec![(
-        StatusCode::OK,
-        json!({"Successful": [accepted], "Failed": [failed]}),
-    )];
+    cloud.sqs.lock().unwrap().planned =
+        vec![(StatusCode::OK, json!({"Successful": [accepted], "Failed": [failed]}))];
 
     let answer = cloud.invoke(&[("1", notification(&["a/1", "b/1"]))]).await;
     assert_eq!(answer, json!({"batchItemFailures": []}));
     let sqs = cloud.sqs.lock().unwrap();
-    let groups = |batch| {
-        entries(batch)
-            .into_iter()
-            .map(|(group, _)| group.to_owned())
-            .collect::<Vec<_>>()
-    };
+    let groups = |batch| entries(batch).into_iter().map(|(group, _)| group.to_owned()).collect::<Vec<_>>();
     assert_eq!(groups(&sqs.batches[0]), ["a", "b"]);
     assert_eq!(groups(&sqs.batches[1]), ["b"]);
     assert_eq!(sqs.batches[0]["Entries"][1], sqs.batches[1]["Entries"][0]);
@@ -260,9 +211,7 @@ async fn when_the_commands_queue_refuses_the_whole_batch_comes_again() {
     let denied = json!({"__type": "com.amazonaws.sqs#AccessDenied", "message": "no"});
     cloud.sqs.lock().unwrap().planned = vec![(StatusCode::FORBIDDEN, denied)];
 
-    let answer = cloud
-        .invoke(&[("1", notification(&["a/1"])), ("2", notification(&["b/1"]))])
-        .await;
+    let answer = cloud.invoke(&[("1", notification(&["a/1"])), ("2", notification(&["b/1"]))]).await;
     let failures = json!([{"itemIdentifier": "1"}, {"itemIdentifier": "2"}]);
     assert_eq!(answer, json!({"batchItemFailures": failures}));
 }

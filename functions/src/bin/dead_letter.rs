@@ -12,19 +12,11 @@ use lambda_runtime::{LambdaEvent, service_fn};
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::start_logging();
     let bucket = lambda::setting("WORKSPACES_BUCKET")?;
-    let platform = lambda::clients()
-        .await?
-        .bucket(lambda::setting("PLATFORM_BUCKET")?);
+    let platform = lambda::clients().await?.bucket(lambda::setting("PLATFORM_BUCKET")?);
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
         let event = event.payload;
-        let failed = dead_letter::handle(
-            &event.incoming(),
-            event.queue(),
-            &bucket,
-            &clock::now(),
-            &platform,
-        )
-        .await;
+        let failed =
+            dead_letter::handle(&event.incoming(), event.queue(), &bucket, &clock::now(), &platform).await;
         Ok::<_, Infallible>(SqsAnswer::failed(failed))
     });
     lambda_runtime::run(handler).await

@@ -12,9 +12,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::start_logging();
     let bucket = lambda::setting("WORKSPACES_BUCKET")?;
-    let commands = lambda::clients()
-        .await?
-        .queue(lambda::setting("COMMANDS_QUEUE_URL")?);
+    let commands = lambda::clients().await?.queue(lambda::setting("COMMANDS_QUEUE_URL")?);
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
         let outcome = object_changed::handle(&event.payload.incoming(), &bucket, &commands).await;
         outcome.log();

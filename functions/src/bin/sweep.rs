@@ -3,7 +3,7 @@
 //! Environment: `WORKSPACES_BUCKET`, `PLATFORM_BUCKET`, `COMMANDS_QUEUE_URL`.
 
 use cloudyknight_functions::{lambda, sweep};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
 #[tokio::main]
@@ -14,11 +14,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let platform = clients.bucket(lambda::setting("PLATFORM_BUCKET")?);
     let commands = clients.queue(lambda::setting("COMMANDS_QUEUE_URL")?);
     let handler = service_fn(async |_: LambdaEvent<Value>| {
-        let swept = sweep::handle(&workspaces, &platform, &commands)
-            .await
-            .map_err(|error| lambda::told(&error))?;
+        let swept =
+            sweep::handle(&workspaces, &platform, &commands).await.map_err(|error| lambda::told(&error))?;
         swept.log();
-        Ok::<_, lambda_runtime::Error>(json!({"workspaces": swept.workspaces, "drifted": swept.drifted}))
+        Ok::<_, Diagnostic>(json!({"workspaces": swept.workspaces, "drifted": swept.drifted}))
     });
     lambda_runtime::run(handler).await
 }

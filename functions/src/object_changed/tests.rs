@@ -30,57 +30,35 @@ async fn run(batch: &[(&str, &str)], commands: &dyn Queue) -> Outcome {
 async fn drained(commands: &dyn Queue) -> Vec<Message> {
     let mut all = Vec::new();
     loop {
-        let messages = commands
-            .receive(100, Duration::ZERO, Duration::from_secs(30))
-            .await
-            .unwrap();
+        let messages = commands.receive(100, Duration::ZERO, Duration::from_secs(30)).await.unwrap();
         if messages.is_empty() {
             return all;
         }
-        commands
-            .delete(messages.iter().map(|message| message.receipt.clone()).collect())
-            .await
-            .unwrap();
+        commands.delete(messages.iter().map(|message| message.receipt.clone()).collect()).await.unwrap();
         all.extend(messages);
     }
 }
 
 async fn sent(commands: &dyn Queue) -> Vec<Command> {
-    drained(commands)
-        .await
-        .iter()
-        .map(|message| Command::from_json(&message.body).unwrap())
-        .collect()
+    drained(commands).await.iter().map(|message| Command::from_json(&message.body).unwrap()).collect()
 }
 
 fn put(workspace: &str, path: &str, more: usize) -> Command {
-    Command::reconcile(
-        workspace.parse().unwrap(),
-        Cause::Put {
-            path: path.into(),
-            more,
-        },
-    )
+    Command::reconcile(workspace.parse().unwrap(), Cause::Put { path: path.into(), more })
 }
 
 #[tokio::test]
 async fn a_batch_is_one_command_for_each_workspace_in_its_group() {
     let commands = MemoryQueue::fifo("commands.fifo");
-    let batch = [
-        ("1", notification(&["b/x", "a/1"])),
-        ("2", notification(&["a/2"])),
-        ("3", notification(&[])),
-    ];
+    let batch =
+        [("1", notification(&["b/x", "a/1"])), ("2", notification(&["a/2"])), ("3", notification(&[]))];
     let batch: Vec<_> = batch.iter().map(|(id, body)| (*id, body.as_str())).collect();
     let outcome = run(&batch, &commands).await;
     assert_eq!((outcome.commands_sent, outcome.failed), (2, vec![]));
     let messages = drained(&commands).await;
     let groups: Vec<_> = messages.iter().map(|message| message.group.as_deref()).collect();
     assert_eq!(groups, [Some("a"), Some("b")]);
-    let read: Vec<_> = messages
-        .iter()
-        .map(|message| Command::from_json(&message.body).unwrap())
-        .collect();
+    let read: Vec<_> = messages.iter().map(|message| Command::from_json(&message.body).unwrap()).collect();
     assert_eq!(read, [put("a", "1", 1), put("b", "x", 0)]);
 }
 
@@ -111,15 +89,8 @@ async fn the_same_message_twice_in_a_batch_is_the_same_command() {
 #[tokio::test]
 async fn an_unreadable_message_fails_alone() {
     let commands = MemoryQueue::fifo("commands.fifo");
-    let outcome = run(
-        &[("1", &notification(&["a/1"])), ("2", "hello"), ("3", "{}")],
-        &commands,
-    )
-    .await;
-    assert_eq!(
-        (outcome.commands_sent, outcome.failed),
-        (1, vec!["2".to_owned(), "3".to_owned()])
-    );
+    let outcome = run(&[("1", &notification(&["a/1"])), ("2", "hello"), ("3", "{}")], &commands).await;
+    assert_eq!((outcome.commands_sent, outcome.failed), (1, vec!["2".to_owned(), "3".to_owned()]));
     assert_eq!(sent(&commands).await, [put("a", "1", 0)]);
 }
 
@@ -129,10 +100,7 @@ async fn when_nothing_could_be_sent_the_whole_batch_fails() {
     commands.fail_next(QueueOperation::Send, 1, Fault::Unavailable);
     let body = notification(&["a/1"]);
     let outcome = run(&[("1", &body), ("2", "hello")], &commands).await;
-    assert_eq!(
-        (outcome.commands_sent, outcome.failed),
-        (0, vec!["1".to_owned(), "2".to_owned()])
-    );
+    assert_eq!((outcome.commands_sent, outcome.failed), (0, vec!["1".to_owned(), "2".to_owned()]));
     assert!(outcome.not_sent.is_some());
     assert_eq!(sent(&commands).await, []);
 }
@@ -152,10 +120,6 @@ async fn what_marks_nothing_needs_no_commands_queue() {
     let commands = FailingQueue::new(Arc::new(MemoryQueue::fifo("commands.fifo")));
     commands.fail_when(|_| Some(Fault::Refused));
     let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"workspaces"}"#;
-    let outcome = run(
-        &[("1", test), ("2", &notification(&["No_Workspace/x", "top"]))],
-        &commands,
-    )
-    .await;
+    let outcome = run(&[("1", test), ("2", &notification(&["No_Workspace/x", "top"]))], &commands).await;
     assert_eq!((outcome.failed, outcome.ignored.len()), (vec![], 3));
 }

@@ -11,11 +11,7 @@ fn notification(key: &str) -> Outgoing {
         "eventVersion": "2.1", "eventName": "ObjectCreated:Put",
         "s3": {"bucket": {"name": "workspaces"}, "object": {"key": key}},
     }]});
-    Outgoing {
-        body: body.to_string(),
-        group: None,
-        dedup: None,
-    }
+    Outgoing { body: body.to_string(), group: None, dedup: None }
 }
 
 struct World {
@@ -39,12 +35,7 @@ impl World {
 
     fn start(&self) -> JoinHandle<()> {
         let (events, commands) = (self.events.clone(), self.commands.clone());
-        tokio::spawn(object_changed(
-            events,
-            commands,
-            "workspaces".into(),
-            self.shutdown.clone(),
-        ))
+        tokio::spawn(object_changed(events, commands, "workspaces".into(), self.shutdown.clone()))
     }
 
     async fn stop(&self, pump: JoinHandle<()>) {
@@ -55,10 +46,7 @@ impl World {
     /// Which workspaces the next commands are about.
     async fn commanded(&self, wait: Duration) -> Vec<String> {
         let messages = self.commands.receive(100, wait, VISIBILITY).await.unwrap();
-        self.commands
-            .delete(messages.iter().map(|message| message.receipt.clone()).collect())
-            .await
-            .unwrap();
+        self.commands.delete(messages.iter().map(|message| message.receipt.clone()).collect()).await.unwrap();
         messages
             .iter()
             .map(|message| Command::from_json(&message.body).unwrap().workspace.to_string())
@@ -69,11 +57,7 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn a_burst_becomes_one_command_and_leaves_the_queue_empty() {
     let world = World::new();
-    world
-        .events
-        .send((0..400).map(|n| notification(&format!("app/{n}"))).collect())
-        .await
-        .unwrap();
+    world.events.send((0..400).map(|n| notification(&format!("app/{n}"))).collect()).await.unwrap();
     let pump = world.start();
     assert_eq!(world.commanded(Duration::from_secs(1)).await, ["app"]);
     world.stop(pump).await;
@@ -84,9 +68,7 @@ async fn a_burst_becomes_one_command_and_leaves_the_queue_empty() {
 #[tokio::test(start_paused = true)]
 async fn a_short_outage_of_the_commands_queue_costs_no_delivery() {
     let world = World::new();
-    world
-        .commands
-        .fail_next(QueueOperation::Send, 3, Fault::Unavailable);
+    world.commands.fail_next(QueueOperation::Send, 3, Fault::Unavailable);
     world.events.send(vec![notification("app/x")]).await.unwrap();
     let start = tokio::time::Instant::now();
     let pump = world.start();
@@ -120,16 +102,8 @@ async fn a_queue_that_fails_is_asked_again_and_not_all_the_time() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_is_no_notification_ends_among_the_dead_letters_and_then_in_the_bucket() {
     let world = World::new();
-    let letter = Outgoing {
-        body: "hello".into(),
-        group: None,
-        dedup: None,
-    };
-    world
-        .events
-        .send(vec![letter, notification("app/x")])
-        .await
-        .unwrap();
+    let letter = Outgoing { body: "hello".into(), group: None, dedup: None };
+    world.events.send(vec![letter, notification("app/x")]).await.unwrap();
     let pump = world.start();
     assert_eq!(world.commanded(Duration::from_secs(1)).await, ["app"]);
 
@@ -148,9 +122,7 @@ async fn a_message_that_is_no_notification_ends_among_the_dead_letters_and_then_
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(600), written)
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(600), written).await.unwrap();
     world.stop(pump).await;
     writer.await.unwrap();
     assert_eq!(world.events.depth().await.unwrap(), Depth::default());
@@ -165,13 +137,7 @@ async fn a_sweep_finds_what_no_notification_told() {
     workspaces.put("lost/index.html", "hello".into()).await.unwrap();
     workspaces.fail_next(BucketOperation::Folders, 2, Fault::Unavailable);
     let (interval, commands) = (Duration::from_secs(300), world.commands.clone());
-    let pump = tokio::spawn(sweep(
-        interval,
-        workspaces,
-        platform,
-        commands,
-        world.shutdown.clone(),
-    ));
+    let pump = tokio::spawn(sweep(interval, workspaces, platform, commands, world.shutdown.clone()));
     assert_eq!(world.commanded(Duration::from_secs(299)).await, [""; 0]);
     assert_eq!(world.commanded(Duration::from_secs(10)).await, ["lost"]);
     world.stop(pump).await;

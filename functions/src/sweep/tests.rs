@@ -10,16 +10,8 @@ use cloudyknight_store::memory::{DEDUP_WINDOW, MemoryBucket, MemoryQueue};
 use super::*;
 
 fn manifest(paths: &[&str]) -> Manifest {
-    let entry = Entry {
-        etag: "e".into(),
-        size: 1,
-    };
-    Manifest {
-        entries: paths
-            .iter()
-            .map(|path| ((*path).to_owned(), entry.clone()))
-            .collect(),
-    }
+    let entry = Entry { etag: "e".into(), size: 1 };
+    Manifest { entries: paths.iter().map(|path| ((*path).to_owned(), entry.clone())).collect() }
 }
 
 fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> WorkspaceStatus {
@@ -46,23 +38,14 @@ fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> 
 }
 
 fn failed() -> Outcome {
-    Outcome::Failed(Failure {
-        message: "broken".into(),
-        service: None,
-        hint: None,
-        log: vec![],
-    })
+    Outcome::Failed(Failure { message: "broken".into(), service: None, hint: None, log: vec![] })
 }
 
 #[test]
 fn drift_is_what_the_bucket_holds_and_nobody_tried() {
     let (empty, now, old) = (manifest(&[]), manifest(&["a"]), manifest(&["b"]));
     let check = |manifest: &Manifest, status: Option<WorkspaceStatus>, expected: bool| {
-        assert_eq!(
-            drifted(manifest, status.as_ref()),
-            expected,
-            "{manifest:?} {status:?}"
-        );
+        assert_eq!(drifted(manifest, status.as_ref()), expected, "{manifest:?} {status:?}");
     };
     let tried =
         |state, release: &Manifest, outcome| Some(status(state, Some((Some(release.digest()), outcome))));
@@ -74,11 +57,7 @@ fn drift_is_what_the_bucket_holds_and_nobody_tried() {
     check(&now, tried(State::Failed, &old, failed()), true);
     check(&now, tried(State::Updating, &now, Outcome::Running), false);
     check(&now, tried(State::Updating, &old, Outcome::Running), true);
-    check(
-        &now,
-        Some(status(State::Deploying, Some((None, Outcome::Running)))),
-        false,
-    );
+    check(&now, Some(status(State::Deploying, Some((None, Outcome::Running)))), false);
     check(&now, Some(status(State::Failed, Some((None, failed())))), true);
     check(&now, tried(State::Removed, &now, Outcome::Live), true);
     check(&empty, tried(State::Live, &now, Outcome::Live), true);
@@ -114,46 +93,27 @@ impl World {
         for key in ["live/a", "lost/a", "Strange_One/a"] {
             world.workspaces.put(key, Bytes::from_static(b"x")).await.unwrap();
         }
-        let live = listing::manifest(&*world.workspaces, &"live".parse().unwrap())
-            .await
-            .unwrap()
-            .digest();
+        let live = listing::manifest(&*world.workspaces, &"live".parse().unwrap()).await.unwrap().digest();
         for name in ["live", "lost", "gone"] {
             let mut status = status(State::Live, Some((Some(live.clone()), Outcome::Live)));
             status.workspace = name.parse().unwrap();
             world.write(name, serde_json::to_vec(&status).unwrap()).await;
         }
-        world
-            .workspaces
-            .put("lost/b", Bytes::from_static(b"y"))
-            .await
-            .unwrap();
+        world.workspaces.put("lost/b", Bytes::from_static(b"y")).await.unwrap();
         world
     }
 
     async fn write(&self, name: &str, status: Vec<u8>) {
-        self.platform
-            .put(&format!("status/{name}.json"), status.into())
-            .await
-            .unwrap();
+        self.platform.put(&format!("status/{name}.json"), status.into()).await.unwrap();
     }
 
     async fn sweep(&self) -> Swept {
-        handle(&*self.workspaces, &*self.platform, &self.commands)
-            .await
-            .unwrap()
+        handle(&*self.workspaces, &*self.platform, &self.commands).await.unwrap()
     }
 
     async fn commanded(&self) -> Vec<String> {
-        let messages = self
-            .commands
-            .receive(100, Duration::ZERO, Duration::from_secs(30))
-            .await
-            .unwrap();
-        self.commands
-            .delete(messages.iter().map(|message| message.receipt.clone()).collect())
-            .await
-            .unwrap();
+        let messages = self.commands.receive(100, Duration::ZERO, Duration::from_secs(30)).await.unwrap();
+        self.commands.delete(messages.iter().map(|message| message.receipt.clone()).collect()).await.unwrap();
         messages
             .iter()
             .map(|message| Command::from_json(&message.body).unwrap())
@@ -205,9 +165,7 @@ async fn a_refusal_hides_no_other_workspace() {
     workspaces.fail_when(|operation, key| {
         (operation == BucketOperation::List && key == "live/").then_some(Fault::Refused)
     });
-    let swept = handle(&workspaces, &*world.platform, &world.commands)
-        .await
-        .unwrap();
+    let swept = handle(&workspaces, &*world.platform, &world.commands).await.unwrap();
     assert_eq!((names(&swept), swept.refused.len()), (vec!["gone", "lost"], 1));
 }
 

@@ -33,13 +33,15 @@ impl S3Bucket {
     ///
     /// There is no limit on its time, only on the time in which nothing moves.
     pub async fn put_file(&self, key: &str, path: &Path) -> Result<String, BucketError> {
-        let body = ByteStream::read_from().path(path).build().await.map_err(|source| BucketError::Refused {
-            bucket: self.name.clone(),
-            operation: "read a file for",
-            key: key.to_owned(),
-            source: source.into(),
-        })?;
-        let unlimited = Config::builder().timeout_config(TimeoutConfig::builder().disable_operation_attempt_timeout().build());
+        let body =
+            ByteStream::read_from().path(path).build().await.map_err(|source| BucketError::Refused {
+                bucket: self.name.clone(),
+                operation: "read a file for",
+                key: key.to_owned(),
+                source: source.into(),
+            })?;
+        let unlimited = Config::builder()
+            .timeout_config(TimeoutConfig::builder().disable_operation_attempt_timeout().build());
         let request = self.client.put_object().bucket(&self.name).key(key).body(body);
         let answer = request.customize().config_override(unlimited).send().await;
         let answer = answer.map_err(|error| self.error("put", key, error))?;
@@ -47,7 +49,11 @@ impl S3Bucket {
     }
 
     /// Every page of a listing. XML cannot carry every character that a key may hold, so names are asked for encoded.
-    async fn pages(&self, prefix: &str, delimiter: Option<&str>) -> Result<Vec<ListObjectsV2Output>, BucketError> {
+    async fn pages(
+        &self,
+        prefix: &str,
+        delimiter: Option<&str>,
+    ) -> Result<Vec<ListObjectsV2Output>, BucketError> {
         let mut pages = Vec::new();
         let mut token: Option<String> = None;
         loop {
@@ -62,7 +68,10 @@ impl S3Bucket {
                 .send()
                 .await
                 .map_err(|error| self.error("list", prefix, error))?;
-            let next = page.next_continuation_token().map(str::to_owned).filter(|_| page.is_truncated() == Some(true));
+            let next = page
+                .next_continuation_token()
+                .map(str::to_owned)
+                .filter(|_| page.is_truncated() == Some(true));
             pages.push(page);
             match next {
                 None => return Ok(pages),
@@ -83,7 +92,12 @@ impl S3Bucket {
     }
 
     fn unavailable(&self, operation: &'static str, key: &str, why: impl Into<Source>) -> BucketError {
-        BucketError::Unavailable { bucket: self.name.clone(), operation, key: key.to_owned(), source: why.into() }
+        BucketError::Unavailable {
+            bucket: self.name.clone(),
+            operation,
+            key: key.to_owned(),
+            source: why.into(),
+        }
     }
 
     fn error<E>(&self, operation: &'static str, key: &str, error: SdkError<E, HttpResponse>) -> BucketError
@@ -94,8 +108,12 @@ impl S3Bucket {
         match verdict::of(&error) {
             Verdict::NoKey => BucketError::NotFound { bucket, key },
             Verdict::ConditionFailed => BucketError::Changed { bucket, key },
-            Verdict::Unavailable => BucketError::Unavailable { bucket, operation, key, source: error.into() },
-            Verdict::Refused => BucketError::Refused { bucket, operation, key, source: error.into() },
+            Verdict::Unavailable => {
+                BucketError::Unavailable { bucket, operation, key, source: verdict::cause(error) }
+            }
+            Verdict::Refused => {
+                BucketError::Refused { bucket, operation, key, source: verdict::cause(error) }
+            }
         }
     }
 }

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation};
+use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, StalledStreamProtectionConfig};
 use http::Uri;
 
 use super::{S3Bucket, SqsQueue};
 
 /// How long one attempt of a call may take: longer than the longest poll of a queue (20 s), and than a small object
-/// takes on a slow line. Bodies are watched by the SDK's stalled-stream protection instead.
+/// takes on a slow line. The bodies of large ones are watched for standing still instead.
 const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// How long a body may stand still. A server that writes to a busy disk is slow before it answers, and not gone.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// Where the servers are and who we are. What is left out is found as every AWS tool finds it: in the environment,
 /// in the user's profile, or from the machine we run on.
@@ -58,6 +61,7 @@ pub struct Clients {
 /// Makes the clients. Nothing is sent yet, so wrong credentials are told by the first call that needs them.
 pub async fn connect(settings: ConnectSettings) -> Result<Clients, ConnectError> {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALLED).build())
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build());
     if let Some(endpoint) = settings.endpoint {
         loader = loader.endpoint_url(checked(endpoint)?);
@@ -66,7 +70,8 @@ pub async fn connect(settings: ConnectSettings) -> Result<Clients, ConnectError>
         loader = loader.region(Region::new(region));
     }
     if let Some(StaticCredentials { access_key, secret_key }) = settings.credentials {
-        loader = loader.credentials_provider(Credentials::new(access_key, secret_key, None, None, "settings"));
+        loader =
+            loader.credentials_provider(Credentials::new(access_key, secret_key, None, None, "settings"));
     }
     if settings.checksums == Checksums::WhenRequired {
         loader = loader.request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
@@ -109,7 +114,8 @@ mod tests {
 
     #[test]
     fn an_endpoint_needs_a_scheme_and_a_host() {
-        let check = |endpoint: &str, valid: bool| assert_eq!(checked(endpoint.into()).is_ok(), valid, "{endpoint}");
+        let check =
+            |endpoint: &str, valid: bool| assert_eq!(checked(endpoint.into()).is_ok(), valid, "{endpoint}");
         check("http://127.0.0.1:9000", true);
         check("https://s3.example", true);
         check("127.0.0.1:9000", false);

@@ -95,8 +95,10 @@ impl SqsQueue {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         match verdict::of(&error) {
-            Verdict::Unavailable => self.unavailable(operation, error),
-            Verdict::NoKey | Verdict::ConditionFailed | Verdict::Refused => self.refused(operation, error),
+            Verdict::Unavailable => self.unavailable(operation, verdict::cause(error)),
+            Verdict::NoKey | Verdict::ConditionFailed | Verdict::Refused => {
+                self.refused(operation, verdict::cause(error))
+            }
         }
     }
 }
@@ -116,7 +118,12 @@ impl Queue for SqsQueue {
     }
 
     /// Ten messages at most and 20 seconds at most, whatever is asked for.
-    async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, QueueError> {
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Message>, QueueError> {
         if max == 0 {
             return Ok(Vec::new());
         }
@@ -137,7 +144,8 @@ impl Queue for SqsQueue {
         for batch in receipts.chunks(BATCH) {
             let mut request = self.client.delete_message_batch().queue_url(&self.url);
             for (number, Receipt(receipt)) in batch.iter().enumerate() {
-                let entry = DeleteMessageBatchRequestEntry::builder().id(number.to_string()).receipt_handle(receipt);
+                let entry =
+                    DeleteMessageBatchRequestEntry::builder().id(number.to_string()).receipt_handle(receipt);
                 request = request.entries(entry.build().map_err(|error| self.refused("delete", error))?);
             }
             let answer = request.send().await.map_err(|error| self.error("delete", error))?;
@@ -165,7 +173,8 @@ impl Queue for SqsQueue {
         let request = self.client.get_queue_attributes().queue_url(&self.url);
         let request = request.set_attribute_names(Some(vec![Waiting, Delayed, InFlight]));
         let answer = request.send().await.map_err(|error| self.error("count", error))?;
-        let number = |name| answer.attributes().and_then(|all| all.get(&name)).and_then(|text| text.parse().ok());
+        let number =
+            |name| answer.attributes().and_then(|all| all.get(&name)).and_then(|text| text.parse().ok());
         let count = |name: QueueAttributeName| -> Result<u64, QueueError> {
             let why = format!("the queue did not tell its {name}");
             number(name).ok_or_else(|| self.unavailable("count", why))

@@ -27,6 +27,30 @@ pub(super) fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> 
     }
 }
 
+/// The error as a cause of ours.
+pub(super) fn cause<E>(error: SdkError<E, HttpResponse>) -> Box<dyn std::error::Error + Send + Sync>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match error {
+        SdkError::ServiceError(answer) => Box::new(Answer {
+            status: answer.raw().status().as_u16(),
+            code: answer.err().code().unwrap_or("without a code").to_owned(),
+            message: answer.err().message().unwrap_or("no reason given").to_owned(),
+        }),
+        other => Box::new(other),
+    }
+}
+
+/// What a server answered instead of doing what it was asked. The SDK's own error says it two or three times over.
+#[derive(Debug, thiserror::Error)]
+#[error("the server answered {status} {code}: {message}")]
+struct Answer {
+    status: u16,
+    code: String,
+    message: String,
+}
+
 /// The codes are those that say that a request below 500 may be tried again unchanged.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 fn of_answer(status: u16, code: Option<&str>) -> Verdict {
@@ -35,8 +59,15 @@ fn of_answer(status: u16, code: Option<&str>) -> Verdict {
         (412, _) => Verdict::ConditionFailed,
         (
             _,
-            "SlowDown" | "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled"
-            | "TooManyRequestsException" | "RequestTimeout" | "ExpiredToken" | "OperationAborted"
+            "SlowDown"
+            | "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "TooManyRequestsException"
+            | "RequestTimeout"
+            | "ExpiredToken"
+            | "OperationAborted"
             | "ConditionalRequestConflict",
         ) => Verdict::Unavailable,
         (408 | 429 | 500.., _) => Verdict::Unavailable,

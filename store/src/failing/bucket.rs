@@ -75,7 +75,9 @@ impl Bucket for FailingBucket {
 
     async fn get(&self, key: &str, etag: Option<&str>) -> Result<Content, BucketError> {
         let content = self.call(BucketOperation::Get, key, self.inner.get(key, etag)).await?;
-        let Some(fault) = self.faults.next(BucketOperation::Body, key) else { return Ok(content) };
+        let Some(fault) = self.faults.next(BucketOperation::Body, key) else {
+            return Ok(content);
+        };
         let error = BucketOperation::Body.error(fault, key);
         let body = content.body.take(1).chain(stream::iter([Err(error)])).boxed();
         Ok(Content { object: content.object, body })
@@ -103,7 +105,9 @@ impl BucketOperation {
         let (bucket, key, source) = ("failing".to_owned(), key.to_owned(), Box::new(Injected));
         match fault {
             Fault::Refused => BucketError::Refused { bucket, operation, key, source },
-            Fault::Unavailable | Fault::AnswerLost => BucketError::Unavailable { bucket, operation, key, source },
+            Fault::Unavailable | Fault::AnswerLost => {
+                BucketError::Unavailable { bucket, operation, key, source }
+            }
         }
     }
 }

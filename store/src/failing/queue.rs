@@ -65,7 +65,12 @@ impl Queue for FailingQueue {
         self.call(QueueOperation::Send, self.inner.send(messages)).await
     }
 
-    async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, QueueError> {
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Message>, QueueError> {
         self.call(QueueOperation::Receive, self.inner.receive(max, wait, visibility)).await
     }
 

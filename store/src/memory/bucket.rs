@@ -45,8 +45,11 @@ impl Bucket for MemoryBucket {
 
     async fn folders(&self) -> Result<Vec<String>, BucketError> {
         let objects = self.objects();
-        let mut folders: Vec<_> =
-            objects.keys().filter_map(|key| key.split_once('/')).map(|(folder, _)| folder.to_owned()).collect();
+        let mut folders: Vec<_> = objects
+            .keys()
+            .filter_map(|key| key.split_once('/'))
+            .map(|(folder, _)| folder.to_owned())
+            .collect();
         folders.dedup();
         Ok(folders)
     }
@@ -59,8 +62,10 @@ impl Bucket for MemoryBucket {
         if etag.is_some_and(|etag| etag != stored.etag) {
             return Err(BucketError::Changed { bucket, key });
         }
-        let pieces: Vec<_> =
-            (0..stored.body.len()).step_by(PIECE).map(|at| stored.body.slice(at..stored.body.len().min(at + PIECE))).collect();
+        let pieces: Vec<_> = (0..stored.body.len())
+            .step_by(PIECE)
+            .map(|at| stored.body.slice(at..stored.body.len().min(at + PIECE)))
+            .collect();
         Ok(Content { object: stored.object(&key), body: stream::iter(pieces).map(Ok).boxed() })
     }
 

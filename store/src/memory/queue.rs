@@ -46,7 +46,13 @@ struct Entry {
 
 impl MemoryQueue {
     pub fn standard(name: impl Into<String>) -> Self {
-        Self { name: name.into(), fifo: false, redrive: None, state: Mutex::default(), changed: Notify::new() }
+        Self {
+            name: name.into(),
+            fifo: false,
+            redrive: None,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
     }
 
     pub fn fifo(name: impl Into<String>) -> Self {
@@ -73,7 +79,8 @@ impl MemoryQueue {
         let (mut taken, mut exhausted) = (Vec::new(), Vec::new());
         let mut state = self.state();
         let in_flight: Vec<_> = state.waiting.values().filter(|entry| entry.in_flight(now)).collect();
-        let next = in_flight.iter().filter_map(|entry| entry.delivery.as_ref()).map(|(_, until)| *until).min();
+        let next =
+            in_flight.iter().filter_map(|entry| entry.delivery.as_ref()).map(|(_, until)| *until).min();
         let busy: HashSet<_> = in_flight.iter().filter_map(|entry| entry.group.clone()).collect();
         for (number, entry) in &mut state.waiting {
             if taken.len() == max {
@@ -116,17 +123,26 @@ impl Queue for MemoryQueue {
         let mut state = self.state();
         state.seen.retain(|_, at| now - *at < DEDUP_WINDOW);
         for Outgoing { body, group, dedup } in messages {
-            let known = dedup.is_some_and(|dedup| self.fifo && state.seen.insert(dedup, now).is_some());
-            if !known {
-                let id = format!("{}-{}", self.name, state.last + 1);
-                state.push(Entry { id, body, group, receive_count: 0, delivery: None });
+            if let Some(dedup) = dedup.filter(|_| self.fifo) {
+                // A duplicate does not renew the window of the original.
+                if state.seen.contains_key(&dedup) {
+                    continue;
+                }
+                state.seen.insert(dedup, now);
             }
+            let id = format!("{}-{}", self.name, state.last + 1);
+            state.push(Entry { id, body, group, receive_count: 0, delivery: None });
         }
         self.changed.notify_waiters();
         Ok(())
     }
 
-    async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, QueueError> {
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Message>, QueueError> {
         let until = Instant::now() + wait;
         loop {
             let changed = self.changed.notified();
@@ -148,7 +164,9 @@ impl Queue for MemoryQueue {
     async fn delete(&self, receipts: Vec<Receipt>) -> Result<(), QueueError> {
         let now = Instant::now();
         let receipts: HashSet<_> = receipts.into_iter().collect();
-        self.state().waiting.retain(|_, entry| entry.delivered_as(now).is_none_or(|receipt| !receipts.contains(receipt)));
+        self.state()
+            .waiting
+            .retain(|_, entry| entry.delivered_as(now).is_none_or(|receipt| !receipts.contains(receipt)));
         self.changed.notify_waiters();
         Ok(())
     }
@@ -296,7 +314,8 @@ mod tests {
     #[tokio::test]
     async fn a_fifo_queue_refuses_what_has_no_group_and_keeps_none_of_it() {
         let queue = MemoryQueue::fifo("q.fifo");
-        let messages = vec![outgoing("x", "g", None), Outgoing { body: "y".into(), group: None, dedup: None }];
+        let messages =
+            vec![outgoing("x", "g", None), Outgoing { body: "y".into(), group: None, dedup: None }];
         assert!(matches!(queue.send(messages).await, Err(QueueError::Refused { .. })));
         assert_eq!(queue.depth().await.unwrap(), Depth::default());
     }
