@@ -13,22 +13,25 @@ const EDGE_INTERVAL: Duration = Duration::from_secs(2);
 const DOCKER_PAUSE: Duration = Duration::from_secs(1);
 
 impl Agent {
-    /// Follows Docker's events; when they end, Docker was restarted, and everything is looked at again.
+    /// Follows Docker's events. When they end, Docker was restarted: every workspace is looked at again, and the
+    /// containers that it brings back by itself get their routes at the addresses they now have.
     pub(crate) async fn watch_docker(&self) {
-        let tools = &self.reconciler.tools;
+        let engine = &self.reconciler.tools.engine;
+        let mut since = time::OffsetDateTime::now_utc().unix_timestamp();
         loop {
-            let mut happenings = std::pin::pin!(tools.engine.happenings());
+            let mut happenings = std::pin::pin!(engine.happenings(since));
             while let Some(Ok(happened)) = happenings.next().await {
-                tracing::debug!(workspace = %happened.workspace, action = happened.action, "a container");
-                if happened.action == "start" && self.board.get(&happened.workspace).is_some() {
-                    self.refresh(&happened.workspace).await;
-                }
+                self.refresh(&happened.workspace).await;
             }
-            tokio::time::sleep(DOCKER_PAUSE).await;
-            if tools.engine.ping().await.is_ok() {
-                tracing::info!("Docker was away: looking at every workspace");
-                self.wake_all(Cause::AgentStarted).await;
+            since = time::OffsetDateTime::now_utc().unix_timestamp();
+            while engine.ping().await.is_err() {
+                tokio::time::sleep(DOCKER_PAUSE).await;
             }
+            tracing::info!("Docker was away: looking at every workspace");
+            for workspace in self.board.all().into_iter().map(|status| status.workspace) {
+                self.refresh(&workspace).await;
+            }
+            self.wake_all(Cause::AgentStarted).await;
         }
     }
 

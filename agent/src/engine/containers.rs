@@ -8,12 +8,13 @@ use bollard::container::LogOutput;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{
     ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, ContainerUpdateBody, DeviceMapping,
-    EndpointSettings, ExecConfig, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
-    NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    EndpointSettings, ExecConfig, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
+    Mount, MountType, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StopContainerOptionsBuilder, WaitContainerOptions,
+    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
+    WaitContainerOptions,
 };
 use cloudyknight_core::workspace::WorkspaceName;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -48,10 +49,22 @@ pub struct ContainerSpec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mounted {
     /// A folder or file of the host; it must exist.
-    Folder { source: String, target: String, read_only: bool },
-    Volume { name: String, target: String, read_only: bool },
-    Anonymous { target: String },
-    Tmpfs { target: String },
+    Folder {
+        source: String,
+        target: String,
+        read_only: bool,
+    },
+    Volume {
+        name: String,
+        target: String,
+        read_only: bool,
+    },
+    Anonymous {
+        target: String,
+    },
+    Tmpfs {
+        target: String,
+    },
 }
 
 /// How a container ended.
@@ -106,7 +119,8 @@ impl Engine {
 
     /// Asks it to stop, and ends it after `grace`.
     pub async fn stop(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
-        let options = StopContainerOptionsBuilder::new().t(grace.as_secs().min(i32::MAX as u64) as i32).build();
+        let options =
+            StopContainerOptionsBuilder::new().t(grace.as_secs().min(i32::MAX as u64) as i32).build();
         let stopped = self.patient.stop_container(id, Some(options)).await;
         unless(&[304, 404], stopped.map_err(|error| EngineError::of("stop a container", error)))
     }
@@ -128,7 +142,8 @@ impl Engine {
     /// Whether Docker starts it again by itself. Containers get this only once they are live: until then an exit
     /// is a failure, and not a reason to try again.
     pub async fn set_restart(&self, id: &str, restart: Restart) -> Result<(), EngineError> {
-        let update = ContainerUpdateBody { restart_policy: Some(restart_policy(restart)), ..Default::default() };
+        let update =
+            ContainerUpdateBody { restart_policy: Some(restart_policy(restart)), ..Default::default() };
         let updated = self.docker.update_container(id, update).await;
         updated.map_err(|error| EngineError::of("set the restart policy", error))
     }
@@ -156,7 +171,10 @@ impl Engine {
     }
 
     /// Its address in each network, and the process id of its first process on this host.
-    pub async fn addresses(&self, id: &str) -> Result<(BTreeMap<String, Ipv4Addr>, Option<i64>), EngineError> {
+    pub async fn addresses(
+        &self,
+        id: &str,
+    ) -> Result<(BTreeMap<String, Ipv4Addr>, Option<i64>), EngineError> {
         let inspected = self.inspect(id).await?;
         let networks = inspected.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         Ok((ipv4(networks), inspected.state.and_then(|state| state.pid)))
@@ -230,8 +248,7 @@ impl Engine {
         follow: bool,
     ) -> impl Stream<Item = Result<LogLine, EngineError>> + Send + use<> {
         let tail = tail.map_or("all".to_owned(), |lines| lines.to_string());
-        let options =
-            LogsOptionsBuilder::new().stdout(true).stderr(true).follow(follow).tail(&tail).build();
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).follow(follow).tail(&tail).build();
         let (docker, id) = (self.patient.clone(), id.to_owned());
         async_stream(docker, id, options)
     }
@@ -274,7 +291,9 @@ fn seen(container: ContainerSummary) -> Option<(Seen, BTreeMap<String, Ipv4Addr>
     let condition = match container.state? {
         ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::PAUSED => Condition::Running,
         ContainerSummaryStateEnum::RESTARTING => Condition::Restarting,
-        ContainerSummaryStateEnum::EXITED => Condition::Exited { code: exit_code(container.status.as_deref()) },
+        ContainerSummaryStateEnum::EXITED => {
+            Condition::Exited { code: exit_code(container.status.as_deref()) }
+        }
         _ => Condition::Inert,
     };
     let name = container.names?.first()?.trim_start_matches('/').to_owned();
@@ -313,7 +332,9 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         networking_config: Some(NetworkingConfig { endpoints_config: endpoints }),
         host_config: Some(HostConfig {
             init: Some(spec.init),
-            network_mode: Some(first.map_or_else(|| without_network(&spec.isolation), |(network, _)| network.clone())),
+            network_mode: Some(
+                first.map_or_else(|| without_network(&spec.isolation), |(network, _)| network.clone()),
+            ),
             restart_policy: Some(restart_policy(Restart::No)),
             mounts: Some(spec.mounts.iter().filter_map(mount).collect()),
             tmpfs: Some(spec.mounts.iter().filter_map(tmpfs).collect()),
@@ -382,8 +403,12 @@ fn mount(mounted: &Mounted) -> Option<Mount> {
         ..Default::default()
     };
     Some(match mounted {
-        Mounted::Folder { source, target, read_only } => plain(MountType::BIND, Some(source), target, *read_only),
-        Mounted::Volume { name, target, read_only } => plain(MountType::VOLUME, Some(name), target, *read_only),
+        Mounted::Folder { source, target, read_only } => {
+            plain(MountType::BIND, Some(source), target, *read_only)
+        }
+        Mounted::Volume { name, target, read_only } => {
+            plain(MountType::VOLUME, Some(name), target, *read_only)
+        }
         Mounted::Anonymous { target } => plain(MountType::VOLUME, None, target, false),
         Mounted::Tmpfs { .. } => return None,
     })

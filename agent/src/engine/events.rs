@@ -1,4 +1,4 @@
-//! What Docker does by itself: containers that die and containers that it starts again.
+//! What Docker does by itself: containers that it starts again.
 
 use bollard::query_parameters::EventsOptionsBuilder;
 use cloudyknight_core::workspace::WorkspaceName;
@@ -11,16 +11,15 @@ use crate::identity::WORKSPACE;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happened {
     pub workspace: WorkspaceName,
-    pub action: String,
 }
 
 impl Engine {
-    /// Starts, ends and removals of our containers, from now on, until the connection ends.
-    pub fn happenings(&self) -> impl Stream<Item = Result<Happened, EngineError>> + '_ {
+    /// Starts of our containers, since that time (in seconds of the Unix epoch), until the connection ends.
+    pub fn happenings(&self, since: i64) -> impl Stream<Item = Result<Happened, EngineError>> + '_ {
         let mut filters = self.ours(None);
         filters.insert("type".into(), vec!["container".into()]);
-        filters.insert("event".into(), vec!["start".into(), "die".into(), "destroy".into()]);
-        let options = EventsOptionsBuilder::new().filters(&filters).build();
+        filters.insert("event".into(), vec!["start".into()]);
+        let options = EventsOptionsBuilder::new().filters(&filters).since(&since.to_string()).build();
         self.patient.events(Some(options)).filter_map(|event| async {
             let event = match event {
                 Ok(event) => event,
@@ -28,7 +27,7 @@ impl Engine {
             };
             let attributes = event.actor?.attributes?;
             let workspace = attributes.get(WORKSPACE)?.parse().ok()?;
-            Some(Ok(Happened { workspace, action: event.action.unwrap_or_default() }))
+            Some(Ok(Happened { workspace }))
         })
     }
 }

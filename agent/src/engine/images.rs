@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bollard::models::ContainerConfig;
 use bollard::query_parameters::{
-    BuildImageOptionsBuilder, CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder,
-    RemoveImageOptionsBuilder,
+    BuildImageOptionsBuilder, CommitContainerOptionsBuilder, CreateImageOptionsBuilder,
+    ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
 };
 use bytes::Bytes;
 use cloudyknight_core::workspace::WorkspaceName;
@@ -178,6 +178,9 @@ impl Engine {
         let options = RemoveImageOptionsBuilder::new().build();
         let removed = self.docker.remove_image(name, Some(options), None).await;
         // 409: a container still uses it.
-        unless(&[404, 409], removed.map(drop).map_err(|e| EngineError::of(format!("remove the image `{name}`"), e)))
+        unless(
+            &[404, 409],
+            removed.map(drop).map_err(|e| EngineError::of(format!("remove the image `{name}`"), e)),
+        )
     }
 }

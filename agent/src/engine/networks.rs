@@ -6,8 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bollard::models::{
-    EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
-    VolumeCreateRequest,
+    EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
+    NetworkDisconnectRequest, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     ListNetworksOptions, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptions,
@@ -38,7 +38,8 @@ impl Engine {
                 return Ok(false);
             }
             let subnets = 65_536 / ADDRESSES;
-            let free = (0..subnets).map(|n| subnet(pool, n)).find(|s| !taken.contains(s) && !refused.contains(s));
+            let free =
+                (0..subnets).map(|n| subnet(pool, n)).find(|s| !taken.contains(s) && !refused.contains(s));
             let subnet = free.ok_or(EngineError::NoSubnet(subnets))?;
             let request = NetworkCreateRequest {
                 name: name.to_owned(),
@@ -51,7 +52,12 @@ impl Engine {
                 labels: Some(self.owned_by(workspace)),
                 ..Default::default()
             };
-            match self.docker.create_network(request).await.map_err(|error| EngineError::of(operation(), error)) {
+            match self
+                .docker
+                .create_network(request)
+                .await
+                .map_err(|error| EngineError::of(operation(), error))
+            {
                 Ok(_) => return Ok(true),
                 // Another deployment, platform or route of the host was faster to take this range, or this name.
                 Err(EngineError::Refused { message, .. })
@@ -85,7 +91,9 @@ impl Engine {
         let joined = self.docker.connect_network(network, request).await;
         let joined = joined.map_err(|error| EngineError::of(format!("join the network `{network}`"), error));
         match joined {
-            Err(EngineError::Refused { message, .. }) if message.contains("already exists in network") => Ok(()),
+            Err(EngineError::Refused { message, .. }) if message.contains("already exists in network") => {
+                Ok(())
+            }
             other => other,
         }
     }
@@ -111,7 +119,10 @@ impl Engine {
 
     pub async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
         let removed = self.docker.remove_network(name).await;
-        unless(&[404], removed.map_err(|error| EngineError::of(format!("remove the network `{name}`"), error)))
+        unless(
+            &[404],
+            removed.map_err(|error| EngineError::of(format!("remove the network `{name}`"), error)),
+        )
     }
 
     pub async fn ensure_volume(

@@ -12,6 +12,7 @@ use crate::home::Home;
 
 pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     home.make()?;
+    super::raise_file_limit();
     let _lock = RoleLock::take(&home, "edge").await?;
     let listener: TcpListener = listen("edge", config.edge_address()?, "CLOUDYKNIGHT_EDGE_LISTEN").await?;
     let control =

@@ -30,5 +30,15 @@ pub fn log_to_stderr() {
     if json { builder.json().init() } else { builder.with_target(false).init() }
 }
 
+/// Each request that is carried needs two descriptors, and the usual limit is made for small programs.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}
+
 /// The exit code of a role that cannot work with these settings: starting it again would not help.
 pub const EXIT_SETTINGS: u8 = 78;

@@ -30,6 +30,7 @@ const MAX_RECEIVES: u32 = 5;
 
 pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     home.make()?;
+    super::raise_file_limit();
     let _lock = RoleLock::take(&home, "serve").await?;
     let secrets = home.secrets()?;
     let s3_listener = listen("S3 server", config.s3_address()?, "CLOUDYKNIGHT_S3_LISTEN").await?;

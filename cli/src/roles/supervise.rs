@@ -1,6 +1,7 @@
 //! `cloudyknight run`: keeps the two processes of the platform alive. Either may die and is started again without the
 //! other noticing more than a pause.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -23,10 +24,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(45);
 pub async fn run(home: Home, arguments: Vec<String>) -> anyhow::Result<()> {
     home.make()?;
     let _lock = RoleLock::take(&home, "run").await?;
+    // Asked for once: after an upgrade the path leads to the new program, but Linux would name the old one.
+    let program = std::env::current_exe().context("could not find our own program")?;
     let shutdown = CancellationToken::new();
     let mut keepers = tokio::task::JoinSet::new();
     for role in ROLES {
-        keepers.spawn(keep(role, arguments.clone(), shutdown.clone()));
+        keepers.spawn(keep(role, program.clone(), arguments.clone(), shutdown.clone()));
     }
     let result = tokio::select! {
         result = super::asked_to_stop() => result,
@@ -41,20 +44,28 @@ pub async fn run(home: Home, arguments: Vec<String>) -> anyhow::Result<()> {
 }
 
 /// Starts a role again and again until it is time to stop.
-async fn keep(role: &'static str, arguments: Vec<String>, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn keep(
+    role: &'static str,
+    program: PathBuf,
+    arguments: Vec<String>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let mut child = start(role, &arguments)?;
         let began = Instant::now();
-        tokio::select! {
-            status = child.wait() => {
-                let status = status.with_context(|| format!("could not wait for the process `{role}`"))?;
-                if status.code() == Some(i32::from(EXIT_SETTINGS)) {
-                    anyhow::bail!("the process `{role}` cannot work with these settings");
+        match start(role, &program, &arguments) {
+            Ok(mut child) => tokio::select! {
+                status = child.wait() => {
+                    let status = status.with_context(|| format!("could not wait for the process `{role}`"))?;
+                    if status.code() == Some(i32::from(EXIT_SETTINGS)) {
+                        anyhow::bail!("the process `{role}` cannot work with these settings");
+                    }
+                    tracing::warn!(role, %status, again_in_ms = pause.as_millis() as u64, "a process ended");
                 }
-                tracing::warn!(role, %status, again_in_ms = pause.as_millis() as u64, "a process of the platform ended");
-            }
-            () = shutdown.cancelled() => return end(role, child).await,
+                () = shutdown.cancelled() => return end(role, child).await,
+            },
+            // The program is just being replaced, or the machine is out of something.
+            Err(error) => tracing::warn!(role, error = format!("{error:#}"), "a process could not be started"),
         }
         pause = if began.elapsed() >= WELL { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         tokio::select! {
@@ -64,8 +75,7 @@ async fn keep(role: &'static str, arguments: Vec<String>, shutdown: Cancellation
     }
 }
 
-fn start(role: &str, arguments: &[String]) -> anyhow::Result<Child> {
-    let program = std::env::current_exe().context("could not find our own program")?;
+fn start(role: &str, program: &Path, arguments: &[String]) -> anyhow::Result<Child> {
     let mut command = Command::new(program);
     command.arg(role).args(arguments).stdin(Stdio::null());
     // Its own group: a terminal's interrupt goes to the supervisor, which stops its processes in order.
