@@ -51,8 +51,11 @@ fn finish(
 ) -> Result<Build, Problem> {
     let path = if context.is_empty() { dockerfile.clone() } else { format!("{context}/{dockerfile}") };
     if !(scope.input.paths)(&path) {
-        return Err(Problem::at(dockerfile_at, format!("the Dockerfile {} does not exist in the workspace", quoted(&path)))
-            .hint("upload it, or say where it is with `context` and `dockerfile`"));
+        return Err(Problem::at(
+            dockerfile_at,
+            format!("the Dockerfile {} does not exist in the workspace", quoted(&path)),
+        )
+        .hint("upload it, or say where it is with `context` and `dockerfile`"));
     }
     Ok(Build { context, dockerfile, args, target })
 }
@@ -65,14 +68,18 @@ fn context(text: &str, at: Position, scope: &Scope<'_>) -> Result<String, Proble
     }
     let path = inside(text, at, "`build`", scope)?;
     if !path.is_empty() && !(scope.input.paths)(&path) {
-        return Err(Problem::at(at, format!("the build context {} does not exist in the workspace", quoted(text))));
+        return Err(Problem::at(
+            at,
+            format!("the build context {} does not exist in the workspace", quoted(text)),
+        ));
     }
     Ok(path)
 }
 
 /// The path inside the context: it is written relative to it, and never leads outside of it.
 fn dockerfile(text: &str, context: &str, at: Position, scope: &Scope<'_>) -> Result<String, Problem> {
-    let from_root = if text.starts_with(['/', '~']) { text.to_owned() } else { format!("./{context}/{text}") };
+    let from_root =
+        if text.starts_with(['/', '~']) { text.to_owned() } else { format!("./{context}/{text}") };
     let path = match place(&from_root, scope.input.workspace) {
         Place::Workspace(path) => path,
         other => return Err(outside(&other, text, at, "`dockerfile`", scope)),
@@ -89,7 +96,9 @@ fn dockerfile(text: &str, context: &str, at: Position, scope: &Scope<'_>) -> Res
 
 fn refuse_privileges(node: &Node, scope: &Scope<'_>) -> Result<(), Problem> {
     let map = node.map("`build`")?;
-    let unsupported = |at, key: &str| Err(Problem::at(at, format!("`build`: `{key}` is not supported yet")).hint("remove it"));
+    let unsupported = |at, key: &str| {
+        Err(Problem::at(at, format!("`build`: `{key}` is not supported yet")).hint("remove it"))
+    };
     for key in ["privileged", "entitlements"] {
         if let Some(node) = map.get(key).filter(|node| !node.is_trivial()) {
             scope.require(Permission::Privileged, node.at, &format!("`build`: `{key}`"), "remove it")?;
@@ -100,7 +109,12 @@ fn refuse_privileges(node: &Node, scope: &Scope<'_>) -> Result<(), Problem> {
         match node.text("`network`")? {
             "" | "default" | "bridge" => {}
             "host" => {
-                scope.require(Permission::HostNamespaces, node.at, "`build`: `network: host`", "remove it")?;
+                scope.require(
+                    Permission::HostNamespaces,
+                    node.at,
+                    "`build`: `network: host`",
+                    "remove it",
+                )?;
                 return unsupported(node.at, "network: host");
             }
             _ => return unsupported(node.at, "network"),

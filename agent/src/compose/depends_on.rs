@@ -36,8 +36,11 @@ pub(super) fn depends_on(service: &Map, scope: &mut Scope<'_>) -> Result<Depende
             // Services of a workspace reach each other by name: of a link, only the order is left.
             match text.split_once(':') {
                 Some((name, alias)) if name != alias => {
-                    return Err(Problem::at(item.at, format!("the link {}: links with an alias are not supported yet", quoted(text)))
-                        .hint("give the other service the alias: `networks: {default: {aliases: […]}}`"));
+                    return Err(Problem::at(
+                        item.at,
+                        format!("the link {}: links with an alias are not supported yet", quoted(text)),
+                    )
+                    .hint("give the other service the alias: `networks: {default: {aliases: […]}}`"));
                 }
                 link => {
                     let name = link.map_or(text, |(name, _)| name);
@@ -59,9 +62,8 @@ fn long(node: &Node, scope: &mut Scope<'_>) -> Result<DependsOn, Problem> {
             "service_healthy" => Condition::Healthy,
             "service_completed_successfully" => Condition::CompletedSuccessfully,
             other => {
-                return Err(Problem::at(node.at, format!("{} is no condition", quoted(other))).hint(
-                    "it is `service_started`, `service_healthy` or `service_completed_successfully`",
-                ));
+                return Err(Problem::at(node.at, format!("{} is no condition", quoted(other)))
+                    .hint("it is `service_started`, `service_healthy` or `service_completed_successfully`"));
             }
         },
     };
@@ -76,15 +78,19 @@ pub(super) fn resolve(
     left_out: &BTreeSet<String>,
     scope: &mut Scope<'_>,
 ) -> Result<(), Problem> {
-    let missing: Vec<String> = dependencies.keys().filter(|name| !services.contains(*name)).cloned().collect();
+    let missing: Vec<String> =
+        dependencies.keys().filter(|name| !services.contains(*name)).cloned().collect();
     for name in missing {
         let Some((depends, at)) = dependencies.remove(&name) else { continue };
         let shown = quoted(&name);
         if !depends.required {
             scope.warn(at, format!("`depends_on`: there is no service {shown}, and it is not required"));
         } else if left_out.contains(&name) {
-            return Err(Problem::at(at, format!("`depends_on`: the service {shown} is left out, because it has a profile"))
-                .hint(format!("remove `profiles` from {shown}, or write `required: false`")));
+            return Err(Problem::at(
+                at,
+                format!("`depends_on`: the service {shown} is left out, because it has a profile"),
+            )
+            .hint(format!("remove `profiles` from {shown}, or write `required: false`")));
         } else {
             let names = services.iter().map(String::as_str);
             let hint = match keys::nearest(&name, names.clone()) {

@@ -36,8 +36,15 @@ pub fn detect(workspace: &WorkspaceName, paths: &dyn Fn(&str) -> bool) -> Result
     if let [name, others @ ..] = files.as_slice() {
         let overrides = OVERRIDES.into_iter().filter(|path| paths(path));
         let unread: Vec<&str> = others.iter().copied().chain(overrides).collect();
-        let warning = format!("{} is used; {} has no effect: one compose file is read", quoted(name), listed(unread.iter().copied()));
-        return Ok(Detected::File { name: (*name).to_owned(), warning: (!unread.is_empty()).then_some(warning) });
+        let warning = format!(
+            "{} is used; {} has no effect: one compose file is read",
+            quoted(name),
+            listed(unread.iter().copied())
+        );
+        return Ok(Detected::File {
+            name: (*name).to_owned(),
+            warning: (!unread.is_empty()).then_some(warning),
+        });
     }
     match KINDS.iter().find(|kind| paths(kind.file)) {
         Some(kind) => Ok(Detected::Default { text: kind.text(workspace) }),
@@ -110,7 +117,9 @@ fn nothing_fits(workspace: &WorkspaceName, paths: &dyn Fn(&str) -> bool) -> Prob
     let problem = Problem::whole("the workspace has no compose file, and nothing that tells how to run it");
     // The folder itself uploaded, and not what is in it: the usual mistake.
     if wanted().any(|file| paths(&format!("{workspace}/{file}"))) {
-        problem.hint(format!("the app lies in the folder `{workspace}` of the workspace: upload what is in it, not the folder"))
+        problem.hint(format!(
+            "the app lies in the folder `{workspace}` of the workspace: upload what is in it, not the folder"
+        ))
     } else {
         problem.hint(format!("upload one of these: {}", listed(wanted())))
     }
@@ -167,7 +176,9 @@ mod tests {
              container_name: workspace-hello\n    volumes:\n      - .:/workspace:ro\n    \
              environment:\n      PORT: 3000\n    expose:\n      - 3000\n"
         );
-        assert!(default_text(&["index.html"], "hello").contains("image: workspace-static-ephemeral:latest\n"));
+        assert!(
+            default_text(&["index.html"], "hello").contains("image: workspace-static-ephemeral:latest\n")
+        );
         assert!(default_text(&["Dockerfile", "package.json"], "hello").contains("build: .\n"));
         assert!(default_text(&["index.html"], "1e3").contains("\n  \"1e3\":\n"));
         assert!(default_text(&["index.html"], "on").contains("\n  \"on\":\n"));
@@ -177,13 +188,19 @@ mod tests {
     fn where_nothing_fits_the_error_says_what_would() {
         let check = |files: &[&str], hint: &str| {
             let error = run(files, "app").unwrap_err();
-            assert_eq!(error.message, "the workspace has no compose file, and nothing that tells how to run it");
+            assert_eq!(
+                error.message,
+                "the workspace has no compose file, and nothing that tells how to run it"
+            );
             assert_eq!(error.hint.as_deref(), Some(hint));
         };
         let wanted = "upload one of these: `compose.yaml`, `compose.yml`, `docker-compose.yml`, `docker-compose.yaml`, \
                       `Dockerfile`, `package.json`, `index.html`";
         check(&[], wanted);
         check(&["notes.txt", "other/package.json"], wanted);
-        check(&["app/index.html"], "the app lies in the folder `app` of the workspace: upload what is in it, not the folder");
+        check(
+            &["app/index.html"],
+            "the app lies in the folder `app` of the workspace: upload what is in it, not the folder",
+        );
     }
 }

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_compose_reads_them() {
-        let check = |text: &str, millis: u64| assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+        let check =
+            |text: &str, millis: u64| assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         check("0", 0);
         check("0s", 0);
         check("500ms", 500);

@@ -31,7 +31,10 @@ pub(super) enum Mistake {
 
 /// The variables of a file. Its lines see the lines before them, and `source`. A key without a value takes its
 /// value from `source`, and is absent when that has none.
-pub(super) fn read(text: &str, source: &mut Source<'_, '_>) -> Result<BTreeMap<String, String>, EnvFileError> {
+pub(super) fn read(
+    text: &str,
+    source: &mut Source<'_, '_>,
+) -> Result<BTreeMap<String, String>, EnvFileError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = Lines { rest: text, line: 0 };
     let mut values = BTreeMap::new();
@@ -65,7 +68,8 @@ pub(super) fn read(text: &str, source: &mut Source<'_, '_>) -> Result<BTreeMap<S
 }
 
 fn is_key(key: &str) -> bool {
-    !key.is_empty() && !key.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '#'))
+    !key.is_empty()
+        && !key.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '#'))
 }
 
 struct Lines<'t> {
@@ -209,7 +213,9 @@ mod tests {
 
     #[test]
     fn a_line_sees_the_lines_before_it_and_a_bare_key_what_is_outside() {
-        let pairs = |list: &[(&str, &str)]| Ok(list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        let pairs = |list: &[(&str, &str)]| {
+            Ok(list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+        };
         assert_eq!(run("A=1\nB=$A$OUT\nOUT"), pairs(&[("A", "1"), ("B", "1out"), ("OUT", "out")]));
     }
 

@@ -42,8 +42,10 @@ fn env_file(node: &Node, scope: &mut Scope<'_>) -> Result<BTreeMap<String, Strin
         None if (scope.input.paths)(&path) => {
             Err(Problem::at(at, format!("`env_file`: {} cannot be read as a small text file", quoted(&path))))
         }
-        None if required => Err(Problem::at(at, format!("`env_file`: {} does not exist in the workspace", quoted(&path)))
-            .hint("upload it, or write `{path: …, required: false}`")),
+        None if required => {
+            Err(Problem::at(at, format!("`env_file`: {} does not exist in the workspace", quoted(&path)))
+                .hint("upload it, or write `{path: …, required: false}`"))
+        }
         None => Ok(BTreeMap::new()),
     }
 }

@@ -50,7 +50,8 @@ fn test(node: &Node) -> Result<Vec<String>, Problem> {
             return Err(Problem::at(*at, "`test` has too few or too many words").hint(hint));
         }
         [(first, at), ..] => {
-            let message = format!("`test` starts with `CMD`, `CMD-SHELL` or `NONE`, not with {}", quoted(first));
+            let message =
+                format!("`test` starts with `CMD`, `CMD-SHELL` or `NONE`, not with {}", quoted(first));
             return Err(Problem::at(*at, message).hint(hint));
         }
     }

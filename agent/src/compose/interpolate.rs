@@ -10,7 +10,9 @@ const MAX_DEPTH: usize = 16;
 pub(super) enum InterpolationError {
     #[error("`${{` without its closing `}}`")]
     Unclosed,
-    #[error("{0} is no variable: write `${{NAME}}`, `${{NAME:-default}}`, `${{NAME:?message}}` or `${{NAME:+replacement}}`")]
+    #[error(
+        "{0} is no variable: write `${{NAME}}`, `${{NAME:-default}}`, `${{NAME:?message}}` or `${{NAME:+replacement}}`"
+    )]
     NotAVariable(String),
     #[error("the variable `{name}` is required{}", if .message.is_empty() { String::new() } else { format!(": {}", .message) })]
     Required { name: String, message: String },
@@ -79,7 +81,8 @@ fn braced(
     out: &mut String,
 ) -> Result<(), InterpolationError> {
     let (name, operator) = inside.split_at(name_length(inside));
-    let not_a_variable = || InterpolationError::NotAVariable(super::problem::quoted(&format!("${{{inside}}}")));
+    let not_a_variable =
+        || InterpolationError::NotAVariable(super::problem::quoted(&format!("${{{inside}}}")));
     if name.is_empty() {
         return Err(not_a_variable());
     }
@@ -166,7 +169,8 @@ mod tests {
 
     #[test]
     fn variables_are_filled_in_as_compose_does() {
-        let check = |text: &str, expected: &str| assert_eq!(run(text), (Ok(expected.to_owned()), vec![]), "{text}");
+        let check =
+            |text: &str, expected: &str| assert_eq!(run(text), (Ok(expected.to_owned()), vec![]), "{text}");
         check("", "");
         check("plain", "plain");
         check("$A", "aa");
@@ -197,7 +201,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_filled_in_is_an_error() {
-        let check = |text: &str, expected: &str| assert_eq!(run(text).0.unwrap_err().to_string(), expected, "{text}");
+        let check =
+            |text: &str, expected: &str| assert_eq!(run(text).0.unwrap_err().to_string(), expected, "{text}");
         check("${A", "`${` without its closing `}`");
         check("${A-${B}", "`${` without its closing `}`");
         let syntax = "is no variable: write `${NAME}`, `${NAME:-default}`, `${NAME:?message}` or `${NAME:+replacement}`";

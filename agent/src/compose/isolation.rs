@@ -25,10 +25,10 @@ pub(super) fn isolation(service: &Map, scope: &mut Scope<'_>) -> Result<Isolatio
         }
     }
     for (key, namespace, usual) in NAMESPACES {
-        if let Some(node) = service.given(key) {
-            if host_namespace(node, key, usual, scope)? {
-                isolation.host_namespaces.insert(namespace);
-            }
+        if let Some(node) = service.given(key)
+            && host_namespace(node, key, usual, scope)?
+        {
+            isolation.host_namespaces.insert(namespace);
         }
     }
     isolation.cap_add = capabilities(service.given("cap_add"), "`cap_add`")?;
@@ -50,7 +50,8 @@ pub(super) fn isolation(service: &Map, scope: &mut Scope<'_>) -> Result<Isolatio
             isolation.security_opt.push(security_option(item.text("a security option")?, item.at, scope)?);
         }
     }
-    isolation.read_only = service.given("read_only").map(|node| node.boolean("`read_only`")).transpose()?.unwrap_or(false);
+    isolation.read_only =
+        service.given("read_only").map(|node| node.boolean("`read_only`")).transpose()?.unwrap_or(false);
     refuse_unsupported(service, scope)?;
     Ok(isolation)
 }
@@ -94,7 +95,8 @@ fn device(node: &Node) -> Result<Device, Problem> {
     let (host, container, permissions) = match &node.value {
         Value::Map(map) => {
             let field = |key: &str| map.given(key).map(|node| node.text(&quoted(key))).transpose();
-            let host = field("source")?.ok_or_else(|| Problem::at(node.at, "a device without its `source`"))?;
+            let host =
+                field("source")?.ok_or_else(|| Problem::at(node.at, "a device without its `source`"))?;
             (host, field("target")?, field("permissions")?)
         }
         _ => {
@@ -111,7 +113,8 @@ fn device(node: &Node) -> Result<Device, Problem> {
     if absolute && device.permissions.bytes().all(|b| b"rwm".contains(&b)) {
         Ok(device)
     } else {
-        Err(Problem::at(node.at, format!("{} is no device", quoted(host))).hint("write `/dev/on-host:/dev/in-container:rwm`"))
+        Err(Problem::at(node.at, format!("{} is no device", quoted(host)))
+            .hint("write `/dev/on-host:/dev/in-container:rwm`"))
     }
 }
 

@@ -272,7 +272,10 @@ pub(super) fn check(map: &Map, keys: Keys, place: &str, scope: &mut Scope<'_>) -
 /// Extension keys mean nothing, except that a misspelt one of the platform's own should not.
 fn check_extension(key: &str, at: super::problem::Position, scope: &mut Scope<'_>) {
     if key != CLOUDYKNIGHT && nearest(key, [CLOUDYKNIGHT]).is_some() {
-        scope.warn(at, format!("{} means nothing here; the platform's own key is `{CLOUDYKNIGHT}`", quoted(key)));
+        scope.warn(
+            at,
+            format!("{} means nothing here; the platform's own key is `{CLOUDYKNIGHT}`", quoted(key)),
+        );
     }
 }
 

@@ -16,15 +16,21 @@ pub mod model;
 pub mod policy;
 
 mod detect;
-mod problem;
-mod node;
+
 mod yaml;
+
+mod node;
+mod problem;
+
 mod interpolate;
+
 mod env_file;
 mod scope;
+
 mod keys;
 mod project;
 mod service;
+
 mod build;
 mod depends_on;
 mod duration;

@@ -191,7 +191,9 @@ pub enum Restart {
     Unset,
     No,
     Always,
-    OnFailure { max_retries: Option<u32> },
+    OnFailure {
+        max_retries: Option<u32>,
+    },
     UnlessStopped,
 }
 

@@ -10,6 +10,9 @@ use super::scope::Scope;
 use super::volumes::Volumes;
 use super::workspace_path::{Place, is_path, is_windows, on_host, place};
 
+/// Of one service.
+const MAX_MOUNTS: usize = 100;
+
 pub(super) fn mounts(node: &Node, volumes: &Volumes, scope: &mut Scope<'_>) -> Result<Vec<Mount>, Problem> {
     let mut mounts: Vec<Mount> = Vec::new();
     for item in node.list("`volumes`")? {
@@ -37,7 +40,13 @@ pub(super) fn tmpfs(node: &Node, mounts: &mut Vec<Mount>, scope: &mut Scope<'_>)
 
 fn add(mounts: &mut Vec<Mount>, mount: Mount, at: Position) -> Result<(), Problem> {
     if mounts.iter().any(|other| other.target == mount.target) {
-        return Err(Problem::at(at, format!("something else is already mounted at {}", quoted(&mount.target))));
+        return Err(Problem::at(
+            at,
+            format!("something else is already mounted at {}", quoted(&mount.target)),
+        ));
+    }
+    if mounts.len() == MAX_MOUNTS {
+        return Err(Problem::at(at, format!("more than {MAX_MOUNTS} volumes")));
     }
     mounts.push(mount);
     Ok(())
@@ -76,8 +85,10 @@ fn long(map: &Map, at: Position, volumes: &Volumes, scope: &mut Scope<'_>) -> Re
     }
     let path = map.given("target").ok_or_else(|| Problem::at(at, "a volume without its `target`"))?;
     let target = target(path.text("`target`")?, path.at)?;
-    let read_only = map.given("read_only").map(|node| node.boolean("`read_only`")).transpose()?.unwrap_or(false);
-    let source = map.given("source").map(|node| Ok((node.non_empty_text("`source`")?, node.at))).transpose()?;
+    let read_only =
+        map.given("read_only").map(|node| node.boolean("`read_only`")).transpose()?.unwrap_or(false);
+    let source =
+        map.given("source").map(|node| Ok((node.non_empty_text("`source`")?, node.at))).transpose()?;
     let kind = map.given("type").ok_or_else(|| {
         Problem::at(at, "a volume without its `type`").hint("`type` is `bind`, `volume` or `tmpfs`")
     })?;
@@ -88,8 +99,10 @@ fn long(map: &Map, at: Position, volumes: &Volumes, scope: &mut Scope<'_>) -> Re
         ("volume", None) => Ok(Mount { target, source: MountSource::Anonymous, read_only }),
         ("tmpfs", None) => Ok(Mount { target, source: MountSource::Tmpfs, read_only }),
         ("tmpfs", Some((_, at))) => Err(Problem::at(at, "a volume of type `tmpfs` has no `source`")),
-        (other, _) => Err(Problem::at(kind.at, format!("volumes of type {} are not supported", quoted(other)))
-            .hint("`type` is `bind`, `volume` or `tmpfs`")),
+        (other, _) => {
+            Err(Problem::at(kind.at, format!("volumes of type {} are not supported", quoted(other)))
+                .hint("`type` is `bind`, `volume` or `tmpfs`"))
+        }
     }
 }
 
@@ -109,7 +122,13 @@ fn read_mode(mode: &str, text: &str, at: Position, scope: &mut Scope<'_>) -> Res
     Ok(read_only)
 }
 
-fn bind(source: &str, target: String, read_only: bool, at: Position, scope: &mut Scope<'_>) -> Result<Mount, Problem> {
+fn bind(
+    source: &str,
+    target: String,
+    read_only: bool,
+    at: Position,
+    scope: &mut Scope<'_>,
+) -> Result<Mount, Problem> {
     let Place::Workspace(path) = place(source, scope.input.workspace) else {
         let host = on_host(source, at, "`volumes`", scope)?;
         return Ok(Mount { target, source: MountSource::Host(host), read_only });

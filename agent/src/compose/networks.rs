@@ -39,11 +39,15 @@ pub(super) struct Joined {
 impl Networks {
     pub fn read(node: Option<&Node>, scope: &mut Scope<'_>) -> Result<Self, Problem> {
         let mut networks = BTreeMap::from([(DEFAULT.to_owned(), Declared::Own(Network::default()))]);
-        let entries = node.map(|node| node.map("`networks`")).transpose()?.map_or(&[][..], |map| &map.entries);
+        let entries =
+            node.map(|node| node.map("`networks`")).transpose()?.map_or(&[][..], |map| &map.entries);
         for entry in entries.iter().filter(|entry| !entry.key.starts_with("x-")) {
             if !is_name(&entry.key) {
-                return Err(Problem::at(entry.key_at, format!("{} is no name for a network", quoted(&entry.key)))
-                    .hint("letters, digits, `_`, `.` and `-`, the first one a letter or digit"));
+                return Err(Problem::at(
+                    entry.key_at,
+                    format!("{} is no name for a network", quoted(&entry.key)),
+                )
+                .hint("letters, digits, `_`, `.` and `-`, the first one a letter or digit"));
             }
             let declared = match &entry.value.value {
                 Value::Null => Declared::Own(Network::default()),
@@ -66,7 +70,8 @@ impl Networks {
             }
             Some((Value::Map(map), _)) => {
                 for entry in &map.entries {
-                    let aliases = if entry.value.is_null() { Vec::new() } else { aliases(&entry.value, scope)? };
+                    let aliases =
+                        if entry.value.is_null() { Vec::new() } else { aliases(&entry.value, scope)? };
                     self.add(&entry.key, aliases, entry.key_at, &mut joined, scope)?;
                 }
             }
@@ -103,8 +108,10 @@ impl Networks {
             }
             None => {
                 let names = self.0.keys().map(String::as_str);
-                Err(Problem::at(at, format!("the network {} is not declared", quoted(name)))
-                    .hint(format!("declare it under `networks:` at the top level; declared there: {}", listed(names))))
+                Err(Problem::at(at, format!("the network {} is not declared", quoted(name))).hint(format!(
+                    "declare it under `networks:` at the top level; declared there: {}",
+                    listed(names)
+                )))
             }
         }
     }
@@ -141,7 +148,8 @@ fn declared(key: &str, node: &Node, scope: &mut Scope<'_>) -> Result<Declared, P
         return Ok(if edge { Declared::Edge } else { Declared::External(docker_name) });
     }
     if let Some(name) = map.given("name") {
-        let message = format!("{place}: `name` has no effect: the platform keeps the networks of workspaces apart");
+        let message =
+            format!("{place}: `name` has no effect: the platform keeps the networks of workspaces apart");
         scope.warn(name.at, message);
     }
     if let Some(driver) = map.given("driver") {
@@ -151,7 +159,9 @@ fn declared(key: &str, node: &Node, scope: &mut Scope<'_>) -> Result<Declared, P
             other => {
                 let what = format!("{place}: the network driver {}", quoted(other));
                 scope.require(Permission::HostNamespaces, driver.at, &what, "remove `driver`")?;
-                return Err(Problem::at(driver.at, format!("{what} is not supported yet")).hint("remove `driver`"));
+                return Err(
+                    Problem::at(driver.at, format!("{what} is not supported yet")).hint("remove `driver`")
+                );
             }
         }
     }
@@ -185,7 +195,10 @@ fn aliases(node: &Node, scope: &mut Scope<'_>) -> Result<Vec<String>, Problem> {
     items
         .map(|item| match item.text("an alias")? {
             alias if is_name(alias) => Ok(alias.to_owned()),
-            other => Err(Problem::at(item.at, format!("{} is no name for a container in a network", quoted(other)))),
+            other => Err(Problem::at(
+                item.at,
+                format!("{} is no name for a container in a network", quoted(other)),
+            )),
         })
         .collect()
 }

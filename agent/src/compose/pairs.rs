@@ -29,7 +29,8 @@ pub(super) fn read_optional(node: &Node, what: &str) -> Result<BTreeMap<String, 
         Value::List(items) => {
             for item in items {
                 let text = item.text(&format!("an entry of {what}"))?;
-                let (key, value) = text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value)));
+                let (key, value) =
+                    text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value)));
                 pairs.insert(name(key).ok_or_else(|| no_name(item.at, what))?, value.map(str::to_owned));
             }
         }

@@ -1,5 +1,6 @@
 //! `ports` and `expose`: which of a service's ports are published on the host, and on which it listens.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::keys;
@@ -9,7 +10,7 @@ use super::policy::Permission;
 use super::problem::{Position, Problem, quoted};
 use super::scope::Scope;
 
-/// Of one service.
+/// Of one service, written twice or not.
 const MAX_PORTS: usize = 1024;
 const FORMS: &str = "write `80`, `8080:80`, `127.0.0.1:8080:80` or `8080:80/udp`";
 
@@ -18,45 +19,59 @@ pub(super) type Placed = (PublishedPort, Position);
 
 pub(super) fn published(node: &Node, scope: &mut Scope<'_>) -> Result<Vec<Placed>, Problem> {
     let mut ports: Vec<Placed> = Vec::new();
+    let mut written = 0;
     for item in node.list("`ports`")? {
         let found = match &item.value {
             Value::Text(text) => short(text).map_err(|why| wrong(item.at, text, &why))?,
             Value::Map(_) => long(item, scope)?,
             _ => return Err(item.not("a port", "text or a mapping")),
         };
+        written += found.len();
+        if written > MAX_PORTS {
+            return Err(Problem::at(item.at, format!("more than {MAX_PORTS} published ports")));
+        }
         for port in found {
             if let Some(low @ 1..=1023) = port.published {
                 let what = format!("publishing port {low}, which is below 1024,");
-                scope.require(Permission::LowPorts, item.at, &what, "the router serves HTTP without any published port")?;
+                scope.require(
+                    Permission::LowPorts,
+                    item.at,
+                    &what,
+                    "the router serves HTTP without any published port",
+                )?;
             }
             if !ports.iter().any(|(other, _)| *other == port) {
                 ports.push((port, item.at));
             }
         }
-        if ports.len() > MAX_PORTS {
-            return Err(Problem::at(item.at, format!("more than {MAX_PORTS} published ports")));
-        }
     }
     Ok(ports)
 }
 
-/// TCP ports only: what the router and other services can reach.
+/// In the order of the file. TCP ports only: what the router and other services can reach.
 pub(super) fn exposed(node: &Node, scope: &mut Scope<'_>) -> Result<Vec<u16>, Problem> {
     let mut ports = Vec::new();
+    let mut written = 0;
     for item in node.list("`expose`")? {
         let text = item.text("an exposed port")?;
         let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-        let why = || Problem::at(item.at, format!("{} is no port to expose", quoted(text))).hint("write `3000` or `3000-3005`");
-        let (first, last) = parse_range(range).ok_or_else(why)?;
-        match protocol.to_ascii_lowercase().as_str() {
-            "tcp" => ports.extend((first..=last).filter(|port| !ports.contains(port)).collect::<Vec<_>>()),
-            "udp" => scope.warn(item.at, "`expose`: UDP ports need no exposing, and the router serves none"),
-            _ => return Err(why()),
-        }
-        if ports.len() > MAX_PORTS {
+        let wrong = || {
+            Problem::at(item.at, format!("{} is no port to expose", quoted(text)))
+                .hint("write `3000` or `3000-3005`")
+        };
+        let (first, last) = parse_range(range).ok_or_else(wrong)?;
+        written += usize::from(last - first) + 1;
+        if written > MAX_PORTS {
             return Err(Problem::at(item.at, format!("more than {MAX_PORTS} exposed ports")));
         }
+        match protocol.to_ascii_lowercase().as_str() {
+            "tcp" => ports.extend(first..=last),
+            "udp" => scope.warn(item.at, "`expose`: UDP ports need no exposing, and the router serves none"),
+            _ => return Err(wrong()),
+        }
     }
+    let mut seen = BTreeSet::new();
+    ports.retain(|port| seen.insert(*port));
     Ok(ports)
 }
 
@@ -85,10 +100,10 @@ fn long(node: &Node, scope: &mut Scope<'_>) -> Result<Vec<PublishedPort>, Proble
     keys::check(map, keys::PORT, "a port", scope)?;
     let field = |key: &str| map.given(key).map(|node| node.text(&quoted(key))).transpose();
     let target = field("target")?.ok_or_else(|| Problem::at(node.at, "a port without its `target`"))?;
-    if let Some(mode) = map.given("mode") {
-        if !matches!(mode.text("`mode`")?, "host" | "ingress") {
-            return Err(Problem::at(mode.at, "`mode` is `host` or `ingress`"));
-        }
+    if let Some(mode) = map.given("mode")
+        && !matches!(mode.text("`mode`")?, "host" | "ingress")
+    {
+        return Err(Problem::at(mode.at, "`mode` is `host` or `ingress`"));
     }
     let why = |why: String| Problem::at(node.at, why);
     let ip = parse_ip(field("host_ip")?.unwrap_or_default()).map_err(why)?;
@@ -111,7 +126,8 @@ fn expand(
     if published.is_empty() || published == "0" {
         return Ok((first..=last).map(|target| port(target, None)).collect());
     }
-    let (low, high) = parse_range(published).ok_or_else(|| format!("{} is no port number", quoted(published)))?;
+    let (low, high) =
+        parse_range(published).ok_or_else(|| format!("{} is no port number", quoted(published)))?;
     if high - low != last - first {
         return Err("the two ranges are not of the same length".to_owned());
     }
@@ -136,7 +152,8 @@ fn parse_ip(text: &str) -> Result<Option<IpAddr>, String> {
 
 /// `80` or `80-90`, never 0.
 fn parse_range(text: &str) -> Option<(u16, u16)> {
-    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u16>().ok()).flatten();
+    let number =
+        |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u16>().ok()).flatten();
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (number(first)?, number(last)?);
     (first > 0 && first <= last).then_some((first, last))
@@ -154,7 +171,8 @@ mod tests {
     #[test]
     fn short_forms_are_expanded() {
         use Protocol::{Tcp, Udp};
-        let check = |text: &str, expected: &[PublishedPort]| assert_eq!(short(text).unwrap(), expected, "{text}");
+        let check =
+            |text: &str, expected: &[PublishedPort]| assert_eq!(short(text).unwrap(), expected, "{text}");
         check("80", &[port("", 0, 80, Tcp)]);
         check(":80", &[port("", 0, 80, Tcp)]);
         check("0:80", &[port("", 0, 80, Tcp)]);

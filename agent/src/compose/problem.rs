@@ -29,7 +29,14 @@ struct Details {
 impl Problem {
     pub fn at(position: Position, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(Box::new(Details { file: None, position: Some(position), message, hint: None, service: None, policy: false }))
+        Self(Box::new(Details {
+            file: None,
+            position: Some(position),
+            message,
+            hint: None,
+            service: None,
+            policy: false,
+        }))
     }
 
     /// About the file as a whole.
@@ -84,7 +91,8 @@ pub(super) fn quoted(text: &str) -> String {
 
 fn escaped(c: char) -> Vec<char> {
     // Format characters such as U+202E turn a terminal's text around as control characters do.
-    let turns = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let turns =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     if c.is_control() || turns { c.escape_debug().collect() } else { vec![c] }
 }
 

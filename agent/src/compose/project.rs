@@ -29,7 +29,10 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
         let name = entry.key.as_str();
         let of_service = |problem: Problem| problem.of_service(name);
         if service::has_profile(entry).map_err(of_service)? {
-            scope.warn(entry.key_at, format!("service {} is left out, because it has a profile", quoted(name)));
+            scope.warn(
+                entry.key_at,
+                format!("service {} is left out, because it has a profile", quoted(name)),
+            );
             left_out.insert(name.to_owned());
         } else {
             let read = service::read(name, entry, &networks, &volumes, scope).map_err(of_service)?;
@@ -37,7 +40,9 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
         }
     }
     if services.is_empty() {
-        return Err(Problem::whole("every service is left out, because each has a profile").hint("remove `profiles`"));
+        return Err(
+            Problem::whole("every service is left out, because each has a profile").hint("remove `profiles`")
+        );
     }
     resolve_dependencies(&mut services, &left_out, scope)?;
     refuse_collisions(&services)?;
@@ -63,8 +68,10 @@ fn services(map: &Map) -> Result<&[Entry], Problem> {
                 Problem::at(entry.key_at, format!("top level: unknown key {}", quoted(&entry.key)))
                     .hint("did you mean `services`?")
             }
-            (_, Some(entry)) => Problem::at(entry.key_at, format!("{} stands at the top level", quoted(&entry.key)))
-                .hint("services belong under `services:`"),
+            (_, Some(entry)) => {
+                Problem::at(entry.key_at, format!("{} stands at the top level", quoted(&entry.key)))
+                    .hint("services belong under `services:`")
+            }
             _ => Problem::whole("there are no services").hint("a compose file has at least `services:`"),
         });
     };
@@ -78,8 +85,11 @@ fn services(map: &Map) -> Result<&[Entry], Problem> {
     for entry in entries {
         // The name becomes a host name in the workspace's networks.
         if !is_name(&entry.key) || entry.key.len() > 63 {
-            return Err(Problem::at(entry.key_at, format!("{} is no name for a service", quoted(&entry.key)))
-                .hint("up to 63 letters, digits, `_`, `.` and `-`, the first one a letter or digit"));
+            return Err(Problem::at(
+                entry.key_at,
+                format!("{} is no name for a service", quoted(&entry.key)),
+            )
+            .hint("up to 63 letters, digits, `_`, `.` and `-`, the first one a letter or digit"));
         }
     }
     Ok(entries)
@@ -119,11 +129,15 @@ fn refuse_collisions(services: &BTreeMap<String, Read>) -> Result<(), Problem> {
     let mut containers: BTreeMap<&str, &str> = BTreeMap::new();
     let mut ports: Vec<((u16, Protocol), Option<IpAddr>, &str)> = Vec::new();
     for (name, read) in services {
-        if let (Some(container), Some(at)) = (&read.service.container_name, read.container_name_at) {
-            if let Some(other) = containers.insert(container, name) {
-                let message = format!("the container name {} is already that of service {}", quoted(container), quoted(other));
-                return Err(Problem::at(at, message).of_service(name));
-            }
+        if let (Some(container), Some(at)) = (&read.service.container_name, read.container_name_at)
+            && let Some(other) = containers.insert(container, name)
+        {
+            let message = format!(
+                "the container name {} is already that of service {}",
+                quoted(container),
+                quoted(other)
+            );
+            return Err(Problem::at(at, message).of_service(name));
         }
         for (port, at) in &read.ports {
             let Some(published) = port.published else { continue };
@@ -131,7 +145,8 @@ fn refuse_collisions(services: &BTreeMap<String, Read>) -> Result<(), Problem> {
             // No address means every address, so that it meets any other.
             let meets = |ip: &Option<IpAddr>| ip.is_none() || port.host_ip.is_none() || *ip == port.host_ip;
             if let Some((_, _, other)) = ports.iter().find(|(other, ip, _)| *other == key && meets(ip)) {
-                let message = format!("port {published} of the host is already published by service {}", quoted(other));
+                let message =
+                    format!("port {published} of the host is already published by service {}", quoted(other));
                 return Err(Problem::at(*at, message).of_service(name));
             }
             ports.push((key, port.host_ip, name.as_str()));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
 use super::env_file;
-use super::interpolate::{Source, interpolate};
+use super::interpolate::{InterpolationError, Source, interpolate};
 use super::model::Warning;
 use super::node::{Node, Value};
 use super::policy::Permission;
@@ -54,8 +54,11 @@ impl<'a> Scope<'a> {
 
     fn warn_at_line(&mut self, line: Option<usize>, message: String) {
         let warning = Warning { message, line };
+        // What an alias repeats is said once.
         if self.warnings.contains(&warning) {
-        } else if self.warnings.len() < MAX_WARNINGS {
+            return;
+        }
+        if self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(warning);
         } else {
             self.more_warnings += 1;
@@ -73,12 +76,19 @@ impl<'a> Scope<'a> {
     }
 
     /// An error unless the operator's policy allows it. `what` is a clause such as `` `privileged: true` ``.
-    pub fn require(&self, permission: Permission, at: Position, what: &str, instead: &str) -> Result<(), Problem> {
+    pub fn require(
+        &self,
+        permission: Permission,
+        at: Position,
+        what: &str,
+        instead: &str,
+    ) -> Result<(), Problem> {
         if permission.of(self.input.policy).contains(self.input.workspace) {
             return Ok(());
         }
         let (workspace, name) = (self.input.workspace, permission.name());
-        let message = format!("{what} is refused: the operator's policy does not allow it for workspace `{workspace}`");
+        let message =
+            format!("{what} is refused: the operator's policy does not allow it for workspace `{workspace}`");
         let hint = format!("{instead}; or ask the operator to allow `{name}` for `{workspace}`");
         Err(Problem::at(at, message).hint(hint).by_policy())
     }
@@ -94,7 +104,9 @@ impl<'a> Scope<'a> {
                 Ok(())
             }
             Value::List(items) => items.iter_mut().try_for_each(|item| self.interpolate(item)),
-            Value::Map(map) => map.entries.iter_mut().try_for_each(|entry| self.interpolate(&mut entry.value)),
+            Value::Map(map) => {
+                map.entries.iter_mut().try_for_each(|entry| self.interpolate(&mut entry.value))
+            }
         }
     }
 
@@ -107,7 +119,16 @@ impl<'a> Scope<'a> {
             room: &mut self.room,
         };
         let text = interpolate(text, &mut source).map_err(|error| {
-            Problem::at(at, error.to_string()).hint("a `$` that starts no variable is written `$$`")
+            let problem = Problem::at(at, error.to_string());
+            match error {
+                InterpolationError::Unclosed | InterpolationError::NotAVariable(_) => {
+                    problem.hint("a `$` that starts no variable is written `$$`")
+                }
+                InterpolationError::Required { .. } => {
+                    problem.hint("set it in the file `.env` of the workspace")
+                }
+                InterpolationError::TooDeep | InterpolationError::TooLong => problem,
+            }
         })?;
         self.warn_unset(unset, Some(at.line as usize), "");
         Ok(text)
@@ -140,7 +161,8 @@ impl<'a> Scope<'a> {
         for name in names {
             if self.unset.insert(name.clone()) {
                 let name = quoted(&name);
-                let message = format!("the variable {name} is not set{place}: empty text stands in its place");
+                let message =
+                    format!("the variable {name} is not set{place}: empty text stands in its place");
                 self.warn_at_line(line, message);
             }
         }

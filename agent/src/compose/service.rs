@@ -38,19 +38,26 @@ pub(super) fn read(
     let map = entry.value.map(&place)?;
     keys::check(map, keys::SERVICE, &place, scope)?;
     if let Some(own) = map.entries.iter().find(|entry| entry.key == keys::CLOUDYKNIGHT) {
-        return Err(Problem::at(own.key_at, format!("{place}: `{}` belongs at the top level", keys::CLOUDYKNIGHT)));
+        return Err(Problem::at(
+            own.key_at,
+            format!("{place}: `{}` belongs at the top level", keys::CLOUDYKNIGHT),
+        ));
     }
     warn_about_scale(map, &place, scope)?;
     let isolation = isolation(map, scope)?;
     let on_host = isolation.host_namespaces.contains(&Namespace::Network);
     let joined = match map.given("networks") {
         Some(node) if on_host => {
-            return Err(Problem::at(node.at, format!("{place}: `networks` and `network_mode: host` exclude each other")));
+            return Err(Problem::at(
+                node.at,
+                format!("{place}: `networks` and `network_mode: host` exclude each other"),
+            ));
         }
         _ if on_host => Joined::default(),
         node => networks.join(node, entry.key_at, scope)?,
     };
-    let mut mounts = map.given("volumes").map(|node| mounts(node, volumes, scope)).transpose()?.unwrap_or_default();
+    let mut mounts =
+        map.given("volumes").map(|node| mounts(node, volumes, scope)).transpose()?.unwrap_or_default();
     if let Some(node) = map.given("tmpfs") {
         tmpfs(node, &mut mounts, scope)?;
     }
@@ -62,14 +69,22 @@ pub(super) fn read(
         command: map.given("command").map(|node| command(node, "command", scope)).transpose()?,
         entrypoint: map.given("entrypoint").map(|node| command(node, "entrypoint", scope)).transpose()?,
         environment: environment(map, scope)?,
-        labels: map.given("labels").map(|node| pairs::read(node, "`labels`")).transpose()?.unwrap_or_default(),
+        labels: map
+            .given("labels")
+            .map(|node| pairs::read(node, "`labels`"))
+            .transpose()?
+            .unwrap_or_default(),
         ports: ports.iter().map(|(port, _)| port.clone()).collect(),
         expose: map.given("expose").map(|node| ports::exposed(node, scope)).transpose()?.unwrap_or_default(),
         mounts,
         networks: Default::default(),
         external_networks: Vec::new(),
         depends_on: Default::default(),
-        healthcheck: map.given("healthcheck").map(|node| healthcheck(node, scope)).transpose()?.unwrap_or(Healthcheck::Inherit),
+        healthcheck: map
+            .given("healthcheck")
+            .map(|node| healthcheck(node, scope))
+            .transpose()?
+            .unwrap_or(Healthcheck::Inherit),
         restart: map.given("restart").map(restart).transpose()?.unwrap_or(Restart::Unset),
         working_dir: map.given("working_dir").map(working_dir).transpose()?,
         user: text("user")?.filter(|user| !user.is_empty()),
@@ -95,10 +110,19 @@ pub(super) fn has_profile(entry: &Entry) -> Result<bool, Problem> {
 }
 
 /// A service that waits until another one is healthy waits for ever if that one is never checked.
-pub(super) fn refuse_unchecked(waits: &Dependencies, on: &str, healthcheck: &Healthcheck) -> Result<(), Problem> {
+pub(super) fn refuse_unchecked(
+    waits: &Dependencies,
+    on: &str,
+    healthcheck: &Healthcheck,
+) -> Result<(), Problem> {
     match waits.get(on) {
-        Some((depends, at)) if depends.condition == Condition::Healthy && *healthcheck == Healthcheck::Disabled => {
-            Err(Problem::at(*at, format!("`depends_on`: {} can never be healthy: its healthcheck is disabled", quoted(on))))
+        Some((depends, at))
+            if depends.condition == Condition::Healthy && *healthcheck == Healthcheck::Disabled =>
+        {
+            Err(Problem::at(
+                *at,
+                format!("`depends_on`: {} can never be healthy: its healthcheck is disabled", quoted(on)),
+            ))
         }
         _ => Ok(()),
     }
@@ -110,7 +134,12 @@ fn image(map: &Map, at: Position, place: &str, scope: &mut Scope<'_>) -> Result<
         (Some(node), image) => {
             let build = build(node, scope)?;
             if let Some((_, at)) = image {
-                scope.warn(at, format!("{place}: `image` has no effect beside `build`: the platform names what it builds"));
+                scope.warn(
+                    at,
+                    format!(
+                        "{place}: `image` has no effect beside `build`: the platform names what it builds"
+                    ),
+                );
             }
             Ok(ImageSource::Build(build))
         }
@@ -123,7 +152,9 @@ fn image(map: &Map, at: Position, place: &str, scope: &mut Scope<'_>) -> Result<
 /// `[registry/]path[:tag][@digest]`
 fn image_name(node: &Node) -> Result<String, Problem> {
     let text = node.non_empty_text("`image`")?;
-    let wrong = |hint: &str| Err(Problem::at(node.at, format!("{} is no name for an image", quoted(text))).hint(hint));
+    let wrong = |hint: &str| {
+        Err(Problem::at(node.at, format!("{} is no name for an image", quoted(text))).hint(hint))
+    };
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@+".contains(c);
     let name = text.split('@').next().unwrap_or_default();
     let name = match name.rsplit_once(':') {
@@ -132,7 +163,10 @@ fn image_name(node: &Node) -> Result<String, Problem> {
     };
     let parts: Vec<&str> = name.split('/').collect();
     let path = if parts.len() > 1 && parts[0].contains(['.', ':']) { &parts[1..] } else { &parts[..] };
-    if !text.chars().all(allowed) || text.len() > 512 || parts.iter().any(|part| !part.starts_with(|c: char| c.is_ascii_alphanumeric())) {
+    if !text.chars().all(allowed)
+        || text.len() > 512
+        || parts.iter().any(|part| !part.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    {
         return wrong("write `name:tag` or `registry.example/name:tag`");
     }
     if path.iter().any(|part| part.contains(|c: char| c.is_ascii_uppercase())) {
@@ -198,7 +232,8 @@ fn signal(node: &Node) -> Result<String, Problem> {
     if !text.is_empty() && text.len() <= 16 && text.chars().all(fits) {
         Ok(text.to_owned())
     } else {
-        Err(Problem::at(node.at, format!("{} is no signal", quoted(text))).hint("write `SIGINT`, for example"))
+        Err(Problem::at(node.at, format!("{} is no signal", quoted(text)))
+            .hint("write `SIGINT`, for example"))
     }
 }
 
@@ -217,14 +252,17 @@ fn warn_about_scale(map: &Map, place: &str, scope: &mut Scope<'_>) -> Result<(),
     }
     if let Some(node) = map.given("deploy").filter(|node| !node.is_trivial()) {
         let deploy = node.map("`deploy`")?;
-        if let Some(replicas) = deploy.given("replicas") {
-            if replicas.number("`replicas`")? == 0 {
-                return Err(none(replicas));
-            }
+        if let Some(replicas) = deploy.given("replicas")
+            && replicas.number("`replicas`")? == 0
+        {
+            return Err(none(replicas));
         }
-        let only_one = |entry: &Entry| entry.key == "replicas" && matches!(&entry.value.value, Value::Text(n) if n == "1");
+        let only_one = |entry: &Entry| {
+            entry.key == "replicas" && matches!(&entry.value.value, Value::Text(n) if n == "1")
+        };
         if !deploy.entries.iter().all(only_one) {
-            let at = map.entries.iter().find(|entry| entry.key == "deploy").map_or(node.at, |entry| entry.key_at);
+            let at =
+                map.entries.iter().find(|entry| entry.key == "deploy").map_or(node.at, |entry| entry.key_at);
             scope.warn(at, format!("{place}: `deploy` has no effect yet"));
         }
     }
@@ -259,7 +297,9 @@ mod tests {
 
     #[test]
     fn restart_policies_are_read() {
-        let check = |written: &str, expected: Option<Restart>| assert_eq!(restart(&text(written)).ok(), expected, "{written}");
+        let check = |written: &str, expected: Option<Restart>| {
+            assert_eq!(restart(&text(written)).ok(), expected, "{written}")
+        };
         check("no", Some(Restart::No));
         check("always", Some(Restart::Always));
         check("unless-stopped", Some(Restart::UnlessStopped));

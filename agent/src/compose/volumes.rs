@@ -22,10 +22,17 @@ impl Volumes {
                 continue;
             }
             if !is_name(&entry.key) {
-                return Err(Problem::at(entry.key_at, format!("{} is no name for a volume", quoted(&entry.key)))
-                    .hint("letters, digits, `_`, `.` and `-`, the first one a letter or digit"));
+                return Err(Problem::at(
+                    entry.key_at,
+                    format!("{} is no name for a volume", quoted(&entry.key)),
+                )
+                .hint("letters, digits, `_`, `.` and `-`, the first one a letter or digit"));
             }
-            let volume = if entry.value.is_null() { NamedVolume::default() } else { read(&entry.key, &entry.value, scope)? };
+            let volume = if entry.value.is_null() {
+                NamedVolume::default()
+            } else {
+                read(&entry.key, &entry.value, scope)?
+            };
             volumes.insert(entry.key.clone(), volume);
         }
         Ok(Self(volumes))
@@ -55,9 +62,13 @@ fn read(name: &str, node: &Node, scope: &mut Scope<'_>) -> Result<NamedVolume, P
             .hint("without `external`, the platform makes the volume and keeps it over releases"));
     }
     if let Some(name) = map.given("name") {
-        scope.warn(name.at, format!("{place}: `name` has no effect: the platform keeps the volumes of workspaces apart"));
+        scope.warn(
+            name.at,
+            format!("{place}: `name` has no effect: the platform keeps the volumes of workspaces apart"),
+        );
     }
-    let driver = map.given("driver").map(|node| node.text("`driver`")).transpose()?.filter(|name| !name.is_empty());
+    let driver =
+        map.given("driver").map(|node| node.text("`driver`")).transpose()?.filter(|name| !name.is_empty());
     if let Some(driver) = driver.filter(|name| *name != "local") {
         let what = format!("{place}: the volume driver {}", quoted(driver));
         scope.require(Permission::HostPaths, node.at, &what, "remove `driver`")?;
@@ -70,7 +81,8 @@ fn read(name: &str, node: &Node, scope: &mut Scope<'_>) -> Result<NamedVolume, P
         }
         None => BTreeMap::new(),
     };
-    let labels = map.given("labels").map(|node| pairs::read(node, "`labels`")).transpose()?.unwrap_or_default();
+    let labels =
+        map.given("labels").map(|node| pairs::read(node, "`labels`")).transpose()?.unwrap_or_default();
     Ok(NamedVolume { driver: driver.map(str::to_owned), driver_opts, labels })
 }
 
@@ -81,7 +93,8 @@ fn check_options(
     place: &str,
     scope: &Scope<'_>,
 ) -> Result<(), Problem> {
-    let option = |name: &str| options.get(name).map(|value| value.trim().to_ascii_lowercase()).unwrap_or_default();
+    let option =
+        |name: &str| options.get(name).map(|value| value.trim().to_ascii_lowercase()).unwrap_or_default();
     let flags = option("o");
     let moves = |flag: &str| matches!(flag.trim(), "bind" | "rbind" | "move" | "remount");
     let tmpfs = option("type") == "tmpfs" && !flags.split(',').any(moves);
@@ -90,10 +103,17 @@ fn check_options(
     }
     let device = options.get("device").filter(|device| !device.is_empty());
     let what = match device {
-        Some(device) => format!("{place}: mounting the host path or device {} through `driver_opts`", quoted(device)),
+        Some(device) => {
+            format!("{place}: mounting the host path or device {} through `driver_opts`", quoted(device))
+        }
         None => format!("{place}: mounting from the host through `driver_opts`"),
     };
-    scope.require(Permission::HostPaths, at, &what, "remove `driver_opts`: a plain named volume keeps its data")
+    scope.require(
+        Permission::HostPaths,
+        at,
+        &what,
+        "remove `driver_opts`: a plain named volume keeps its data",
+    )
 }
 
 /// What Docker takes as the name of a volume, a network or a container.

@@ -80,11 +80,15 @@ mod tests {
 
     #[test]
     fn words_are_split_as_a_shell_quotes_them() {
-        let check = |text: &str, expected: &[&str]| assert_eq!(split(text).unwrap().words, expected, "{text}");
+        let check =
+            |text: &str, expected: &[&str]| assert_eq!(split(text).unwrap().words, expected, "{text}");
         check("", &[]);
         check("  \n ", &[]);
         check("npm start", &["npm", "start"]);
-        check("sh -c \"echo $A \\\"q\\\" x\" 'si ng' a\\ b \"\"", &["sh", "-c", "echo $A \"q\" x", "si ng", "a b", ""]);
+        check(
+            "sh -c \"echo $A \\\"q\\\" x\" 'si ng' a\\ b \"\"",
+            &["sh", "-c", "echo $A \"q\" x", "si ng", "a b", ""],
+        );
         check("x --a=\"b c\"'d'e", &["x", "--a=b cde"]);
         check("a''b \"x'y\" 'x\"y' 'a\\b'", &["ab", "x'y", "x\"y", "a\\b"]);
         check("printf \"a\\n\" \"\\$x\\\\\"", &["printf", "a\\n", "$x\\"]);

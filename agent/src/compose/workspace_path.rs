@@ -76,8 +76,14 @@ pub(super) fn on_host(path: &str, at: Position, what: &str, scope: &Scope<'_>) -
             Ok(host)
         }
         Place::Host(host) => {
-            let what = format!("{what}: the host path {}, which lies outside of the workspace,", quoted(path));
-            scope.require(Permission::HostPaths, at, &what, "use a path of the workspace (`./…`) or a named volume")?;
+            let what =
+                format!("{what}: the host path {}, which lies outside of the workspace,", quoted(path));
+            scope.require(
+                Permission::HostPaths,
+                at,
+                &what,
+                "use a path of the workspace (`./…`) or a named volume",
+            )?;
             Ok(host)
         }
         Place::Workspace(inside) => Ok(inside),
@@ -104,7 +110,9 @@ mod tests {
 
     #[test]
     fn every_path_has_one_place() {
-        let check = |path: &str, expected: Place| assert_eq!(place(path, &"app".parse().unwrap()), expected, "{path}");
+        let check = |path: &str, expected: Place| {
+            assert_eq!(place(path, &"app".parse().unwrap()), expected, "{path}")
+        };
         let workspace = |path: &str| Place::Workspace(path.to_owned());
         let host = |path: &str| Place::Host(path.to_owned());
         check(".", workspace(""));

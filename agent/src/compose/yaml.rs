@@ -32,11 +32,18 @@ pub(super) fn read(text: &str) -> Result<Node, Problem> {
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| {
-            Problem::at(position(*error.marker()), format!("invalid YAML: {}", error.info()))
+            let at = position(*error.marker());
+            match error.info() {
+                // The parser has such a bound of its own, where it must look ahead.
+                "recursion limit exceeded" => too_deep(at),
+                info => Problem::at(at, format!("invalid YAML: {info}")),
+            }
         })?;
         builder.take(event, position(span.start))?;
     }
-    builder.root.ok_or_else(|| Problem::whole("the file is empty").hint("a compose file has at least `services:`"))
+    builder
+        .root
+        .ok_or_else(|| Problem::whole("the file is empty").hint("a compose file has at least `services:`"))
 }
 
 /// The parser takes NUL for the end of the file: what stands behind it would be lost silently.
@@ -133,17 +140,19 @@ impl Builder {
             Some("null") => Value::Null,
             None if null => Value::Null,
             None | Some("str" | "int" | "float" | "bool") => Value::Text(text.to_owned()),
-            Some(other) => return Err(Problem::at(at, format!("the YAML tag {} has no meaning here", quoted(other)))),
+            Some(other) => {
+                return Err(Problem::at(at, format!("the YAML tag {} has no meaning here", quoted(other))));
+            }
         };
         self.count(1, text.len(), at)?;
-        if let Some(Open { content: Content::Map(map), .. }) = self.open.last_mut() {
-            if map.key.is_none() {
-                let merge = plain && text == MERGE_KEY;
-                if anchor > 0 {
-                    self.anchors.insert(anchor, Some(Node { at, value: Value::Text(text.to_owned()) }));
-                }
-                return map.begin(Key { text: text.to_owned(), at, merge });
+        if let Some(Open { content: Content::Map(map), .. }) = self.open.last_mut()
+            && map.key.is_none()
+        {
+            let merge = plain && text == MERGE_KEY;
+            if anchor > 0 {
+                self.anchors.insert(anchor, Some(Node { at, value: Value::Text(text.to_owned()) }));
             }
+            return map.begin(Key { text: text.to_owned(), at, merge });
         }
         self.insert(Node { at, value }, anchor)
     }
@@ -196,11 +205,11 @@ impl Builder {
         }
         (self.nodes, self.bytes) = (MAX_NODES - budget.0, MAX_BYTES - budget.1);
         let node = node.clone();
-        if let Some(Open { content: Content::Map(map), .. }) = self.open.last_mut() {
-            if map.key.is_none() {
-                let text = node.text("a key")?.to_owned();
-                return map.begin(Key { text, at, merge: false });
-            }
+        if let Some(Open { content: Content::Map(map), .. }) = self.open.last_mut()
+            && map.key.is_none()
+        {
+            let text = node.text("a key")?.to_owned();
+            return map.begin(Key { text, at, merge: false });
         }
         self.insert(node, 0)
     }
@@ -243,6 +252,8 @@ impl OpenMap {
             None => Err(value.not("a key", "text")),
             Some(Key { merge: true, at, .. }) => self.merge(value, at),
             Some(Key { text: key, at: key_at, .. }) => {
+                // Where nothing stands, there is nothing to point at but the key.
+                let value = if value.is_null() { Node { at: key_at, ..value } } else { value };
                 self.entries.push(Entry { key, key_at, value });
                 Ok(())
             }
@@ -315,5 +326,8 @@ fn too_deep(at: Position) -> Problem {
 }
 
 fn too_large(at: Position) -> Problem {
-    Problem::at(at, format!("larger than {MAX_NODES} nodes or {MAX_BYTES} bytes once its aliases are expanded"))
+    Problem::at(
+        at,
+        format!("larger than {MAX_NODES} nodes or {MAX_BYTES} bytes once its aliases are expanded"),
+    )
 }

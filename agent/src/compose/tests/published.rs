@@ -104,7 +104,9 @@ fn a_default_file_is_read_by_the_same_parser() {
     let read = |file: &'static str| {
         let workspace = Workspace::new().file(file, "");
         let paths = |path: &str| path == file;
-        let Ok(Detected::Default { text }) = detect(&"myapp".parse().unwrap(), &paths) else { panic!("{file}") };
+        let Ok(Detected::Default { text }) = detect(&"myapp".parse().unwrap(), &paths) else {
+            panic!("{file}")
+        };
         workspace.project(&text).services.remove("myapp").unwrap()
     };
     let named = |service: Service| Service { container_name: Some("workspace-myapp".to_owned()), ..service };
@@ -121,8 +123,12 @@ fn a_default_file_is_read_by_the_same_parser() {
         ..named(bare("workspace-static-ephemeral:latest"))
     };
     assert_eq!(read("index.html"), site);
-    let build =
-        Build { context: String::new(), dockerfile: "Dockerfile".to_owned(), args: BTreeMap::new(), target: None };
+    let build = Build {
+        context: String::new(),
+        dockerfile: "Dockerfile".to_owned(),
+        args: BTreeMap::new(),
+        target: None,
+    };
     assert_eq!(read("Dockerfile"), named(Service { image: ImageSource::Build(build), ..bare("") }));
 }
 
@@ -197,7 +203,12 @@ volumes:
             volume("wp_data", "/var/www/html"),
             source("themes/mine", "/var/www/html/wp-content/themes/mine"),
         ],
-        ports: vec![PublishedPort { host_ip: None, published: Some(8000), target: 80, protocol: Protocol::Tcp }],
+        ports: vec![PublishedPort {
+            host_ip: None,
+            published: Some(8000),
+            target: 80,
+            protocol: Protocol::Tcp,
+        }],
         restart: Restart::Always,
         environment: map(&[("WORDPRESS_DB_HOST", "db"), ("WORDPRESS_DB_PASSWORD", "s3cret")]),
         ..bare("wordpress:latest")
@@ -402,7 +413,8 @@ volumes:
         ..NamedVolume::default()
     };
     expected.volumes.insert("pg".to_owned(), pg);
-    let workspace = Workspace::new().file("common.env", "# shared\nexport FROM_FILE=1\nTZ=CET # overridden\n");
+    let workspace =
+        Workspace::new().file("common.env", "# shared\nexport FROM_FILE=1\nTZ=CET # overridden\n");
     assert_eq!(workspace.project(text), expected);
 }
 
@@ -430,10 +442,11 @@ networks:
     assert_eq!(web.networks["default"], ["www"]);
 
     // Alone on the router's network, a service meets nobody there.
-    let alone = networks(&text.replace("networks: [proxy, back]", "networks: [back]").replace(
-        "networks: {proxy: {aliases: [www]}}",
-        "networks: [proxy, back]",
-    ));
+    let alone = networks(
+        &text
+            .replace("networks: [proxy, back]", "networks: [back]")
+            .replace("networks: {proxy: {aliases: [www]}}", "networks: [proxy, back]"),
+    );
     assert_eq!(alone["web"], names(&["back"]));
 }
 

@@ -59,19 +59,35 @@ fn the_host_s_namespaces() {
 #[test]
 fn added_capabilities() {
     let expected = Isolation { cap_add: vec!["NET_ADMIN".to_owned()], ..Isolation::default() };
-    check("cap_add: [net_admin]", 15, "capabilities", "adding the capability `NET_ADMIN`", isolated(expected));
+    check(
+        "cap_add: [net_admin]",
+        15,
+        "capabilities",
+        "adding the capability `NET_ADMIN`",
+        isolated(expected),
+    );
 }
 
 #[test]
 fn devices() {
     let device = |host: &str, container: &str, permissions: &str| Isolation {
-        devices: vec![Device { host: host.into(), container: container.into(), permissions: permissions.into() }],
+        devices: vec![Device {
+            host: host.into(),
+            container: container.into(),
+            permissions: permissions.into(),
+        }],
         ..Isolation::default()
     };
     let what = "the host's device `/dev/kvm`";
     check("devices: [/dev/kvm]", 15, "devices", what, isolated(device("/dev/kvm", "/dev/kvm", "rwm")));
     check("devices: ['/dev/kvm:/dev/x:r']", 15, "devices", what, isolated(device("/dev/kvm", "/dev/x", "r")));
-    check("devices: [{source: /dev/kvm}]", 15, "devices", what, isolated(device("/dev/kvm", "/dev/kvm", "rwm")));
+    check(
+        "devices: [{source: /dev/kvm}]",
+        15,
+        "devices",
+        what,
+        isolated(device("/dev/kvm", "/dev/kvm", "rwm")),
+    );
     refused("gpus: all", "4:11", "devices", "`gpus`");
     refused("device_cgroup_rules: ['c 1:3 mr']", "4:26", "devices", "`device_cgroup_rules`");
 }
@@ -88,11 +104,17 @@ fn security_options_that_open_the_container() {
 #[test]
 fn the_docker_socket() {
     let what = |path: &str| format!("`volumes`: the container engine's socket `{path}` (root on the host)");
-    for path in ["/var/run/docker.sock", "/run/docker.sock", "//var/./run/docker.sock", "../../run/docker.sock"] {
+    for path in
+        ["/var/run/docker.sock", "/run/docker.sock", "//var/./run/docker.sock", "../../run/docker.sock"]
+    {
         let line = format!("volumes: ['{path}:/var/run/docker.sock:ro']");
-        check(&line, 15, "docker_socket", &what(path), |service| {
-            matches!(&service.mounts[0].source, MountSource::Host(host) if host.ends_with("run/docker.sock"))
-        });
+        check(
+            &line,
+            15,
+            "docker_socket",
+            &what(path),
+            |service| matches!(&service.mounts[0].source, MountSource::Host(host) if host.ends_with("run/docker.sock")),
+        );
     }
     let line = "volumes: [{type: bind, source: /run/containerd/containerd.sock, target: /x}]";
     refused(line, "4:36", "docker_socket", &what("/run/containerd/containerd.sock"));
@@ -104,7 +126,8 @@ fn the_docker_socket() {
 
 #[test]
 fn paths_of_the_host() {
-    let what = |path: &str| format!("`volumes`: the host path `{path}`, which lies outside of the workspace,");
+    let what =
+        |path: &str| format!("`volumes`: the host path `{path}`, which lies outside of the workspace,");
     for (path, host) in [
         ("/etc", "/etc"),
         ("/", "/"),
@@ -124,9 +147,18 @@ fn paths_of_the_host() {
 fn other_workspaces_whatever_the_policy() {
     let all = r#"{"host_paths": "*", "docker_socket": "*", "privileged": "*", "host_namespaces": "*"}"#;
     for workspace in [Workspace::new(), Workspace::new().policy(all)] {
-        for path in ["/workspaces/other", "/workspaces", "..", "../other/x", "./x/../../other", "/workspaces/myapp/../o"] {
+        for path in [
+            "/workspaces/other",
+            "/workspaces",
+            "..",
+            "../other/x",
+            "./x/../../other",
+            "/workspaces/myapp/../o",
+        ] {
             let error = workspace.parse(&with_service(&format!("volumes: ['{path}:/x:ro']"))).unwrap_err();
-            let expected = format!("docker-compose.yml:4:15: `volumes`: `{path}` is refused: it leads to another workspace");
+            let expected = format!(
+                "docker-compose.yml:4:15: `volumes`: `{path}` is refused: it leads to another workspace"
+            );
             assert_eq!(error.to_string(), expected);
             assert!(error.policy);
         }
@@ -135,8 +167,14 @@ fn other_workspaces_whatever_the_policy() {
             assert_eq!(workspace.service_error(lines), format!("docker-compose.yml:{expected}\n{hint}"));
         };
         check("volumes: ['~/x:/x']", "4:15: `volumes`: `~/x` is refused: there is no home folder here");
-        check("env_file: ../other/.env", "4:15: `env_file`: `../other/.env` is refused: it leads to another workspace");
-        check("env_file: /etc/passwd", "4:15: `env_file`: `/etc/passwd` is refused: it lies outside of the workspace");
+        check(
+            "env_file: ../other/.env",
+            "4:15: `env_file`: `../other/.env` is refused: it leads to another workspace",
+        );
+        check(
+            "env_file: /etc/passwd",
+            "4:15: `env_file`: `/etc/passwd` is refused: it lies outside of the workspace",
+        );
         check("build: ../other", "4:12: `build`: `../other` is refused: it leads to another workspace");
         check("build: /", "4:12: `build`: `/` is refused: it lies outside of the workspace");
         check(
@@ -149,12 +187,17 @@ fn other_workspaces_whatever_the_policy() {
 #[test]
 fn volumes_that_reach_the_host_through_their_options() {
     let text = |options: &str| {
-        format!("services: {{a: {{image: x, volumes: ['v:/x']}}}}\nvolumes:\n  v:\n    driver_opts: {options}\n")
+        format!(
+            "services: {{a: {{image: x, volumes: ['v:/x']}}}}\nvolumes:\n  v:\n    driver_opts: {options}\n"
+        )
     };
     let check = |options: &str, what: &str| {
         let error = Workspace::new().parse(&text(options)).expect_err(options);
         let sentence = "is refused: the operator's policy does not allow it for workspace `myapp`";
-        assert_eq!(error.to_string(), format!("docker-compose.yml:4:18: volume `v`: {what} through `driver_opts` {sentence}"));
+        assert_eq!(
+            error.to_string(),
+            format!("docker-compose.yml:4:18: volume `v`: {what} through `driver_opts` {sentence}")
+        );
         assert!(error.policy);
         let allowed = Workspace::new().policy(r#"{"host_paths": ["myapp"]}"#).project(&text(options));
         assert!(!allowed.volumes["v"].driver_opts.is_empty());
@@ -173,13 +216,17 @@ fn volumes_that_reach_the_host_through_their_options() {
 fn volume_drivers() {
     let text = "services: {a: {image: x, volumes: ['v:/x']}}\nvolumes: {v: {driver: sshfs}}\n";
     let error = Workspace::new().parse(text).unwrap_err();
-    assert!(error.policy && error.message.starts_with("volume `v`: the volume driver `sshfs` is refused"), "{error}");
+    assert!(
+        error.policy && error.message.starts_with("volume `v`: the volume driver `sshfs` is refused"),
+        "{error}"
+    );
 }
 
 #[test]
 fn ports_below_1024() {
     let what = |port: u16| format!("publishing port {port}, which is below 1024,");
-    let published = |port: u16| move |service: &Service| service.ports.iter().any(|each| each.published == Some(port));
+    let published =
+        |port: u16| move |service: &Service| service.ports.iter().any(|each| each.published == Some(port));
     check("ports: ['80:8080']", 13, "low_ports", &what(80), published(80));
     check("ports: ['127.0.0.1:22:22']", 13, "low_ports", &what(22), published(22));
     check("ports: ['1023-1024:80-81']", 13, "low_ports", &what(1023), published(1023));
@@ -189,7 +236,8 @@ fn ports_below_1024() {
 
 #[test]
 fn external_networks_that_are_not_the_router_s() {
-    let text = "services:\n  a:\n    image: x\n    networks: [n]\nnetworks: {n: {external: true, name: corp}}\n";
+    let text =
+        "services:\n  a:\n    image: x\n    networks: [n]\nnetworks: {n: {external: true, name: corp}}\n";
     let error = Workspace::new().parse(text).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -207,5 +255,9 @@ fn external_networks_that_are_not_the_router_s() {
     assert!(edge.services["a"].external_networks.is_empty());
     // By default `default` is not an external one that somebody else declared.
     let default = "services: {a: {image: x}}\nnetworks: {default: {external: true, name: corp}}\n";
-    assert!(Workspace::new().error(default).starts_with("docker-compose.yml:1:12: the external network `corp` is refused"));
+    assert!(
+        Workspace::new()
+            .error(default)
+            .starts_with("docker-compose.yml:1:12: the external network `corp` is refused")
+    );
 }

@@ -1,1 +1,132 @@
-//! t
+//! What has no effect here is said, with its line; and it changes nothing else.
+
+use super::{Workspace, with_service};
+
+/// The lines of a service, which start in line 4, give this project and these warnings.
+fn check(lines: &str, expected: &[(usize, &str)]) {
+    let workspace = Workspace::new().file("data/x", "").file("Dockerfile", "");
+    whole(&workspace, &with_service(lines), expected);
+}
+
+fn whole(workspace: &Workspace, text: &str, expected: &[(usize, &str)]) {
+    let parsed = workspace.parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let found: Vec<(usize, &str)> = parsed
+        .warnings
+        .iter()
+        .map(|warning| (warning.line.unwrap_or_default(), warning.message.as_str()))
+        .collect();
+    assert_eq!(found, expected, "{text}");
+}
+
+#[test]
+fn keys_without_effect() {
+    for key in ["deploy", "logging", "ulimits"] {
+        check(
+            &format!("init: true\n{key}: {{x: 1}}"),
+            &[(5, &format!("service `a`: `{key}` has no effect yet"))],
+        );
+    }
+    for key in
+        ["mem_limit", "cpus", "hostname", "platform", "tty", "shm_size", "dns", "extra_hosts", "pull_policy"]
+    {
+        check(&format!("{key}: '1'"), &[(4, &format!("service `a`: `{key}` has no effect yet"))]);
+    }
+    check("scale: 3", &[(4, "service `a`: `scale` has no effect yet: one container runs")]);
+    check("deploy: {replicas: 3}", &[(4, "service `a`: `deploy` has no effect yet")]);
+    check(
+        "network_mode: bridge",
+        &[(4, "`network_mode: bridge` has no effect: services share the workspace's own network")],
+    );
+    check(
+        "healthcheck: {test: x, start_interval: 1s}",
+        &[(4, "`healthcheck`: `start_interval` has no effect yet")],
+    );
+    check(
+        "networks: {default: {ipv4_address: 10.0.0.2}}",
+        &[(4, "a service's network: `ipv4_address` has no effect yet")],
+    );
+    check("expose: [53/udp]", &[(4, "`expose`: UDP ports need no exposing, and the router serves none")]);
+    check("tmpfs: '/run:size=1m'", &[(4, "`tmpfs`: the options `size=1m` have no effect yet")]);
+    check(
+        "build: {context: ., cache_from: [x]}",
+        &[
+            (3, "service `a`: `image` has no effect beside `build`: the platform names what it builds"),
+            (4, "`build`: `cache_from` has no effect yet"),
+        ],
+    );
+    check(
+        "x-cloudynight: {fresh: true}",
+        &[(4, "`x-cloudynight` means nothing here; the platform's own key is `x-cloudyknight`")],
+    );
+}
+
+#[test]
+fn workspace_paths_that_would_be_written_to() {
+    let warning = |path: &str| {
+        format!(
+            "`{path}` is mounted read-only: nothing in a container writes to the workspace; add `:ro`, and use a named \
+             volume for data"
+        )
+    };
+    check("volumes:\n  - ./data:/data", &[(5, &warning("./data"))]);
+    check("volumes: ['./data:/data:rw']", &[(4, &warning("./data"))]);
+    check("volumes: [{type: bind, source: ./data, target: /d}]", &[(4, &warning("./data"))]);
+    check("volumes: ['./data:/data:ro,rshared']", &[(4, "the mount option `rshared` has no effect yet")]);
+}
+
+#[test]
+fn shell_syntax_that_no_shell_reads() {
+    check(
+        "command: npm install && npm start",
+        &[(
+            4,
+            "`command`: no shell reads this, so that `&&` reaches the program as it stands; with a shell it is `sh -c \"…\"`",
+        )],
+    );
+}
+
+#[test]
+fn variables_that_are_not_set() {
+    let not_set = |name: &str| format!("the variable `{name}` is not set: empty text stands in its place");
+    check("labels: ['a=$NOPE', 'b=${NOPE}${GONE}']", &[(4, &not_set("NOPE")), (4, &not_set("GONE"))]);
+    let workspace = Workspace::new().file("e", "A=$NOPE\n");
+    let expected = "the variable `NOPE` is not set in `e`: empty text stands in its place";
+    whole(&workspace, &with_service("env_file: e"), &[(0, expected)]);
+}
+
+#[test]
+fn services_with_a_profile() {
+    let text = "\
+services:
+  a: {image: x, depends_on: {debug: {condition: service_started, required: false}}}
+  debug: {image: x, profiles: [debug], privileged: true}
+";
+    whole(
+        &Workspace::new(),
+        text,
+        &[
+            (2, "`depends_on`: there is no service `debug`, and it is not required"),
+            (3, "service `debug` is left out, because it has a profile"),
+        ],
+    );
+    assert_eq!(Workspace::new().parse(text).unwrap().project.services.len(), 1);
+}
+
+#[test]
+fn names_that_would_be_shared_with_other_workspaces() {
+    let text = "\
+services: {a: {image: x, volumes: ['v:/v'], networks: [n]}}
+volumes: {v: {name: shared}}
+networks: {n: {name: shared, driver: overlay, ipam: {driver: default}}}
+";
+    whole(
+        &Workspace::new(),
+        text,
+        &[
+            (2, "volume `v`: `name` has no effect: the platform keeps the volumes of workspaces apart"),
+            (3, "network `n`: `ipam` has no effect yet"),
+            (3, "network `n`: `name` has no effect: the platform keeps the networks of workspaces apart"),
+            (3, "network `n`: `driver: overlay` has no effect yet"),
+        ],
+    );
+}
