@@ -48,11 +48,7 @@ impl Blobs {
             fs::create_dir_all(&shard).map_err(|source| file_error("create", &shard, source))?;
         }
         sync_directory(&directory)?;
-        Ok(Self {
-            directory,
-            readers: Mutex::default(),
-            _lock: lock,
-        })
+        Ok(Self { directory, readers: Mutex::default(), _lock: lock })
     }
 
     /// A new, empty file to write a blob to, opened for writing.
@@ -62,14 +58,7 @@ impl Blobs {
         let id = hex::encode(random);
         let path = self.path(&id);
         let file = File::create_new(&path).map_err(|source| file_error("create", &path, source))?;
-        Ok((
-            StagedBlob {
-                blobs: Arc::clone(self),
-                id,
-                kept: false,
-            },
-            file,
-        ))
+        Ok((StagedBlob { blobs: Arc::clone(self), id, kept: false }, file))
     }
 
     pub fn path(&self, id: &str) -> PathBuf {
@@ -78,26 +67,17 @@ impl Blobs {
 
     /// Take the lease, then look again that the content is still named: then it stays until the lease ends.
     pub fn lease(self: &Arc<Self>, ids: Vec<BlobId>) -> Lease {
-        let mut readers = self
-            .readers
-            .lock()
-            .expect("nothing panics while it holds the leases");
+        let mut readers = self.readers.lock().expect("nothing panics while it holds the leases");
         for id in &ids {
             *readers.leases.entry(id.clone()).or_default() += 1;
         }
-        Lease {
-            blobs: Arc::clone(self),
-            ids,
-        }
+        Lease { blobs: Arc::clone(self), ids }
     }
 
     /// Unlinks blobs that the database names no more; those being read go with their last reader.
     pub fn discard(&self, ids: Vec<BlobId>) {
         let unread: Vec<BlobId> = {
-            let mut readers = self
-                .readers
-                .lock()
-                .expect("nothing panics while it holds the leases");
+            let mut readers = self.readers.lock().expect("nothing panics while it holds the leases");
             let (read, unread) = ids.into_iter().partition(|id| readers.leases.contains_key(id));
             readers.doomed.extend(Vec::<BlobId>::into_iter(read));
             unread
@@ -113,10 +93,7 @@ impl Blobs {
         let mut swept = 0;
         for shard in read_directory(&self.directory)? {
             for path in read_directory(&shard)? {
-                let id = path
-                    .file_name()
-                    .and_then(|name| name.to_str())
-                    .unwrap_or_default();
+                let id = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 if !wanted(id)? {
                     fs::remove_file(&path).map_err(|source| file_error("delete", &path, source))?;
                     swept += 1;
@@ -143,8 +120,7 @@ impl StagedBlob {
     /// Makes the finished file durable, name included.
     pub fn sync(&self, file: &File) -> Result<(), EmbeddedError> {
         let path = self.blobs.path(&self.id);
-        file.sync_all()
-            .map_err(|source| file_error("sync", &path, source))?;
+        file.sync_all().map_err(|source| file_error("sync", &path, source))?;
         sync_directory(path.parent().expect("a blob lies in a folder"))
     }
 
@@ -174,11 +150,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let gone: Vec<BlobId> = {
-            let mut readers = self
-                .blobs
-                .readers
-                .lock()
-                .expect("nothing panics while it holds the leases");
+            let mut readers = self.blobs.readers.lock().expect("nothing panics while it holds the leases");
             let mut gone = Vec::new();
             for id in std::mem::take(&mut self.ids) {
                 let last = readers.leases.get_mut(&id).is_none_or(|count| {
@@ -197,17 +169,11 @@ impl Drop for Lease {
 }
 
 pub(super) fn file_error(operation: &'static str, path: &Path, source: io::Error) -> EmbeddedError {
-    EmbeddedError::File {
-        operation,
-        path: path.to_owned(),
-        source,
-    }
+    EmbeddedError::File { operation, path: path.to_owned(), source }
 }
 
 fn sync_directory(path: &Path) -> Result<(), EmbeddedError> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| file_error("sync", path, source))
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(|source| file_error("sync", path, source))
 }
 
 fn read_directory(path: &Path) -> Result<Vec<PathBuf>, EmbeddedError> {

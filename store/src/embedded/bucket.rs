@@ -25,18 +25,12 @@ pub(super) struct EmbeddedBucket {
 #[async_trait]
 impl Bucket for EmbeddedBucket {
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, BucketError> {
-        let listed = self
-            .page(prefix, None)
-            .await
-            .map_err(|error| self.error("list", prefix, error))?;
+        let listed = self.page(prefix, None).await.map_err(|error| self.error("list", prefix, error))?;
         Ok(listed.objects.into_iter().map(object).collect())
     }
 
     async fn folders(&self) -> Result<Vec<String>, BucketError> {
-        let listed = self
-            .page("", Some("/"))
-            .await
-            .map_err(|error| self.error("list", "", error))?;
+        let listed = self.page("", Some("/")).await.map_err(|error| self.error("list", "", error))?;
         let name = |mut prefix: String| {
             prefix.pop();
             prefix
@@ -45,44 +39,26 @@ impl Bucket for EmbeddedBucket {
     }
 
     async fn get(&self, key: &str, etag: Option<&str>) -> Result<Content, BucketError> {
-        let opened = content::open(
-            &self.store.readers,
-            &self.store.blobs,
-            content::by_key(&self.name, key),
-        )
-        .await;
+        let opened =
+            content::open(&self.store.readers, &self.store.blobs, content::by_key(&self.name, key)).await;
         let opened = opened.map_err(|error| self.error("get", key, error))?;
         if etag.is_some_and(|etag| etag != opened.object.etag) {
-            return Err(BucketError::Changed {
-                bucket: self.name.clone(),
-                key: key.to_owned(),
-            });
+            return Err(BucketError::Changed { bucket: self.name.clone(), key: key.to_owned() });
         }
         let object = object(opened.object.clone());
         let (bucket, size, key) = (self.name.clone(), object.size, key.to_owned());
-        let body = opened
-            .stream(0..size)
-            .map_err(move |error| translate(&bucket, "get", &key, error));
-        Ok(Content {
-            object,
-            body: Box::pin(body),
-        })
+        let body = opened.stream(0..size).map_err(move |error| translate(&bucket, "get", &key, error));
+        Ok(Content { object, body: Box::pin(body) })
     }
 
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
-        self.put_object(key, body)
-            .await
-            .map_err(|error| self.error("put", key, error))
+        self.put_object(key, body).await.map_err(|error| self.error("put", key, error))
     }
 
     async fn delete(&self, key: &str) -> Result<(), BucketError> {
         let (bucket, name) = (self.name.clone(), key.to_owned());
         let work = move |unit: &mut Unit<'_>| objects::delete(unit, &bucket, &name, &Condition::default());
-        self.store
-            .writer
-            .write(work)
-            .await
-            .map_err(|error| self.error("delete", key, error))
+        self.store.writer.write(work).await.map_err(|error| self.error("delete", key, error))
     }
 }
 
@@ -95,12 +71,7 @@ impl EmbeddedBucket {
         let (bucket, prefix) = (self.name.clone(), prefix.to_owned());
         let work = move |connection: &Connection| {
             let bucket = buckets::find(connection, &bucket)?;
-            let query = Query {
-                prefix: &prefix,
-                delimiter,
-                start: Start::Beginning,
-                max: usize::MAX,
-            };
+            let query = Query { prefix: &prefix, delimiter, start: Start::Beginning, max: usize::MAX };
             listing::page(connection, bucket, &query)
         };
         self.store.readers.read(work).await
@@ -134,25 +105,13 @@ fn translate(bucket: &str, operation: &'static str, key: &str, error: EmbeddedEr
     let (bucket, key) = (bucket.to_owned(), key.to_owned());
     match error {
         EmbeddedError::NoSuchKey(_) => BucketError::NotFound { bucket, key },
-        error if error.is_fault() => BucketError::Unavailable {
-            bucket,
-            operation,
-            key,
-            source: Box::new(error),
-        },
-        error => BucketError::Refused {
-            bucket,
-            operation,
-            key,
-            source: Box::new(error),
-        },
+        error if error.is_fault() => {
+            BucketError::Unavailable { bucket, operation, key, source: Box::new(error) }
+        }
+        error => BucketError::Refused { bucket, operation, key, source: Box::new(error) },
     }
 }
 
 fn object(row: ObjectRow) -> Object {
-    Object {
-        key: row.key,
-        etag: row.etag,
-        size: row.size,
-    }
+    Object { key: row.key, etag: row.etag, size: row.size }
 }

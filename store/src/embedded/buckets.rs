@@ -16,9 +16,8 @@ pub(super) fn create(unit: &Unit<'_>, name: &str) -> Result<bool, EmbeddedError>
     if !s3s::path::check_bucket_name(name) {
         return Err(EmbeddedError::InvalidBucketName(name.to_owned()));
     }
-    let mut insert = unit
-        .connection
-        .prepare_cached("INSERT OR IGNORE INTO buckets (name, created_ms) VALUES (?, ?)")?;
+    let mut insert =
+        unit.connection.prepare_cached("INSERT OR IGNORE INTO buckets (name, created_ms) VALUES (?, ?)")?;
     Ok(insert.execute(params![name, unit.wall_ms()])? == 1)
 }
 
@@ -30,12 +29,7 @@ pub(super) fn find(connection: &Connection, name: &str) -> Result<i64, EmbeddedE
 
 pub(super) fn list(connection: &Connection) -> Result<Vec<BucketRow>, EmbeddedError> {
     let mut statement = connection.prepare_cached("SELECT name, created_ms FROM buckets ORDER BY name")?;
-    let rows = statement.query_map([], |row| {
-        Ok(BucketRow {
-            name: row.get(0)?,
-            created_ms: row.get(1)?,
-        })
-    })?;
+    let rows = statement.query_map([], |row| Ok(BucketRow { name: row.get(0)?, created_ms: row.get(1)? }))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -43,10 +37,7 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<BucketRow>, EmbeddedEr
 pub(super) fn delete(connection: &Connection, name: &str) -> Result<(), EmbeddedError> {
     let bucket = find(connection, name)?;
     if let Some((_, queue)) = notified(connection, bucket)?.into_iter().next() {
-        return Err(EmbeddedError::BucketNotifies {
-            bucket: name.to_owned(),
-            queue,
-        });
+        return Err(EmbeddedError::BucketNotifies { bucket: name.to_owned(), queue });
     }
     const IN_USE: &str = "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?1)
         OR EXISTS (SELECT 1 FROM uploads WHERE bucket = ?1)";
@@ -63,10 +54,8 @@ pub(super) fn notify(connection: &Connection, bucket: &str, queue: &str) -> Resu
     if queue.fifo {
         return Err(EmbeddedError::NotifyFifo(queue.name));
     }
-    connection.execute(
-        "INSERT OR IGNORE INTO notifications (bucket, queue) VALUES (?, ?)",
-        [bucket, queue.id],
-    )?;
+    connection
+        .execute("INSERT OR IGNORE INTO notifications (bucket, queue) VALUES (?, ?)", [bucket, queue.id])?;
     Ok(())
 }
 

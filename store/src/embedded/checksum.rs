@@ -42,10 +42,7 @@ enum Hasher {
 
 impl Digests {
     pub fn new(chosen: Option<Algorithm>) -> Self {
-        Self {
-            md5: Md5::new(),
-            chosen: chosen.map(|algorithm| (algorithm, Hasher::new(algorithm))),
-        }
+        Self { md5: Md5::new(), chosen: chosen.map(|algorithm| (algorithm, Hasher::new(algorithm))) }
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
@@ -74,22 +71,12 @@ impl Algorithm {
             hasher.update(&decode(part)?);
         }
         let value = format!("{}-{count}", base64(&hasher.finish()));
-        Some(Checksum {
-            algorithm: self,
-            value,
-            composite: true,
-        })
+        Some(Checksum { algorithm: self, value, composite: true })
     }
 }
 
 impl Algorithm {
-    pub const ALL: [Self; 5] = [
-        Self::Crc32,
-        Self::Crc32c,
-        Self::Crc64nvme,
-        Self::Sha1,
-        Self::Sha256,
-    ];
+    pub const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64nvme, Self::Sha1, Self::Sha256];
 
     /// As S3 names it in requests and answers.
     pub fn name(self) -> &'static str {
@@ -103,9 +90,7 @@ impl Algorithm {
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
     }
 
     /// The checksum of the whole from those of its parts and their sizes; only CRCs can do it.
@@ -119,17 +104,11 @@ impl Algorithm {
         let mut whole = None;
         for (part, size) in parts {
             let bytes = decode(part).filter(|bytes| bytes.len() == width)?;
-            let part = bytes
-                .iter()
-                .fold(0, |value: u64, byte| value << 8 | u64::from(*byte));
+            let part = bytes.iter().fold(0, |value: u64, byte| value << 8 | u64::from(*byte));
             whole = Some(whole.map_or(part, |whole| crc_fast::checksum_combine(crc, whole, part, size)));
         }
         let value = base64(&whole?.to_be_bytes()[8 - width..]);
-        Some(Checksum {
-            algorithm: self,
-            value,
-            composite: false,
-        })
+        Some(Checksum { algorithm: self, value, composite: false })
     }
 }
 
@@ -186,34 +165,21 @@ mod tests {
     #[test]
     fn each_algorithm_gives_its_published_check_value() {
         let check = |algorithm, hex: &str| {
-            assert_eq!(
-                hex::encode(decode(&of(algorithm, b"123456789")).unwrap()),
-                hex,
-                "{algorithm:?}"
-            );
+            assert_eq!(hex::encode(decode(&of(algorithm, b"123456789")).unwrap()), hex, "{algorithm:?}");
         };
         check(Algorithm::Crc32, "cbf43926");
         check(Algorithm::Crc32c, "e3069283");
         check(Algorithm::Crc64nvme, "ae8b14860a799888");
         check(Algorithm::Sha1, "f7c3bc1d808e04732adf679965ccc34ca7ae3441");
-        check(
-            Algorithm::Sha256,
-            "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
-        );
+        check(Algorithm::Sha256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225");
     }
 
     #[test]
     fn the_parts_crcs_give_the_crc_of_the_whole() {
         for algorithm in [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64nvme] {
-            let parts = [
-                of(algorithm, b"1234"),
-                of(algorithm, b"56"),
-                of(algorithm, b"789"),
-            ];
+            let parts = [of(algorithm, b"1234"), of(algorithm, b"56"), of(algorithm, b"789")];
             let sizes = [4, 2, 3];
-            let whole = algorithm
-                .full_object(parts.iter().map(String::as_str).zip(sizes))
-                .unwrap();
+            let whole = algorithm.full_object(parts.iter().map(String::as_str).zip(sizes)).unwrap();
             assert_eq!(whole.value, of(algorithm, b"123456789"), "{algorithm:?}");
         }
     }

@@ -58,11 +58,7 @@ where
         // they are; if not, there is a newer one.
         let body = object.body;
         if !in_files || readers.read(move |connection| exists(connection, body)).await? {
-            return Ok(Opened {
-                object,
-                pieces,
-                lease,
-            });
+            return Ok(Opened { object, pieces, lease });
         }
     }
 }
@@ -115,9 +111,7 @@ async fn read(
     file.seek(SeekFrom::Start(range.start)).await.map_err(failed)?;
     let pieces = ReaderStream::with_capacity(file.take(range.end - range.start), CHUNK);
     // The lease lives as long as the stream.
-    Ok(pieces
-        .map(move |piece| piece.map_err(|source| file_error("read", &lease.path(&id), source)))
-        .boxed())
+    Ok(pieces.map(move |piece| piece.map_err(|source| file_error("read", &lease.path(&id), source))).boxed())
 }
 
 impl Piece {
@@ -137,10 +131,7 @@ fn pieces(connection: &Connection, body: i64) -> Result<Vec<Piece>, EmbeddedErro
             Some(id) => Place::Blob(id),
             None => Place::Inline(row.get::<_, Vec<u8>>(1)?.into()),
         };
-        Ok(Piece {
-            size: row.get::<_, i64>(0)? as u64,
-            place,
-        })
+        Ok(Piece { size: row.get::<_, i64>(0)? as u64, place })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -152,12 +143,8 @@ fn exists(connection: &Connection, body: i64) -> Result<bool, EmbeddedError> {
 
 /// Takes the content of a version away; its files go after the commit.
 pub(super) fn discard(unit: &mut Unit<'_>, body: i64) -> Result<(), EmbeddedError> {
-    let mut delete = unit
-        .connection
-        .prepare_cached("DELETE FROM pieces WHERE body = ? RETURNING blob")?;
-    let blobs: Vec<Option<BlobId>> = delete
-        .query_map([body], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let mut delete = unit.connection.prepare_cached("DELETE FROM pieces WHERE body = ? RETURNING blob")?;
+    let blobs: Vec<Option<BlobId>> = delete.query_map([body], |row| row.get(0))?.collect::<Result<_, _>>()?;
     blobs.into_iter().flatten().for_each(|blob| unit.discard(blob));
     Ok(())
 }

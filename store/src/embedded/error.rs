@@ -8,11 +8,7 @@ pub enum EmbeddedError {
     #[error("another process uses the store in {0}")]
     InUse(PathBuf),
     #[error("the store in {dir} has schema version {found}, but this program understands only {understood}")]
-    Schema {
-        dir: PathBuf,
-        found: i64,
-        understood: i64,
-    },
+    Schema { dir: PathBuf, found: i64, understood: i64 },
     #[error("could not {operation} {path}")]
     File {
         operation: &'static str,

@@ -41,13 +41,7 @@ enum Place {
 
 impl Intake {
     pub fn new(blobs: Arc<Blobs>, chosen: Option<Algorithm>) -> Self {
-        Self {
-            blobs,
-            digests: Digests::new(chosen),
-            size: 0,
-            buffer: Vec::new(),
-            file: None,
-        }
+        Self { blobs, digests: Digests::new(chosen), size: 0, buffer: Vec::new(), file: None }
     }
 
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), EmbeddedError> {
@@ -75,20 +69,13 @@ impl Intake {
         let place = match self.file {
             None => Place::Inline(self.buffer),
             Some((mut file, blob)) => {
-                file.flush()
-                    .await
-                    .map_err(|source| file_error("write", &blob.path(), source))?;
+                file.flush().await.map_err(|source| file_error("write", &blob.path(), source))?;
                 let file = file.into_std().await;
                 let synced = tokio::task::spawn_blocking(move || blob.sync(&file).map(|()| blob));
                 Place::Blob(synced.await.map_err(|_| EmbeddedError::Closed)??)
             }
         };
-        Ok(Staged {
-            size: self.size,
-            md5,
-            checksum,
-            place,
-        })
+        Ok(Staged { size: self.size, md5, checksum, place })
     }
 
     async fn spill(&mut self) -> Result<(), EmbeddedError> {
@@ -99,9 +86,7 @@ impl Intake {
             self.file = Some((File::from_std(file), blob));
         }
         if let Some((file, blob)) = &mut self.file {
-            file.write_all(&self.buffer)
-                .await
-                .map_err(|source| file_error("write", &blob.path(), source))?;
+            file.write_all(&self.buffer).await.map_err(|source| file_error("write", &blob.path(), source))?;
             self.buffer.clear();
         }
         Ok(())

@@ -42,7 +42,8 @@ pub(super) fn page(connection: &Connection, bucket: i64, query: &Query<'_>) -> R
             break;
         }
         match entry {
-            Entry::Object(object) => {
+            Entry::Object(row) => {
+                let object = row.parse()?;
                 last = Some(Start::AfterKey(object.key.clone()));
                 page.objects.push(object);
             }
@@ -56,7 +57,7 @@ pub(super) fn page(connection: &Connection, bucket: i64, query: &Query<'_>) -> R
 }
 
 enum Entry {
-    Object(ObjectRow),
+    Object(RawObject),
     Prefix(String),
 }
 
@@ -86,15 +87,7 @@ impl<'a> Walk<'a> {
         let exhausted = start.is_none();
         let from = start.unwrap_or_default().max(prefix.to_vec());
         let batch = Vec::new().into_iter();
-        Self {
-            connection,
-            bucket,
-            query,
-            from,
-            end: successor(prefix),
-            batch,
-            exhausted,
-        }
+        Self { connection, bucket, query, from, end: successor(prefix), batch, exhausted }
     }
 
     fn next_entry(&mut self) -> Result<Option<Entry>, EmbeddedError> {
@@ -102,21 +95,13 @@ impl<'a> Walk<'a> {
             return Ok(None);
         };
         match self.common_prefix(row.key()) {
-            None => row.parse().map(|object| Some(Entry::Object(object))),
+            None => Ok(Some(Entry::Object(row))),
             Some(prefix) => {
                 // Reading what is left of the batch is cheaper than a new query, while the prefix ends within it.
-                let ends_here = self
-                    .batch
-                    .as_slice()
-                    .last()
-                    .is_some_and(|row| !row.key().starts_with(&prefix));
+                let ends_here =
+                    self.batch.as_slice().last().is_some_and(|row| !row.key().starts_with(&prefix));
                 if ends_here {
-                    while self
-                        .batch
-                        .as_slice()
-                        .first()
-                        .is_some_and(|row| row.key().starts_with(&prefix))
-                    {
+                    while self.batch.as_slice().first().is_some_and(|row| row.key().starts_with(&prefix)) {
                         self.batch.next();
                     }
                 } else {
@@ -161,9 +146,7 @@ impl<'a> Walk<'a> {
     fn common_prefix(&self, key: &[u8]) -> Option<Vec<u8>> {
         let delimiter = self.query.delimiter?.as_bytes();
         let after = self.query.prefix.len();
-        let at = key[after..]
-            .windows(delimiter.len())
-            .position(|window| window == delimiter)?;
+        let at = key[after..].windows(delimiter.len()).position(|window| window == delimiter)?;
         Some(key[..after + at + delimiter.len()].to_vec())
     }
 }

@@ -37,15 +37,9 @@ pub(super) fn find(connection: &Connection, name: &str) -> Result<QueueRow, Embe
             (Some(id), Some(name), Some(max_receives)) => Some((id, name, max_receives)),
             _ => None,
         };
-        Ok(QueueRow {
-            id: row.get(0)?,
-            name: name.to_owned(),
-            fifo: row.get(1)?,
-            dead_letter,
-        })
+        Ok(QueueRow { id: row.get(0)?, name: name.to_owned(), fifo: row.get(1)?, dead_letter })
     });
-    row.optional()?
-        .ok_or_else(|| EmbeddedError::NoSuchQueue(name.to_owned()))
+    row.optional()?.ok_or_else(|| EmbeddedError::NoSuchQueue(name.to_owned()))
 }
 
 pub(super) fn create(
@@ -99,12 +93,7 @@ pub(super) fn send(unit: &mut Unit<'_>, queue: &str, messages: &[Outgoing]) -> R
         let mut insert = unit
             .connection
             .prepare_cached("INSERT INTO messages (id, queue, grp, body) VALUES (?, ?, ?, ?)")?;
-        insert.execute(params![
-            unit.next_number()?,
-            queue.id,
-            message.group,
-            message.body
-        ])?;
+        insert.execute(params![unit.next_number()?, queue.id, message.group, message.body])?;
     }
     unit.wake(&queue.name);
     Ok(())
@@ -112,9 +101,7 @@ pub(super) fn send(unit: &mut Unit<'_>, queue: &str, messages: &[Outgoing]) -> R
 
 fn is_duplicate(unit: &Unit<'_>, queue: i64, dedup: &str) -> Result<bool, EmbeddedError> {
     let now = unit.wall_ms();
-    let mut forget = unit
-        .connection
-        .prepare_cached("DELETE FROM dedup WHERE sent_ms <= ?")?;
+    let mut forget = unit.connection.prepare_cached("DELETE FROM dedup WHERE sent_ms <= ?")?;
     forget.execute([now - DEDUP_WINDOW.as_millis() as i64])?;
     let mut remember = unit
         .connection
@@ -151,15 +138,9 @@ pub(super) fn receive(
         messages.clear();
     }
     let until = now.saturating_add(visibility.as_millis().min(i64::MAX as u128) as i64);
-    let messages = messages
-        .into_iter()
-        .map(|row| deliver(unit, row, until))
-        .collect::<Result<Vec<_>, _>>()?;
-    let next_ms = if messages.is_empty() {
-        next_visible(unit.connection, &queue, now)?
-    } else {
-        None
-    };
+    let messages =
+        messages.into_iter().map(|row| deliver(unit, row, until)).collect::<Result<Vec<_>, _>>()?;
+    let next_ms = if messages.is_empty() { next_visible(unit.connection, &queue, now)? } else { None };
     Ok(Received { messages, next_ms })
 }
 
@@ -185,12 +166,7 @@ fn available(
         ORDER BY id LIMIT ?3";
     let mut statement = connection.prepare_cached(if queue.fifo { FIFO } else { STANDARD })?;
     let rows = statement.query_map(params![queue.id, now, max as i64], |row| {
-        Ok(Available {
-            id: row.get(0)?,
-            group: row.get(1)?,
-            body: row.get(2)?,
-            receives: row.get(3)?,
-        })
+        Ok(Available { id: row.get(0)?, group: row.get(1)?, body: row.get(2)?, receives: row.get(3)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -268,12 +244,8 @@ pub(super) fn depth(connection: &Connection, queue: &str, now: i64) -> Result<De
          FROM messages WHERE queue = ?1",
     )?;
     let count = |row: &rusqlite::Row<'_>, at| row.get(at).map(|count: i64| count as u64);
-    let depth = statement.query_row([queue.id, now], |row| {
-        Ok(Depth {
-            waiting: count(row, 0)?,
-            in_flight: count(row, 1)?,
-        })
-    })?;
+    let depth = statement
+        .query_row([queue.id, now], |row| Ok(Depth { waiting: count(row, 0)?, in_flight: count(row, 1)? }))?;
     Ok(depth)
 }
 

@@ -59,9 +59,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            clock: Arc::new(SystemClock::default()),
-        }
+        Self { clock: Arc::new(SystemClock::default()) }
     }
 }
 
@@ -96,46 +94,26 @@ impl EmbeddedStore {
         let readers = Readers::open(dir)?;
         let wakers = Arc::new(Wakers::default());
         let clock = options.clock;
-        let writer = Writer::start(
-            connection,
-            Arc::clone(&clock),
-            Arc::clone(&blobs),
-            Arc::clone(&wakers),
-        );
-        Ok(Arc::new(Self {
-            writer,
-            readers,
-            blobs,
-            wakers,
-            clock,
-        }))
+        let writer = Writer::start(connection, Arc::clone(&clock), Arc::clone(&blobs), Arc::clone(&wakers));
+        Ok(Arc::new(Self { writer, readers, blobs, wakers, clock }))
     }
 
     /// Makes a bucket, unless it exists.
     pub async fn create_bucket(&self, name: &str) -> Result<(), EmbeddedError> {
         let name = name.to_owned();
-        self.writer
-            .write(move |unit| buckets::create(unit, &name))
-            .await
-            .map(|_new| ())
+        self.writer.write(move |unit| buckets::create(unit, &name)).await.map(|_new| ())
     }
 
     /// The bucket of this name; its calls are refused while there is none.
     pub fn bucket(self: &Arc<Self>, name: &str) -> Arc<dyn Bucket> {
-        Arc::new(EmbeddedBucket {
-            store: Arc::clone(self),
-            name: name.to_owned(),
-        })
+        Arc::new(EmbeddedBucket { store: Arc::clone(self), name: name.to_owned() })
     }
 
     /// Makes a queue, or gives an existing one these settings.
     pub async fn create_queue(&self, name: &str, settings: QueueSettings) -> Result<(), EmbeddedError> {
         let name = name.to_owned();
         let work = move |unit: &mut writer::Unit<'_>| {
-            let dead_letter = settings
-                .dead_letter
-                .as_ref()
-                .map(|to| (to.queue.as_str(), to.max_receives));
+            let dead_letter = settings.dead_letter.as_ref().map(|to| (to.queue.as_str(), to.max_receives));
             messages::create(unit.connection, &name, settings.fifo, dead_letter)
         };
         self.writer.write(work).await
@@ -143,18 +121,13 @@ impl EmbeddedStore {
 
     /// The queue of this name; its calls are refused while there is none.
     pub fn queue(self: &Arc<Self>, name: &str) -> Arc<dyn Queue> {
-        Arc::new(EmbeddedQueue {
-            store: Arc::clone(self),
-            name: name.to_owned(),
-        })
+        Arc::new(EmbeddedQueue { store: Arc::clone(self), name: name.to_owned() })
     }
 
     /// From now on, every change in `bucket` puts an S3 event message on `queue`.
     pub async fn notify(&self, bucket: &str, queue: &str) -> Result<(), EmbeddedError> {
         let (bucket, queue) = (bucket.to_owned(), queue.to_owned());
-        self.writer
-            .write(move |unit| buckets::notify(unit.connection, &bucket, &queue))
-            .await
+        self.writer.write(move |unit| buckets::notify(unit.connection, &bucket, &queue)).await
     }
 }
 

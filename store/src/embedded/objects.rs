@@ -64,11 +64,8 @@ const COLUMNS: &str = "key, body, size, etag, modified_ms, attributes";
 pub(super) fn find(connection: &Connection, bucket: i64, key: &str) -> Result<ObjectRow, EmbeddedError> {
     let sql = format!("SELECT {COLUMNS} FROM objects WHERE bucket = ? AND key = ?");
     let mut statement = connection.prepare_cached(&sql)?;
-    let row = statement
-        .query_row(params![bucket, key.as_bytes()], RawObject::of)
-        .optional()?;
-    row.ok_or_else(|| EmbeddedError::NoSuchKey(key.to_owned()))?
-        .parse()
+    let row = statement.query_row(params![bucket, key.as_bytes()], RawObject::of).optional()?;
+    row.ok_or_else(|| EmbeddedError::NoSuchKey(key.to_owned()))?.parse()
 }
 
 /// The object that a write makes visible.
@@ -147,18 +144,10 @@ pub(super) fn delete(
     condition.check(key, existing.as_ref())?;
     let Some((body, _)) = existing else { return Ok(()) };
     content::discard(unit, body)?;
-    let mut delete = unit
-        .connection
-        .prepare_cached("DELETE FROM objects WHERE bucket = ? AND key = ?")?;
+    let mut delete = unit.connection.prepare_cached("DELETE FROM objects WHERE bucket = ? AND key = ?")?;
     delete.execute(params![bucket, key.as_bytes()])?;
     let sequencer = unit.next_number()?;
-    let event = ObjectEvent {
-        name: outbox::DELETE,
-        bucket: bucket_name,
-        key,
-        sequencer,
-        content: None,
-    };
+    let event = ObjectEvent { name: outbox::DELETE, bucket: bucket_name, key, sequencer, content: None };
     outbox::publish(unit, bucket, &event)
 }
 
@@ -177,19 +166,13 @@ pub(super) fn set_attributes(
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
 pub(super) fn check_key(key: &str) -> Result<(), EmbeddedError> {
-    if key.is_empty() || key.len() > 1024 {
-        Err(EmbeddedError::KeyLength(key.len()))
-    } else {
-        Ok(())
-    }
+    if key.is_empty() || key.len() > 1024 { Err(EmbeddedError::KeyLength(key.len())) } else { Ok(()) }
 }
 
 fn existing(connection: &Connection, bucket: i64, key: &str) -> Result<Option<(i64, String)>, EmbeddedError> {
     let mut statement =
         connection.prepare_cached("SELECT body, etag FROM objects WHERE bucket = ? AND key = ?")?;
-    let row = statement.query_row(params![bucket, key.as_bytes()], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    });
+    let row = statement.query_row(params![bucket, key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(row.optional()?)
 }
 
@@ -219,10 +202,7 @@ impl Attributes {
     }
 
     pub fn from_json(key: &str, text: &str) -> Result<Self, EmbeddedError> {
-        serde_json::from_str(text).map_err(|source| EmbeddedError::Attributes {
-            key: key.to_owned(),
-            source,
-        })
+        serde_json::from_str(text).map_err(|source| EmbeddedError::Attributes { key: key.to_owned(), source })
     }
 }
 

@@ -33,9 +33,8 @@ pub(super) fn publish(
 ) -> Result<(), EmbeddedError> {
     for (queue, name) in buckets::notified(unit.connection, bucket)? {
         let body = message(event, unit.clock.wall().into()).to_string();
-        let mut insert = unit
-            .connection
-            .prepare_cached("INSERT INTO messages (id, queue, body) VALUES (?, ?, ?)")?;
+        let mut insert =
+            unit.connection.prepare_cached("INSERT INTO messages (id, queue, body) VALUES (?, ?, ?)")?;
         insert.execute(params![unit.next_number()?, queue, body])?;
         unit.wake(&name);
     }
@@ -103,10 +102,7 @@ mod tests {
             sequencer: 26,
             content: Some((3, "etag")),
         };
-        let message = message(
-            &event,
-            OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap(),
-        );
+        let message = message(&event, OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap());
         let expected = json!({"Records": [{
             "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
             "eventTime": "2027-01-15T08:00:00.000Z", "eventName": "ObjectCreated:Put",
@@ -125,13 +121,7 @@ mod tests {
 
     #[test]
     fn a_delete_has_neither_size_nor_etag() {
-        let event = ObjectEvent {
-            name: DELETE,
-            bucket: "b",
-            key: "k",
-            sequencer: 1,
-            content: None,
-        };
+        let event = ObjectEvent { name: DELETE, bucket: "b", key: "k", sequencer: 1, content: None };
         let message = message(&event, OffsetDateTime::UNIX_EPOCH);
         assert_eq!(
             message["Records"][0]["s3"]["object"],

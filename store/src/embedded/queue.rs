@@ -20,8 +20,7 @@ pub(super) struct EmbeddedQueue {
 #[async_trait]
 impl Queue for EmbeddedQueue {
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
-        self.write("send", move |unit, queue| messages::send(unit, queue, &messages))
-            .await
+        self.write("send", move |unit, queue| messages::send(unit, queue, &messages)).await
     }
 
     async fn receive(
@@ -36,9 +35,7 @@ impl Queue for EmbeddedQueue {
             // Made before looking: a commit between the look and the wait still wakes us.
             let woken = waker.notified();
             let Received { messages, next_ms } = self
-                .write("receive", move |unit, queue| {
-                    messages::receive(unit, queue, max, visibility)
-                })
+                .write("receive", move |unit, queue| messages::receive(unit, queue, max, visibility))
                 .await?;
             if !messages.is_empty() || Instant::now() >= deadline {
                 return Ok(messages);
@@ -51,28 +48,18 @@ impl Queue for EmbeddedQueue {
     }
 
     async fn delete(&self, receipts: Vec<Receipt>) -> Result<(), QueueError> {
-        self.write("delete", move |unit, queue| {
-            messages::delete(unit, queue, &receipts)
-        })
-        .await
+        self.write("delete", move |unit, queue| messages::delete(unit, queue, &receipts)).await
     }
 
     async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError> {
         let receipt = receipt.clone();
-        self.write("extend", move |unit, queue| {
-            messages::extend(unit, queue, &receipt, visibility)
-        })
-        .await
+        self.write("extend", move |unit, queue| messages::extend(unit, queue, &receipt, visibility)).await
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {
         let queue = self.name.clone();
         let now = self.store.clock.elapsed().as_millis() as i64;
-        let depth = self
-            .store
-            .readers
-            .read(move |connection| messages::depth(connection, &queue, now))
-            .await;
+        let depth = self.store.readers.read(move |connection| messages::depth(connection, &queue, now)).await;
         depth.map_err(|error| self.error("count", error))
     }
 }
@@ -99,16 +86,8 @@ impl EmbeddedQueue {
         let fault = error.is_fault();
         let source = Box::new(error);
         match fault {
-            true => QueueError::Unavailable {
-                queue,
-                operation,
-                source,
-            },
-            false => QueueError::Refused {
-                queue,
-                operation,
-                source,
-            },
+            true => QueueError::Unavailable { queue, operation, source },
+            false => QueueError::Refused { queue, operation, source },
         }
     }
 }

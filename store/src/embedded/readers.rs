@@ -19,13 +19,9 @@ pub(super) struct Readers {
 
 impl Readers {
     pub fn open(dir: &Path) -> Result<Self, EmbeddedError> {
-        let connections = (0..CONNECTIONS)
-            .map(|_| schema::open_for_reading(dir))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            idle: Arc::new(Mutex::new(connections)),
-            free: Arc::new(Semaphore::new(CONNECTIONS)),
-        })
+        let connections =
+            (0..CONNECTIONS).map(|_| schema::open_for_reading(dir)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { idle: Arc::new(Mutex::new(connections)), free: Arc::new(Semaphore::new(CONNECTIONS)) })
     }
 
     /// Runs `work` in one read transaction.
@@ -34,22 +30,13 @@ impl Readers {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, EmbeddedError> + Send + 'static,
     {
-        let permit = Arc::clone(&self.free)
-            .acquire_owned()
-            .await
-            .map_err(|_| EmbeddedError::Closed)?;
+        let permit = Arc::clone(&self.free).acquire_owned().await.map_err(|_| EmbeddedError::Closed)?;
         let idle = Arc::clone(&self.idle);
         let reading = tokio::task::spawn_blocking(move || {
-            let take = || {
-                idle.lock()
-                    .expect("nothing panics while it holds the connections")
-                    .pop()
-            };
+            let take = || idle.lock().expect("nothing panics while it holds the connections").pop();
             let connection = take().ok_or(EmbeddedError::Closed)?;
             let outcome = in_transaction(&connection, work);
-            idle.lock()
-                .expect("nothing panics while it holds the connections")
-                .push(connection);
+            idle.lock().expect("nothing panics while it holds the connections").push(connection);
             drop(permit);
             outcome
         });

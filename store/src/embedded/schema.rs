@@ -100,21 +100,12 @@ pub(super) fn open_for_writing(dir: &Path) -> Result<Connection, EmbeddedError> 
     connection.set_prepared_statement_cache_capacity(128);
     match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
         VERSION => {}
-        0 => connection.execute_batch(&format!(
-            "BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT"
-        ))?,
+        0 => connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT"))?,
         found => {
-            return Err(EmbeddedError::Schema {
-                dir: dir.to_owned(),
-                found,
-                understood: VERSION,
-            });
+            return Err(EmbeddedError::Schema { dir: dir.to_owned(), found, understood: VERSION });
         }
     }
-    connection.execute(
-        "UPDATE messages SET visible_ms = 0, receipt = NULL WHERE visible_ms > 0",
-        [],
-    )?;
+    connection.execute("UPDATE messages SET visible_ms = 0, receipt = NULL WHERE visible_ms > 0", [])?;
     Ok(connection)
 }
 

@@ -75,14 +75,7 @@ pub(super) fn start(
     let checksum = checksum.map(|checksum| to_json(&checksum));
     unit.connection.execute(
         "INSERT INTO uploads (id, bucket, key, started_ms, attributes, checksum) VALUES (?, ?, ?, ?, ?, ?)",
-        params![
-            id,
-            bucket,
-            key.as_bytes(),
-            unit.wall_ms(),
-            attributes.to_json(),
-            checksum
-        ],
+        params![id, bucket, key.as_bytes(), unit.wall_ms(), attributes.to_json(), checksum],
     )?;
     Ok(id)
 }
@@ -97,11 +90,8 @@ pub(super) fn find(
     let mut statement = connection.prepare_cached(
         "SELECT id, key, started_ms, attributes, checksum FROM uploads WHERE id = ? AND bucket = ? AND key = ?",
     )?;
-    let row = statement
-        .query_row(params![upload, bucket, key.as_bytes()], RawUpload::of)
-        .optional()?;
-    row.ok_or_else(|| EmbeddedError::NoSuchUpload(upload.to_owned()))?
-        .parse()
+    let row = statement.query_row(params![upload, bucket, key.as_bytes()], RawUpload::of).optional()?;
+    row.ok_or_else(|| EmbeddedError::NoSuchUpload(upload.to_owned()))?.parse()
 }
 
 /// Stores a part, in place of an earlier one with its number.
@@ -148,18 +138,11 @@ pub(super) fn complete(unit: &mut Unit<'_>, completion: &Completion<'_>) -> Resu
     let parts = named_parts(unit.connection, id, &completion.parts)?;
     let size = parts.iter().map(|part| part.size).sum();
     let checksum = upload.checksum.and_then(|chosen| checksum_of(chosen, &parts));
-    let differs = |expected: &str| {
-        checksum
-            .as_ref()
-            .is_none_or(|checksum| !is_value(checksum, expected))
-    };
+    let differs = |expected: &str| checksum.as_ref().is_none_or(|checksum| !is_value(checksum, expected));
     if completion.checksum.is_some_and(differs) || completion.size.is_some_and(|expected| expected != size) {
         return Err(EmbeddedError::ChecksumOfParts);
     }
-    let attributes = Attributes {
-        checksum,
-        ..upload.attributes
-    };
+    let attributes = Attributes { checksum, ..upload.attributes };
     let new = New {
         bucket,
         key,
@@ -170,9 +153,8 @@ pub(super) fn complete(unit: &mut Unit<'_>, completion: &Completion<'_>) -> Resu
         event: outbox::COMPLETE,
     };
     let row = objects::publish(unit, new, |unit, body| {
-        let mut give = unit
-            .connection
-            .prepare_cached("UPDATE pieces SET body = ?, number = ? WHERE body = ?")?;
+        let mut give =
+            unit.connection.prepare_cached("UPDATE pieces SET body = ?, number = ? WHERE body = ?")?;
         for part in &parts {
             give.execute(params![body, part.number, part.body])?;
         }
@@ -217,30 +199,18 @@ pub(super) fn list(
          ORDER BY key, id LIMIT ?6",
     )?;
     let (prefix, after_key) = (prefix.as_bytes(), after_key.as_bytes());
-    let parameters = params![
-        bucket,
-        prefix,
-        after_key,
-        after_id,
-        prefix.len() as i64,
-        max as i64
-    ];
+    let parameters = params![bucket, prefix, after_key, after_id, prefix.len() as i64, max as i64];
     let rows = statement.query_map(parameters, RawUpload::of)?;
     rows.map(|row| row?.parse()).collect()
 }
 
 fn remove(unit: &mut Unit<'_>, upload: &str) -> Result<(), EmbeddedError> {
-    let mut delete = unit
-        .connection
-        .prepare_cached("DELETE FROM parts WHERE upload = ? RETURNING body")?;
-    let bodies: Vec<i64> = delete
-        .query_map([upload], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let mut delete = unit.connection.prepare_cached("DELETE FROM parts WHERE upload = ? RETURNING body")?;
+    let bodies: Vec<i64> = delete.query_map([upload], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for body in bodies {
         content::discard(unit, body)?;
     }
-    unit.connection
-        .execute("DELETE FROM uploads WHERE id = ?", [upload])?;
+    unit.connection.execute("DELETE FROM uploads WHERE id = ?", [upload])?;
     Ok(())
 }
 
@@ -261,18 +231,12 @@ fn named_parts(
         let part = part(connection, upload, named.number)?.ok_or_else(invalid)?;
         let is_etag = named.etag.as_ref().is_some_and(|etag| *etag == part.etag);
         let checksum = part.checksum.as_ref().map(|checksum| checksum.value.as_str());
-        let is_checksum = named
-            .checksum
-            .as_deref()
-            .is_none_or(|expected| checksum == Some(expected));
+        let is_checksum = named.checksum.as_deref().is_none_or(|expected| checksum == Some(expected));
         if !is_etag || !is_checksum {
             return Err(invalid());
         }
         if part.size < MIN_PART && at + 1 < parts.capacity() {
-            return Err(EmbeddedError::PartTooSmall {
-                number: part.number,
-                size: part.size,
-            });
+            return Err(EmbeddedError::PartTooSmall { number: part.number, size: part.size });
         }
         parts.push(part);
     }
@@ -307,10 +271,7 @@ fn checksum_of(chosen: UploadChecksum, parts: &[PartRow]) -> Option<Checksum> {
 
 /// Clients name a composite checksum with and without the number of parts.
 fn is_value(checksum: &Checksum, expected: &str) -> bool {
-    let bare = checksum
-        .value
-        .split_once('-')
-        .map_or(checksum.value.as_str(), |(bare, _)| bare);
+    let bare = checksum.value.split_once('-').map_or(checksum.value.as_str(), |(bare, _)| bare);
     checksum.value == expected || bare == expected
 }
 
@@ -318,11 +279,7 @@ fn part(connection: &Connection, upload: &str, number: i32) -> Result<Option<Par
     let mut statement = connection.prepare_cached(
         "SELECT number, body, size, etag, modified_ms, checksum FROM parts WHERE upload = ? AND number = ?",
     )?;
-    statement
-        .query_row(params![upload, number], RawPart::of)
-        .optional()?
-        .map(RawPart::parse)
-        .transpose()
+    statement.query_row(params![upload, number], RawPart::of).optional()?.map(RawPart::parse).transpose()
 }
 
 fn to_json(value: &impl Serialize) -> String {
@@ -347,15 +304,9 @@ impl RawUpload {
         let Self(upload, attributes, checksum) = self;
         let attributes = Attributes::from_json(&upload.key, &attributes)?;
         let checksum = checksum.map(|json| serde_json::from_str(&json)).transpose();
-        let checksum = checksum.map_err(|source| EmbeddedError::Attributes {
-            key: upload.key.clone(),
-            source,
-        })?;
-        Ok(UploadRow {
-            attributes,
-            checksum,
-            ..upload
-        })
+        let checksum =
+            checksum.map_err(|source| EmbeddedError::Attributes { key: upload.key.clone(), source })?;
+        Ok(UploadRow { attributes, checksum, ..upload })
     }
 }
 
@@ -376,10 +327,7 @@ impl RawPart {
 
     fn parse(self) -> Result<PartRow, EmbeddedError> {
         let Self(part, checksum) = self;
-        let broken = |source| EmbeddedError::Attributes {
-            key: format!("part {}", part.number),
-            source,
-        };
+        let broken = |source| EmbeddedError::Attributes { key: format!("part {}", part.number), source };
         let checksum = serde_json::from_str(&checksum).map_err(broken)?;
         Ok(PartRow { checksum, ..part })
     }

@@ -57,10 +57,7 @@ impl Writer {
                 commit_group(&connection, &*clock, &blobs, &wakers, group);
             }
         });
-        Self {
-            jobs: Some(jobs),
-            thread: Some(thread),
-        }
+        Self { jobs: Some(jobs), thread: Some(thread) }
     }
 
     /// Runs `work` inside the next commit. An error undoes what `work` did, and nothing else. Returns after the
@@ -109,19 +106,14 @@ impl Drop for Writer {
 impl Unit<'_> {
     /// The next number of the store: it orders versions, messages and deliveries.
     pub fn next_number(&self) -> Result<i64, EmbeddedError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("UPDATE counter SET value = value + 1 RETURNING value")?;
+        let mut statement =
+            self.connection.prepare_cached("UPDATE counter SET value = value + 1 RETURNING value")?;
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
     /// Milliseconds since the Unix epoch.
     pub fn wall_ms(&self) -> i64 {
-        let since = self
-            .clock
-            .wall()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = self.clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         since.as_millis() as i64
     }
 
@@ -197,11 +189,7 @@ fn run_group(
             answers.push(job(None).1);
             continue;
         }
-        let mut unit = Unit {
-            connection,
-            clock,
-            effects: Effects::default(),
-        };
+        let mut unit = Unit { connection, clock, effects: Effects::default() };
         let (keep, answer) = job(Some(&mut unit));
         answers.push(answer);
         // A full disk makes SQLite give up the whole transaction; then releasing fails, and so does the group.
@@ -211,9 +199,7 @@ fn run_group(
             effects.discard.append(&mut unit.effects.discard);
             execute("RELEASE job").err()
         } else {
-            execute("ROLLBACK TO job")
-                .and_then(|()| execute("RELEASE job"))
-                .err()
+            execute("ROLLBACK TO job").and_then(|()| execute("RELEASE job")).err()
         };
     }
     match broken {

@@ -13,38 +13,26 @@ use crate::Bench;
 const LARGE: usize = 3 << 20;
 
 async fn bench() -> Bench {
-    let bench = Bench::new();
+    let bench = Bench::open();
     bench.store.create_bucket("bucket").await.unwrap();
     bench
 }
 
 fn large(seed: u8) -> Bytes {
-    (0..LARGE)
-        .map(|at| (at as u8).wrapping_mul(31).wrapping_add(seed))
-        .collect()
+    (0..LARGE).map(|at| (at as u8).wrapping_mul(31).wrapping_add(seed)).collect()
 }
 
 #[tokio::test]
 async fn an_object_is_read_as_it_was_written() {
     let bench = bench().await;
     let bucket = bench.store.bucket("bucket");
-    for (key, body) in [
-        ("empty", Bytes::new()),
-        ("small", Bytes::from("small")),
-        ("large", large(1)),
-    ] {
+    for (key, body) in [("empty", Bytes::new()), ("small", Bytes::from("small")), ("large", large(1))] {
         let etag = bucket.put(key, body.clone()).await.unwrap();
         let content = bucket.get(key, Some(&etag)).await.unwrap();
-        assert_eq!(
-            (content.object.size, content.object.etag.as_str()),
-            (body.len() as u64, etag.as_str())
-        );
+        assert_eq!((content.object.size, content.object.etag.as_str()), (body.len() as u64, etag.as_str()));
         assert_eq!(content.bytes().await.unwrap(), body);
     }
-    assert_eq!(
-        bucket.put("md5", Bytes::from("hello")).await.unwrap(),
-        "5d41402abc4b2a76b9719d911017c592"
-    );
+    assert_eq!(bucket.put("md5", Bytes::from("hello")).await.unwrap(), "5d41402abc4b2a76b9719d911017c592");
 }
 
 #[tokio::test]
@@ -53,16 +41,10 @@ async fn another_version_than_the_wanted_one_is_told_from_a_missing_object() {
     let bucket = bench.store.bucket("bucket");
     let old = bucket.put("key", Bytes::from("old")).await.unwrap();
     bucket.put("key", Bytes::from("new")).await.unwrap();
-    assert!(matches!(
-        bucket.get("key", Some(&old)).await,
-        Err(BucketError::Changed { .. })
-    ));
+    assert!(matches!(bucket.get("key", Some(&old)).await, Err(BucketError::Changed { .. })));
     bucket.delete("key").await.unwrap();
     bucket.delete("key").await.unwrap();
-    assert!(matches!(
-        bucket.get("key", None).await,
-        Err(BucketError::NotFound { .. })
-    ));
+    assert!(matches!(bucket.get("key", None).await, Err(BucketError::NotFound { .. })));
     let elsewhere = bench.store.bucket("missing").get("key", None).await;
     assert!(matches!(elsewhere, Err(BucketError::Refused { .. })));
 }
@@ -127,30 +109,18 @@ async fn folders_are_the_first_level_and_listings_are_in_key_order() {
 async fn each_change_puts_one_message_on_the_queue_of_its_bucket_and_no_other() {
     let bench = bench().await;
     bench.store.create_bucket("quiet").await.unwrap();
-    bench
-        .store
-        .create_queue("events", QueueSettings::default())
-        .await
-        .unwrap();
+    bench.store.create_queue("events", QueueSettings::default()).await.unwrap();
     bench.store.notify("bucket", "events").await.unwrap();
     bench.store.notify("bucket", "events").await.unwrap();
     let bench = bench.reopen();
     let bucket = bench.store.bucket("bucket");
-    bench
-        .store
-        .bucket("quiet")
-        .put("x", Bytes::from("x"))
-        .await
-        .unwrap();
+    bench.store.bucket("quiet").put("x", Bytes::from("x")).await.unwrap();
     bucket.put("a b+c/é", Bytes::from("hello")).await.unwrap();
     bucket.delete("a b+c/é").await.unwrap();
     bucket.delete("a b+c/é").await.unwrap();
 
     let events = bench.store.queue("events");
-    let messages = events
-        .receive(10, Duration::ZERO, Duration::from_secs(30))
-        .await
-        .unwrap();
+    let messages = events.receive(10, Duration::ZERO, Duration::from_secs(30)).await.unwrap();
     let records: Vec<Value> = messages
         .iter()
         .map(|message| serde_json::from_str::<Value>(&message.body).unwrap()["Records"][0].take())
@@ -158,19 +128,13 @@ async fn each_change_puts_one_message_on_the_queue_of_its_bucket_and_no_other() 
     let seen: Vec<_> = records
         .iter()
         .map(|record| {
-            (
-                record["eventName"].as_str().unwrap(),
-                record["s3"]["object"]["key"].as_str().unwrap(),
-            )
+            (record["eventName"].as_str().unwrap(), record["s3"]["object"]["key"].as_str().unwrap())
         })
         .collect();
     let key = "a+b%2Bc/%C3%A9";
     assert_eq!(seen, [("ObjectCreated:Put", key), ("ObjectRemoved:Delete", key)]);
     assert_eq!(records[0]["s3"]["object"]["size"], 5);
-    assert_eq!(
-        records[0]["s3"]["object"]["eTag"],
-        "5d41402abc4b2a76b9719d911017c592"
-    );
+    assert_eq!(records[0]["s3"]["object"]["eTag"], "5d41402abc4b2a76b9719d911017c592");
     let sequencer = |record: &Value| record["s3"]["object"]["sequencer"].as_str().unwrap().to_owned();
     assert!(sequencer(&records[0]) < sequencer(&records[1]));
 }
@@ -178,27 +142,8 @@ async fn each_change_puts_one_message_on_the_queue_of_its_bucket_and_no_other() 
 #[tokio::test]
 async fn a_bucket_cannot_notify_what_is_no_queue_or_a_fifo_queue() {
     let bench = bench().await;
-    bench
-        .store
-        .create_queue(
-            "fifo",
-            QueueSettings {
-                fifo: true,
-                dead_letter: None,
-            },
-        )
-        .await
-        .unwrap();
-    assert!(matches!(
-        bench.store.notify("bucket", "none").await,
-        Err(EmbeddedError::NoSuchQueue(_))
-    ));
-    assert!(matches!(
-        bench.store.notify("bucket", "fifo").await,
-        Err(EmbeddedError::NotifyFifo(_))
-    ));
-    assert!(matches!(
-        bench.store.create_bucket("No_Bucket").await,
-        Err(EmbeddedError::InvalidBucketName(_))
-    ));
+    bench.store.create_queue("fifo", QueueSettings { fifo: true, dead_letter: None }).await.unwrap();
+    assert!(matches!(bench.store.notify("bucket", "none").await, Err(EmbeddedError::NoSuchQueue(_))));
+    assert!(matches!(bench.store.notify("bucket", "fifo").await, Err(EmbeddedError::NotifyFifo(_))));
+    assert!(matches!(bench.store.create_bucket("No_Bucket").await, Err(EmbeddedError::InvalidBucketName(_))));
 }

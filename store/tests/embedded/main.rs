@@ -21,7 +21,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub fn open() -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Arc::new(ManualClock::default());
         let store = EmbeddedStore::open(dir.path(), Options { clock: clock.clone() }).unwrap();
@@ -44,19 +44,13 @@ impl Bench {
     pub async fn blobs_become(&self, expected: usize) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.blobs() != expected {
-            assert!(
-                Instant::now() < deadline,
-                "{} blobs instead of {expected}",
-                self.blobs()
-            );
+            assert!(Instant::now() < deadline, "{} blobs instead of {expected}", self.blobs());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     fn blobs(&self) -> usize {
         let shards = std::fs::read_dir(self.dir.path().join("blobs")).unwrap();
-        shards
-            .map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap().count())
-            .sum()
+        shards.map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap().count()).sum()
     }
 }

@@ -73,7 +73,7 @@ proptest! {
 }
 
 async fn run(operations: Vec<Operation>) {
-    let mut bench = Bench::new();
+    let mut bench = Bench::open();
     bench.store.create_bucket("bucket").await.unwrap();
     let mut model: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for operation in operations {
@@ -90,32 +90,22 @@ async fn run(operations: Vec<Operation>) {
             Operation::Get(key) => match (bucket.get(&key, None).await, model.get(&key)) {
                 (Ok(content), Some(body)) => assert_eq!(content.bytes().await.unwrap(), body),
                 (Err(BucketError::NotFound { .. }), None) => {}
-                (got, expected) => panic!(
-                    "{key:?}: {:?}, not {expected:?}",
-                    got.map(|content| content.object)
-                ),
+                (got, expected) => {
+                    panic!("{key:?}: {:?}, not {expected:?}", got.map(|content| content.object))
+                }
             },
             Operation::List(prefix) => {
                 let listed = bucket.list(&prefix).await.unwrap();
-                let listed: Vec<_> = listed
-                    .into_iter()
-                    .map(|object| (object.key, object.size))
-                    .collect();
+                let listed: Vec<_> = listed.into_iter().map(|object| (object.key, object.size)).collect();
                 let expected = model.iter().filter(|(key, _)| key.starts_with(&prefix));
-                let expected: Vec<_> = expected
-                    .map(|(key, body)| (key.clone(), body.len() as u64))
-                    .collect();
+                let expected: Vec<_> = expected.map(|(key, body)| (key.clone(), body.len() as u64)).collect();
                 assert_eq!(listed, expected, "below {prefix:?}");
             }
             Operation::Folders => {
-                let folders: BTreeSet<String> = model
-                    .keys()
-                    .filter_map(|key| Some(format!("{}/", key.split_once('/')?.0)))
-                    .collect();
-                let expected: Vec<_> = folders
-                    .iter()
-                    .map(|folder| folder[..folder.len() - 1].to_owned())
-                    .collect();
+                let folders: BTreeSet<String> =
+                    model.keys().filter_map(|key| Some(format!("{}/", key.split_once('/')?.0))).collect();
+                let expected: Vec<_> =
+                    folders.iter().map(|folder| folder[..folder.len() - 1].to_owned()).collect();
                 assert_eq!(bucket.folders().await.unwrap(), expected);
             }
             Operation::Reopen => {

@@ -31,26 +31,15 @@ const JUST_AFTER: Duration = Duration::from_secs(31);
 const NO_WAIT: Duration = Duration::ZERO;
 
 fn plain(body: &str) -> Outgoing {
-    Outgoing {
-        body: body.to_owned(),
-        group: None,
-        dedup: None,
-    }
+    Outgoing { body: body.to_owned(), group: None, dedup: None }
 }
 
 fn grouped(group: &str, body: &str) -> Outgoing {
-    Outgoing {
-        body: body.to_owned(),
-        group: Some(group.to_owned()),
-        dedup: Some(format!("{group}/{body}")),
-    }
+    Outgoing { body: body.to_owned(), group: Some(group.to_owned()), dedup: Some(format!("{group}/{body}")) }
 }
 
 fn fifo() -> QueueSettings {
-    QueueSettings {
-        fifo: true,
-        dead_letter: None,
-    }
+    QueueSettings { fifo: true, dead_letter: None }
 }
 
 async fn receive(queue: &Arc<dyn Queue>, max: usize) -> Vec<Message> {
@@ -68,17 +57,8 @@ pub async fn what_was_sent_is_received_once_and_gone_when_deleted(setting: &impl
     assert_eq!(receive(&queue, 10).await, []);
     messages.sort_by(|one, other| one.body.cmp(&other.body));
     assert_eq!(bodies(&messages), ["a", "b"]);
-    assert_eq!(
-        messages
-            .iter()
-            .map(|message| message.receive_count)
-            .collect::<Vec<_>>(),
-        [1, 1]
-    );
-    queue
-        .delete(messages.into_iter().map(|message| message.receipt).collect())
-        .await
-        .unwrap();
+    assert_eq!(messages.iter().map(|message| message.receive_count).collect::<Vec<_>>(), [1, 1]);
+    queue.delete(messages.into_iter().map(|message| message.receipt).collect()).await.unwrap();
     setting.pass(JUST_AFTER).await;
     assert_eq!(receive(&queue, 10).await, []);
     assert_eq!(queue.depth().await.unwrap(), Depth::default());
@@ -119,41 +99,17 @@ pub async fn extending_keeps_a_message_away_and_zero_gives_it_back(setting: &imp
 
 pub async fn depth_tells_waiting_from_in_flight(setting: &impl Setting) {
     let queue = setting.queue("q", QueueSettings::default()).await;
-    queue
-        .send(vec![plain("a"), plain("b"), plain("c")])
-        .await
-        .unwrap();
-    assert_eq!(
-        queue.depth().await.unwrap(),
-        Depth {
-            waiting: 3,
-            in_flight: 0
-        }
-    );
+    queue.send(vec![plain("a"), plain("b"), plain("c")]).await.unwrap();
+    assert_eq!(queue.depth().await.unwrap(), Depth { waiting: 3, in_flight: 0 });
     receive(&queue, 1).await;
-    assert_eq!(
-        queue.depth().await.unwrap(),
-        Depth {
-            waiting: 2,
-            in_flight: 1
-        }
-    );
+    assert_eq!(queue.depth().await.unwrap(), Depth { waiting: 2, in_flight: 1 });
     setting.pass(JUST_AFTER).await;
-    assert_eq!(
-        queue.depth().await.unwrap(),
-        Depth {
-            waiting: 3,
-            in_flight: 0
-        }
-    );
+    assert_eq!(queue.depth().await.unwrap(), Depth { waiting: 3, in_flight: 0 });
 }
 
 pub async fn a_group_comes_in_order_and_to_one_receiver_at_a_time(setting: &impl Setting) {
     let queue = setting.queue("q", fifo()).await;
-    queue
-        .send(vec![grouped("g", "1"), grouped("h", "2"), grouped("g", "3")])
-        .await
-        .unwrap();
+    queue.send(vec![grouped("g", "1"), grouped("h", "2"), grouped("g", "3")]).await.unwrap();
     let first = receive(&queue, 1).await;
     assert_eq!(bodies(&first), ["1"]);
     // The rest of the group waits; other groups do not.
@@ -166,10 +122,7 @@ pub async fn a_group_comes_in_order_and_to_one_receiver_at_a_time(setting: &impl
 
 pub async fn a_group_that_comes_back_keeps_its_order(setting: &impl Setting) {
     let queue = setting.queue("q", fifo()).await;
-    queue
-        .send(vec![grouped("g", "1"), grouped("g", "2"), grouped("g", "3")])
-        .await
-        .unwrap();
+    queue.send(vec![grouped("g", "1"), grouped("g", "2"), grouped("g", "3")]).await.unwrap();
     let batch = receive(&queue, 2).await;
     assert_eq!(bodies(&batch), ["1", "2"]);
     // The first is given back while the second is still in flight: nothing of the group may be received.
@@ -197,48 +150,20 @@ pub async fn a_duplicate_within_five_minutes_is_dropped_and_later_is_not(setting
 
 pub async fn a_message_received_too_often_goes_to_the_dead_letter_queue(setting: &impl Setting) {
     for fifo in [false, true] {
-        let dead = setting
-            .queue(
-                &format!("dead-{fifo}"),
-                QueueSettings {
-                    fifo,
-                    dead_letter: None,
-                },
-            )
-            .await;
-        let dead_letter = Some(DeadLetter {
-            queue: format!("dead-{fifo}"),
-            max_receives: 2,
-        });
-        let queue = setting
-            .queue(&format!("q-{fifo}"), QueueSettings { fifo, dead_letter })
-            .await;
-        queue
-            .send(vec![grouped("g", "poison"), grouped("g", "good")])
-            .await
-            .unwrap();
+        let dead = setting.queue(&format!("dead-{fifo}"), QueueSettings { fifo, dead_letter: None }).await;
+        let dead_letter = Some(DeadLetter { queue: format!("dead-{fifo}"), max_receives: 2 });
+        let queue = setting.queue(&format!("q-{fifo}"), QueueSettings { fifo, dead_letter }).await;
+        queue.send(vec![grouped("g", "poison"), grouped("g", "good")]).await.unwrap();
         for count in 1..=2 {
             let received = receive(&queue, 1).await;
-            assert_eq!(
-                (received[0].body.as_str(), received[0].receive_count),
-                ("poison", count)
-            );
+            assert_eq!((received[0].body.as_str(), received[0].receive_count), ("poison", count));
             setting.pass(JUST_AFTER).await;
         }
         // The next receive does not see it, and gets what stood behind it.
         assert_eq!(bodies(&receive(&queue, 1).await), ["good"]);
         let exhausted = receive(&dead, 10).await;
-        assert_eq!(
-            (bodies(&exhausted), exhausted[0].receive_count),
-            (vec!["poison"], 1)
-        );
-        assert_eq!(
-            queue.depth().await.unwrap(),
-            Depth {
-                waiting: 0,
-                in_flight: 1
-            }
-        );
+        assert_eq!((bodies(&exhausted), exhausted[0].receive_count), (vec!["poison"], 1));
+        assert_eq!(queue.depth().await.unwrap(), Depth { waiting: 0, in_flight: 1 });
     }
 }
 
@@ -246,56 +171,34 @@ pub async fn a_waiting_receiver_gets_what_is_sent_meanwhile(setting: &impl Setti
     let queue = setting.queue("q", QueueSettings::default()).await;
     let waiting = tokio::spawn({
         let queue = Arc::clone(&queue);
-        async move {
-            queue
-                .receive(10, Duration::from_secs(20), VISIBILITY)
-                .await
-                .unwrap()
-        }
+        async move { queue.receive(10, Duration::from_secs(20), VISIBILITY).await.unwrap() }
     });
     tokio::task::yield_now().await;
     let sent = std::time::Instant::now();
     queue.send(vec![plain("a")]).await.unwrap();
     assert_eq!(bodies(&waiting.await.unwrap()), ["a"]);
-    assert!(
-        sent.elapsed() < Duration::from_secs(10),
-        "it waited to the end instead of being woken"
-    );
+    assert!(sent.elapsed() < Duration::from_secs(10), "it waited to the end instead of being woken");
 }
 
 pub async fn a_waiting_receiver_gets_the_rest_of_a_group_when_its_head_is_done(setting: &impl Setting) {
     let queue = setting.queue("q", fifo()).await;
-    queue
-        .send(vec![grouped("g", "1"), grouped("g", "2")])
-        .await
-        .unwrap();
+    queue.send(vec![grouped("g", "1"), grouped("g", "2")]).await.unwrap();
     let head = receive(&queue, 1).await.remove(0);
     let waiting = tokio::spawn({
         let queue = Arc::clone(&queue);
-        async move {
-            queue
-                .receive(10, Duration::from_secs(20), VISIBILITY)
-                .await
-                .unwrap()
-        }
+        async move { queue.receive(10, Duration::from_secs(20), VISIBILITY).await.unwrap() }
     });
     tokio::task::yield_now().await;
     let done = std::time::Instant::now();
     queue.delete(vec![head.receipt]).await.unwrap();
     assert_eq!(bodies(&waiting.await.unwrap()), ["2"]);
-    assert!(
-        done.elapsed() < Duration::from_secs(10),
-        "it waited to the end instead of being woken"
-    );
+    assert!(done.elapsed() < Duration::from_secs(10), "it waited to the end instead of being woken");
 }
 
 pub async fn many_receivers_share_the_messages_and_none_is_delivered_twice(setting: &impl Setting) {
     let queue = setting.queue("q", QueueSettings::default()).await;
     for chunk in (0..200).collect::<Vec<_>>().chunks(10) {
-        queue
-            .send(chunk.iter().map(|n| plain(&n.to_string())).collect())
-            .await
-            .unwrap();
+        queue.send(chunk.iter().map(|n| plain(&n.to_string())).collect()).await.unwrap();
     }
     let receivers = (0..8).map(|_| {
         let queue = Arc::clone(&queue);
@@ -307,10 +210,7 @@ pub async fn many_receivers_share_the_messages_and_none_is_delivered_twice(setti
                     return all;
                 }
                 all.extend(batch.iter().map(|message| message.body.parse::<u32>().unwrap()));
-                queue
-                    .delete(batch.into_iter().map(|message| message.receipt).collect())
-                    .await
-                    .unwrap();
+                queue.delete(batch.into_iter().map(|message| message.receipt).collect()).await.unwrap();
             }
         })
     });

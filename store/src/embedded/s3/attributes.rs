@@ -25,10 +25,7 @@ macro_rules! attributes_of {
                 $input.content_encoding.take(),
             ),
             content_language: $input.content_language.take(),
-            expires: $input
-                .expires
-                .take()
-                .map($crate::embedded::s3::attributes::seconds),
+            expires: $input.expires.take().map($crate::embedded::s3::attributes::seconds),
             website_redirect_location: $input.website_redirect_location.take(),
             metadata: $input.metadata.take().unwrap_or_default().into_iter().collect(),
             tags: $crate::embedded::s3::tagging::from_header($input.tagging.as_deref())?,
@@ -56,11 +53,7 @@ macro_rules! refuse_unsupported {
 pub(super) use refuse_unsupported;
 
 pub(super) fn checked(attributes: Attributes) -> S3Result<Attributes> {
-    let size: usize = attributes
-        .metadata
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
+    let size: usize = attributes.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > MAX_METADATA {
         return Err(S3ErrorCode::MetadataTooLarge.into());
     }
@@ -69,10 +62,7 @@ pub(super) fn checked(attributes: Attributes) -> S3Result<Attributes> {
 
 pub(super) fn check_class_and_acl(class: Option<&str>, acl: Option<&str>) -> S3Result<()> {
     if class.is_some_and(|class| class != "STANDARD") {
-        return Err(refuse(
-            S3ErrorCode::InvalidStorageClass,
-            "this server stores everything as STANDARD",
-        ));
+        return Err(refuse(S3ErrorCode::InvalidStorageClass, "this server stores everything as STANDARD"));
     }
     if acl.is_some_and(|acl| !matches!(acl, "private" | "bucket-owner-full-control")) {
         return Err(S3ErrorCode::AccessControlListNotSupported.into());
@@ -82,12 +72,8 @@ pub(super) fn check_class_and_acl(class: Option<&str>, acl: Option<&str>) -> S3R
 
 /// `aws-chunked` frames the body on its way and is no property of the object.
 pub(super) fn stored_encoding(encoding: Option<String>) -> Option<String> {
-    let kept: Vec<&str> = encoding
-        .as_deref()?
-        .split(',')
-        .map(str::trim)
-        .filter(|part| *part != "aws-chunked")
-        .collect();
+    let kept: Vec<&str> =
+        encoding.as_deref()?.split(',').map(str::trim).filter(|part| *part != "aws-chunked").collect();
     Some(kept.join(",")).filter(|kept| !kept.is_empty())
 }
 
@@ -97,9 +83,7 @@ pub(super) fn seconds(timestamp: Timestamp) -> i64 {
 
 pub(super) fn timestamp(ms: i64) -> Timestamp {
     let nanos = i128::from(ms) * 1_000_000;
-    OffsetDateTime::from_unix_timestamp_nanos(nanos)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-        .into()
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH).into()
 }
 
 pub(super) fn etag(value: &str) -> ETag {
@@ -111,22 +95,14 @@ pub(super) fn condition(if_match: Option<ETagCondition>, if_none_match: Option<E
         ETagCondition::Any => "*".to_owned(),
         ETagCondition::ETag(etag) => etag.into_value(),
     };
-    Condition {
-        if_match: if_match.map(value),
-        if_none_match: if_none_match.map(value),
-    }
+    Condition { if_match: if_match.map(value), if_none_match: if_none_match.map(value) }
 }
 
 /// The headers of an answer about an object, all but the body's.
 pub(super) fn describe(object: &ObjectRow, with_checksum: bool) -> GetObjectOutput {
     let attributes = &object.attributes;
-    let metadata: Option<Metadata> = (!attributes.metadata.is_empty()).then(|| {
-        attributes
-            .metadata
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    });
+    let metadata: Option<Metadata> = (!attributes.metadata.is_empty())
+        .then(|| attributes.metadata.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
     let checksum = attributes.checksum.as_ref().filter(|_| with_checksum);
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
@@ -135,20 +111,13 @@ pub(super) fn describe(object: &ObjectRow, with_checksum: bool) -> GetObjectOutp
         content_encoding: attributes.content_encoding.clone(),
         content_language: attributes.content_language.clone(),
         content_type: Some(
-            attributes
-                .content_type
-                .clone()
-                .unwrap_or_else(|| "binary/octet-stream".to_owned()),
+            attributes.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned()),
         ),
         e_tag: Some(etag(&object.etag)),
-        expires: attributes
-            .expires
-            .map(|seconds| timestamp(seconds.saturating_mul(1000))),
+        expires: attributes.expires.map(|seconds| timestamp(seconds.saturating_mul(1000))),
         last_modified: Some(timestamp(object.modified_ms)),
         metadata,
-        tag_count: i32::try_from(attributes.tags.len())
-            .ok()
-            .filter(|count| *count > 0),
+        tag_count: i32::try_from(attributes.tags.len()).ok().filter(|count| *count > 0),
         website_redirect_location: attributes.website_redirect_location.clone(),
         checksum_type: checksum.map(checksum::kind),
         ..GetObjectOutput::default()

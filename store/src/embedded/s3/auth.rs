@@ -1,12 +1,10 @@
-//! Who may speak: requests signed with exactly the one key pair, in the signature scheme that is still sound.
+//! Who may speak: requests signed with exactly the one key pair.
 
-use http::{HeaderMap, Method, Uri, header};
 use s3s::auth::{S3Auth, SecretKey};
-use s3s::{S3Error, S3ErrorCode, S3Result};
+use s3s::{S3ErrorCode, S3Result};
 use subtle::ConstantTimeEq;
 
 use super::Credentials;
-use super::error::refuse;
 
 #[async_trait::async_trait]
 impl S3Auth for Credentials {
@@ -16,31 +14,4 @@ impl S3Auth for Credentials {
         }
         Err(S3ErrorCode::InvalidAccessKeyId.into())
     }
-}
-
-/// What the protocol layer would take and we do not: signatures of version 2 (SHA-1, body unsigned), and form
-/// uploads, which it gathers in memory before it knows who sends them.
-pub(super) fn refused(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<S3Error> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
-    let query = uri.query().unwrap_or_default();
-    let in_query = url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "Signature");
-    if text(header::AUTHORIZATION).starts_with("AWS ") || in_query {
-        return Some(refuse(
-            S3ErrorCode::InvalidRequest,
-            "use signature version 4 (AWS4-HMAC-SHA256)",
-        ));
-    }
-    let content_type = text(header::CONTENT_TYPE).trim_start().to_ascii_lowercase();
-    if method == Method::POST && content_type.starts_with("multipart/form-data") {
-        return Some(refuse(
-            S3ErrorCode::NotImplemented,
-            "this server takes no form uploads; use PUT",
-        ));
-    }
-    None
 }

@@ -33,24 +33,15 @@ pub(super) async fn receive(
             let piece = tokio::time::timeout(PATIENCE, body.next()).await;
             let piece = piece.map_err(|_| refuse(S3ErrorCode::RequestTimeout, "the body stopped coming"))?;
             let Some(piece) = piece else { break };
-            intake
-                .write(&piece.map_err(|cause| broken_body(&*cause))?)
-                .await
-                .map_err(error)?;
+            intake.write(&piece.map_err(|cause| broken_body(&*cause))?).await.map_err(error)?;
             if intake.size() > size {
-                return Err(refuse(
-                    S3ErrorCode::IncompleteBody,
-                    "the body is longer than announced",
-                ));
+                return Err(refuse(S3ErrorCode::IncompleteBody, "the body is longer than announced"));
             }
         }
     }
     // The framing alone does not tell: an aws-chunked body may end before its last chunk.
     if intake.size() != size {
-        return Err(refuse(
-            S3ErrorCode::IncompleteBody,
-            "the body is shorter than announced",
-        ));
+        return Err(refuse(S3ErrorCode::IncompleteBody, "the body is shorter than announced"));
     }
     let staged = intake.finish().await.map_err(error)?;
     expected.check(&staged, trailers)?;
@@ -79,8 +70,5 @@ fn broken_body(cause: &(dyn std::error::Error + Send + Sync)) -> S3Error {
     if text.contains("SignatureMismatch") {
         return S3ErrorCode::SignatureDoesNotMatch.into();
     }
-    refuse(
-        S3ErrorCode::IncompleteBody,
-        "the body ended early or is malformed",
-    )
+    refuse(S3ErrorCode::IncompleteBody, "the body ended early or is malformed")
 }

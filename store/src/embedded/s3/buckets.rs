@@ -39,11 +39,7 @@ pub(super) async fn create(
 ) -> S3Result<S3Response<CreateBucketOutput>> {
     let name = request.input.bucket;
     let location = Some(format!("/{name}"));
-    let created = store
-        .writer
-        .write(move |unit| buckets::create(unit, &name))
-        .await
-        .map_err(error)?;
+    let created = store.writer.write(move |unit| buckets::create(unit, &name)).await.map_err(error)?;
     if !created {
         return Err(S3ErrorCode::BucketAlreadyOwnedByYou.into());
     }
@@ -66,15 +62,9 @@ pub(super) async fn delete(
     request: S3Request<DeleteBucketInput>,
 ) -> S3Result<S3Response<DeleteBucketOutput>> {
     let name = request.input.bucket;
-    let outcome = store
-        .writer
-        .write(move |unit| buckets::delete(unit.connection, &name))
-        .await;
+    let outcome = store.writer.write(move |unit| buckets::delete(unit.connection, &name)).await;
     outcome.map_err(error)?;
-    Ok(S3Response::with_status(
-        DeleteBucketOutput::default(),
-        http::StatusCode::NO_CONTENT,
-    ))
+    Ok(S3Response::with_status(DeleteBucketOutput::default(), http::StatusCode::NO_CONTENT))
 }
 
 /// The region that S3 names by naming none.
@@ -98,17 +88,11 @@ pub(super) async fn versioning(
 }
 
 async fn exists(store: &EmbeddedStore, name: String) -> S3Result<()> {
-    let found = store
-        .readers
-        .read(move |connection| buckets::find(connection, &name))
-        .await;
+    let found = store.readers.read(move |connection| buckets::find(connection, &name)).await;
     found.map(|_| ()).map_err(error)
 }
 
 /// A form upload goes around the checks that every other write passes, so there is none.
 pub(super) fn no_forms<T>() -> S3Result<T> {
-    Err(refuse(
-        S3ErrorCode::NotImplemented,
-        "this server takes no form uploads; use PUT",
-    ))
+    Err(refuse(S3ErrorCode::NotImplemented, "this server takes no form uploads; use PUT"))
 }

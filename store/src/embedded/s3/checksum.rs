@@ -24,11 +24,7 @@ impl Expected {
     pub fn from_headers(headers: &HeaderMap, fallback: Option<Algorithm>) -> S3Result<Self> {
         let md5 = match text(headers, "content-md5")? {
             None => None,
-            Some(md5) => Some(
-                decode(md5)
-                    .filter(|md5| md5.len() == 16)
-                    .ok_or(S3ErrorCode::InvalidDigest)?,
-            ),
+            Some(md5) => Some(decode(md5).filter(|md5| md5.len() == 16).ok_or(S3ErrorCode::InvalidDigest)?),
         };
         let mut given = Vec::new();
         for algorithm in Algorithm::ALL {
@@ -37,9 +33,7 @@ impl Expected {
             }
         }
         let trailer = text(headers, "x-amz-trailer")?.and_then(|name| {
-            Algorithm::ALL
-                .into_iter()
-                .find(|algorithm| name.trim().eq_ignore_ascii_case(&header(*algorithm)))
+            Algorithm::ALL.into_iter().find(|algorithm| name.trim().eq_ignore_ascii_case(&header(*algorithm)))
         });
         let named = text(headers, "x-amz-sdk-checksum-algorithm")?.and_then(Algorithm::from_name);
         match (given.as_slice(), trailer) {
@@ -55,27 +49,16 @@ impl Expected {
                     let message = format!("the value of {} is no base64", header(*algorithm));
                     return Err(refuse(S3ErrorCode::InvalidRequest, message));
                 }
-                Ok(Self {
-                    md5,
-                    algorithm: Some(*algorithm),
-                    value: Some(value.clone()),
-                    in_trailer: false,
-                })
+                Ok(Self { md5, algorithm: Some(*algorithm), value: Some(value.clone()), in_trailer: false })
             }
-            _ => Err(refuse(
-                S3ErrorCode::InvalidRequest,
-                "expecting a single x-amz-checksum- header",
-            )),
+            _ => Err(refuse(S3ErrorCode::InvalidRequest, "expecting a single x-amz-checksum- header")),
         }
     }
 
     /// Refuses a body that is not what the request said.
     pub fn check(&self, staged: &Staged, trailers: Option<&TrailingHeaders>) -> S3Result<()> {
         if self.md5.as_ref().is_some_and(|md5| md5[..] != staged.md5[..]) {
-            return Err(refuse(
-                S3ErrorCode::BadDigest,
-                "the body does not have the given Content-MD5",
-            ));
+            return Err(refuse(S3ErrorCode::BadDigest, "the body does not have the given Content-MD5"));
         }
         let Some(checksum) = &staged.checksum else {
             return Ok(());
@@ -83,11 +66,7 @@ impl Expected {
         let name = header(checksum.algorithm);
         let after = trailers.and_then(|trailers| {
             trailers
-                .read(|map| {
-                    map.get(&name)
-                        .and_then(|value| value.to_str().ok())
-                        .map(str::to_owned)
-                })
+                .read(|map| map.get(&name).and_then(|value| value.to_str().ok()).map(str::to_owned))
                 .flatten()
         });
         if self.in_trailer && after.is_none() {
@@ -98,10 +77,9 @@ impl Expected {
             ));
         }
         match after.as_ref().or(self.value.as_ref()) {
-            Some(value) if value.trim() != checksum.value => Err(refuse(
-                S3ErrorCode::BadDigest,
-                format!("the body does not have the given {name}"),
-            )),
+            Some(value) if value.trim() != checksum.value => {
+                Err(refuse(S3ErrorCode::BadDigest, format!("the body does not have the given {name}")))
+            }
             _ => Ok(()),
         }
     }
@@ -156,8 +134,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> S3Result<Option<&'a str>> {
     let Some(value) = headers.get(name) else {
         return Ok(None);
     };
-    let value = value
-        .to_str()
-        .map_err(|_| refuse(S3ErrorCode::InvalidArgument, format!("{name} is no text")))?;
+    let value =
+        value.to_str().map_err(|_| refuse(S3ErrorCode::InvalidArgument, format!("{name} is no text")))?;
     Ok(Some(value))
 }

@@ -47,30 +47,18 @@ pub(super) async fn copy(
     }
     .check_source(&opened.object)?;
     if opened.object.size > MAX_COPY {
-        return Err(refuse(
-            S3ErrorCode::InvalidRequest,
-            "the source is too large for one copy",
-        ));
+        return Err(refuse(S3ErrorCode::InvalidRequest, "the source is too large for one copy"));
     }
 
     let old = opened.object.attributes.clone();
     let given = attributes_of!(input)?;
     let mut attributes = if replaces_metadata {
-        Attributes {
-            tags: Default::default(),
-            ..given.clone()
-        }
+        Attributes { tags: Default::default(), ..given.clone() }
     } else {
-        Attributes {
-            tags: Default::default(),
-            ..old.clone()
-        }
+        Attributes { tags: Default::default(), ..old.clone() }
     };
     attributes.tags = if replaces_tags { given.tags } else { old.tags };
-    let named = input
-        .checksum_algorithm
-        .as_ref()
-        .and_then(|name| Algorithm::from_name(name.as_str()));
+    let named = input.checksum_algorithm.as_ref().and_then(|name| Algorithm::from_name(name.as_str()));
     let algorithm = named.or(old.checksum.map(|checksum| checksum.algorithm));
     let size = opened.object.size;
     let staged = stage(store, opened, 0..size, algorithm).await?;
@@ -101,20 +89,13 @@ pub(super) async fn copy(
         ..CopyObjectResult::default()
     };
     checksum::set!(result, checksum);
-    Ok(S3Response::new(CopyObjectOutput {
-        copy_object_result: Some(result),
-        ..CopyObjectOutput::default()
-    }))
+    Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..CopyObjectOutput::default() }))
 }
 
 /// Bucket and key of what is copied.
 pub(super) fn source(source: &CopySource) -> S3Result<(&str, &str)> {
     match source {
-        CopySource::Bucket {
-            bucket,
-            key,
-            version_id,
-        } => {
+        CopySource::Bucket { bucket, key, version_id } => {
             read::check_version(version_id.as_deref())?;
             Ok((bucket, key))
         }
@@ -123,9 +104,7 @@ pub(super) fn source(source: &CopySource) -> S3Result<(&str, &str)> {
 }
 
 pub(super) async fn open(store: &EmbeddedStore, bucket: &str, key: &str) -> S3Result<Opened> {
-    content::open(&store.readers, &store.blobs, content::by_key(bucket, key))
-        .await
-        .map_err(error)
+    content::open(&store.readers, &store.blobs, content::by_key(bucket, key)).await.map_err(error)
 }
 
 pub(super) async fn stage(
@@ -147,10 +126,7 @@ fn directive(value: Option<&str>) -> S3Result<bool> {
     match value {
         None | Some("COPY") => Ok(false),
         Some("REPLACE") => Ok(true),
-        Some(_) => Err(refuse(
-            S3ErrorCode::InvalidArgument,
-            "a directive is COPY or REPLACE",
-        )),
+        Some(_) => Err(refuse(S3ErrorCode::InvalidArgument, "a directive is COPY or REPLACE")),
     }
 }
 
@@ -160,7 +136,5 @@ fn header(headers: &HeaderMap, name: http::HeaderName) -> S3Result<Option<ETagCo
         return Ok(None);
     };
     let parsed = ETagCondition::parse_http_header(value.as_bytes());
-    parsed
-        .map(Some)
-        .map_err(|_| refuse(S3ErrorCode::InvalidArgument, format!("{name} is no ETag")))
+    parsed.map(Some).map_err(|_| refuse(S3ErrorCode::InvalidArgument, format!("{name} is no ETag")))
 }

@@ -37,10 +37,7 @@ pub(super) fn error(error: EmbeddedError) -> S3Error {
         | EmbeddedError::MessageSize(_)
         | EmbeddedError::ReceiptRanOut => {
             // The client learns nothing of our files; whoever runs the store reads the log.
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "a request failed in the store"
-            );
+            tracing::error!(error = &error as &dyn std::error::Error, "a request failed in the store");
             return S3Error::new(S3ErrorCode::InternalError);
         }
     };
@@ -60,8 +57,5 @@ pub(super) fn refuse_as(code: &'static str, status: StatusCode, message: String)
 
 /// For what S3 has and this server has not: better a clear no than a promise that is not kept.
 pub(super) fn unsupported(what: &'static str) -> S3Error {
-    refuse(
-        S3ErrorCode::NotImplemented,
-        format!("this server does not support {what}"),
-    )
+    refuse(S3ErrorCode::NotImplemented, format!("this server does not support {what}"))
 }

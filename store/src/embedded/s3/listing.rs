@@ -86,10 +86,7 @@ pub(super) fn bounded(max: Option<i32>) -> S3Result<usize> {
     match max.map(usize::try_from) {
         None => Ok(MAX_KEYS),
         Some(Ok(max)) => Ok(max.min(MAX_KEYS)),
-        Some(Err(_)) => Err(refuse(
-            S3ErrorCode::InvalidArgument,
-            "a page cannot have a negative length",
-        )),
+        Some(Err(_)) => Err(refuse(S3ErrorCode::InvalidArgument, "a page cannot have a negative length")),
     }
 }
 
@@ -100,26 +97,14 @@ pub(super) fn encoder(encoding: Option<&EncodingType>) -> S3Result<impl Fn(&str)
         None => false,
         Some(EncodingType::URL) => true,
         Some(_) => {
-            return Err(refuse(
-                S3ErrorCode::InvalidArgument,
-                "the only encoding type is url",
-            ));
+            return Err(refuse(S3ErrorCode::InvalidArgument, "the only encoding type is url"));
         }
     };
-    Ok(move |key: &str| {
-        if encoded {
-            percent_encoded(key)
-        } else {
-            key.to_owned()
-        }
-    })
+    Ok(move |key: &str| if encoded { percent_encoded(key) } else { key.to_owned() })
 }
 
 pub(super) fn owner() -> Owner {
-    Owner {
-        id: Some(OWNER.to_owned()),
-        display_name: Some(OWNER.to_owned()),
-    }
+    Owner { id: Some(OWNER.to_owned()), display_name: Some(OWNER.to_owned()) }
 }
 
 async fn page(
@@ -138,16 +123,7 @@ async fn page(
         }
         // An empty delimiter is none.
         let delimiter = delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-        listing::page(
-            connection,
-            bucket,
-            &Query {
-                prefix: &prefix,
-                delimiter,
-                start,
-                max,
-            },
-        )
+        listing::page(connection, bucket, &Query { prefix: &prefix, delimiter, start, max })
     };
     store.readers.read(work).await.map_err(error)
 }
@@ -164,27 +140,20 @@ fn entries(
         last_modified: Some(timestamp(row.modified_ms)),
         storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
         owner: with_owner.then(owner),
-        checksum_algorithm: row.attributes.checksum.as_ref().map(|checksum| {
-            vec![s3s::dto::ChecksumAlgorithm::from_static(
-                checksum.algorithm.name(),
-            )]
-        }),
+        checksum_algorithm: row
+            .attributes
+            .checksum
+            .as_ref()
+            .map(|checksum| vec![s3s::dto::ChecksumAlgorithm::from_static(checksum.algorithm.name())]),
         checksum_type: row.attributes.checksum.as_ref().map(checksum::kind),
         ..Object::default()
     };
-    let prefix = |prefix: &String| CommonPrefix {
-        prefix: Some(encode(prefix)),
-    };
-    (
-        page.objects.iter().map(object).collect(),
-        page.common_prefixes.iter().map(prefix).collect(),
-    )
+    let prefix = |prefix: &String| CommonPrefix { prefix: Some(encode(prefix)) };
+    (page.objects.iter().map(object).collect(), page.common_prefixes.iter().map(prefix).collect())
 }
 
 fn shown(delimiter: Option<String>, encode: &impl Fn(&str) -> String) -> Option<String> {
-    delimiter
-        .filter(|delimiter| !delimiter.is_empty())
-        .map(|delimiter| encode(&delimiter))
+    delimiter.filter(|delimiter| !delimiter.is_empty()).map(|delimiter| encode(&delimiter))
 }
 
 /// A marker that is itself a common prefix of this listing was the last entry of a page.
@@ -211,17 +180,11 @@ fn to_token(start: &Start) -> String {
 }
 
 fn from_token(token: &str) -> S3Result<Start> {
-    let decoded = BASE64_URL_SAFE_NO_PAD
-        .decode(token)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     match decoded.as_deref().and_then(|text| text.split_at_checked(1)) {
         Some(("k", key)) => Ok(Start::AfterKey(key.to_owned())),
         Some(("p", prefix)) => Ok(Start::AfterPrefix(prefix.to_owned())),
-        _ => Err(refuse(
-            S3ErrorCode::InvalidArgument,
-            "this server did not make this continuation token",
-        )),
+        _ => Err(refuse(S3ErrorCode::InvalidArgument, "this server did not make this continuation token")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The S3 protocol in front of the embedded store: what any S3 client speaks, with signatures always required.
 //!
-//! `s3s` reads and writes the protocol and checks signatures; `auth` and `rechunk` stand before it, and `service`
+//! `s3s` reads and writes the protocol and checks signatures; `gate` and `rechunk` stand before it, and `service`
 //! behind it leads each operation to its module.
 
 mod attributes;
@@ -10,6 +10,7 @@ mod buckets;
 mod checksum;
 mod copy;
 mod error;
+mod gate;
 mod listing;
 mod multipart;
 mod read;
@@ -56,9 +57,6 @@ const MAX_CONNECTIONS: usize = 1024;
 const HEADER_PATIENCE: Duration = Duration::from_secs(30);
 /// How long running requests may take to finish at the end.
 const DRAIN: Duration = Duration::from_secs(30);
-/// For the documents in a request, such as the 10,000 parts of an upload. Object bodies are not bound by it.
-const MAX_DOCUMENT: usize = 8 << 20;
-
 /// Serves S3 until `shutdown` is done, then lets running requests finish for up to 30 seconds.
 pub async fn serve(
     listener: TcpListener,
@@ -107,7 +105,7 @@ pub async fn serve(
 
 fn protocol(store: Arc<EmbeddedStore>, credentials: Credentials) -> S3Service {
     let mut config = S3Config::default();
-    config.xml_max_body_size = MAX_DOCUMENT;
+    config.xml_max_body_size = gate::MAX_DOCUMENT;
     // Form uploads are refused before they get here; should one pass, it finds no room.
     config.post_object_max_file_size = 0;
     config.form_max_fields_size = 64 << 10;
@@ -143,15 +141,10 @@ async fn connection(stream: TcpStream, service: S3Service, stopping: Cancellatio
 
 async fn answer(service: S3Service, request: Request<Incoming>) -> Result<Response<Body>, HttpError> {
     let (head, body) = request.into_parts();
-    if let Some(refused) = auth::refused(&head.method, &head.uri, &head.headers) {
-        return refused
-            .to_http_response()
-            .map_err(|error| HttpError::new(Box::new(error)));
+    if let Some(refused) = gate::refused(&head) {
+        return refused.to_http_response().map_err(|error| HttpError::new(Box::new(error)));
     }
-    let kind = head
-        .headers
-        .get("x-amz-content-sha256")
-        .map(|value| value.as_bytes());
+    let kind = head.headers.get("x-amz-content-sha256").map(|value| value.as_bytes());
     let body = if kind.is_some_and(|kind| kind.starts_with(b"STREAMING-")) {
         Body::http_body_unsync(StreamBody::new(rechunked(body)))
     } else {
@@ -189,9 +182,6 @@ enum BodyError {
 impl fmt::Debug for Credentials {
     /// Without the secret, which has no business in a log.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Credentials")
-            .field("access_key", &self.access_key)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Credentials").field("access_key", &self.access_key).finish_non_exhaustive()
     }
 }

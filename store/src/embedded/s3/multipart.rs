@@ -65,10 +65,7 @@ pub(super) async fn upload_part(
     let trailers = request.trailing_headers.as_ref();
     let staged = body::receive(store, &request.headers, input.body, trailers, &expected).await?;
     let part = put_part(store, input.bucket, input.key, input.upload_id, number, staged).await?;
-    let mut output = UploadPartOutput {
-        e_tag: Some(etag(&part.etag)),
-        ..UploadPartOutput::default()
-    };
+    let mut output = UploadPartOutput { e_tag: Some(etag(&part.etag)), ..UploadPartOutput::default() };
     checksum::set!(output, part.checksum.as_ref());
     Ok(S3Response::new(output))
 }
@@ -93,18 +90,10 @@ pub(super) async fn upload_part_copy(
     let range = match &input.copy_source_range {
         None => 0..size,
         Some(text) => {
-            let malformed = || {
-                refuse(
-                    S3ErrorCode::InvalidArgument,
-                    "the range of the source is malformed",
-                )
-            };
+            let malformed = || refuse(S3ErrorCode::InvalidArgument, "the range of the source is malformed");
             match s3s::dto::Range::parse(text) {
                 // Unlike a GET's, this range must lie within the object.
-                Ok(s3s::dto::Range::Int {
-                    first,
-                    last: Some(last),
-                }) if last < size => first..last + 1,
+                Ok(s3s::dto::Range::Int { first, last: Some(last) }) if last < size => first..last + 1,
                 Ok(s3s::dto::Range::Int { last: Some(_), .. }) => {
                     return Err(S3ErrorCode::InvalidRange.into());
                 }
@@ -113,10 +102,7 @@ pub(super) async fn upload_part_copy(
         }
     };
     if range.end - range.start > copy::MAX_COPY {
-        return Err(refuse(
-            S3ErrorCode::InvalidRequest,
-            "the source is too large for one part",
-        ));
+        return Err(refuse(S3ErrorCode::InvalidRequest, "the source is too large for one part"));
     }
     let chosen = upload.checksum.map(|chosen| chosen.algorithm);
     let staged = copy::stage(store, opened, range, chosen).await?;
@@ -140,18 +126,11 @@ pub(super) async fn complete(
     let input = request.input;
     let expected = checksum::given!(input).map(str::to_owned);
     let size = input.mpu_object_size.and_then(|size| u64::try_from(size).ok());
-    let named = input
-        .multipart_upload
-        .and_then(|upload| upload.parts)
-        .unwrap_or_default();
+    let named = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
     let parts = named.into_iter().map(|part| {
         let checksum = checksum::given!(part).map(str::to_owned);
         let number = part.part_number.ok_or(S3ErrorCode::MalformedXML)?;
-        Ok(NamedPart {
-            number,
-            etag: part.e_tag.map(|etag| etag.into_value()),
-            checksum,
-        })
+        Ok(NamedPart { number, etag: part.e_tag.map(|etag| etag.into_value()), checksum })
     });
     let parts = parts.collect::<S3Result<Vec<_>>>()?;
     let condition = condition(input.if_match, input.if_none_match);
@@ -189,10 +168,7 @@ pub(super) async fn abort(
     let input = request.input;
     let work = move |unit: &mut Unit<'_>| uploads::abort(unit, &input.bucket, &input.key, &input.upload_id);
     store.writer.write(work).await.map_err(error)?;
-    Ok(S3Response::with_status(
-        AbortMultipartUploadOutput::default(),
-        http::StatusCode::NO_CONTENT,
-    ))
+    Ok(S3Response::with_status(AbortMultipartUploadOutput::default(), http::StatusCode::NO_CONTENT))
 }
 
 pub(super) async fn list_parts(
@@ -222,9 +198,7 @@ pub(super) async fn list_parts(
         checksum_algorithm: upload.checksum.map(|chosen| algorithm(chosen.algorithm)),
         checksum_type: upload.checksum.map(|chosen| kind(chosen.full_object)),
         owner: Some(owner()),
-        storage_class: Some(s3s::dto::StorageClass::from_static(
-            s3s::dto::StorageClass::STANDARD,
-        )),
+        storage_class: Some(s3s::dto::StorageClass::from_static(s3s::dto::StorageClass::STANDARD)),
         ..ListPartsOutput::default()
     }))
 }
@@ -234,11 +208,7 @@ pub(super) async fn list_uploads(
     request: S3Request<ListMultipartUploadsInput>,
 ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
     let input = request.input;
-    if input
-        .delimiter
-        .as_ref()
-        .is_some_and(|delimiter| !delimiter.is_empty())
-    {
+    if input.delimiter.as_ref().is_some_and(|delimiter| !delimiter.is_empty()) {
         return Err(unsupported("a delimiter in a listing of uploads"));
     }
     let encode = encoder(input.encoding_type.as_ref())?;
@@ -269,12 +239,7 @@ pub(super) async fn list_uploads(
         encoding_type: input.encoding_type,
         max_uploads: Some(max as i32),
         is_truncated: Some(truncated),
-        uploads: Some(
-            uploads
-                .into_iter()
-                .map(|upload| listed(upload, &encode))
-                .collect(),
-        ),
+        uploads: Some(uploads.into_iter().map(|upload| listed(upload, &encode)).collect()),
         ..ListMultipartUploadsOutput::default()
     }))
 }
@@ -285,9 +250,7 @@ fn listed(upload: UploadRow, encode: &impl Fn(&str) -> String) -> MultipartUploa
         upload_id: Some(upload.id),
         initiated: Some(timestamp(upload.started_ms)),
         owner: Some(owner()),
-        storage_class: Some(s3s::dto::StorageClass::from_static(
-            s3s::dto::StorageClass::STANDARD,
-        )),
+        storage_class: Some(s3s::dto::StorageClass::from_static(s3s::dto::StorageClass::STANDARD)),
         checksum_algorithm: upload.checksum.map(|chosen| algorithm(chosen.algorithm)),
         checksum_type: upload.checksum.map(|chosen| kind(chosen.full_object)),
         ..MultipartUpload::default()
@@ -328,10 +291,7 @@ fn part_number(number: i32) -> S3Result<i32> {
     if (1..=MAX_PARTS).contains(&number) {
         return Ok(number);
     }
-    Err(refuse(
-        S3ErrorCode::InvalidArgument,
-        "a part number is 1 to 10000",
-    ))
+    Err(refuse(S3ErrorCode::InvalidArgument, "a part number is 1 to 10000"))
 }
 
 /// As S3 chooses: CRC64NVME covers the whole object, and the others their parts unless the client says so.
@@ -342,10 +302,7 @@ fn chosen_checksum(
     let Some(name) = name else {
         return match kind {
             None => Ok(None),
-            Some(_) => Err(refuse(
-                S3ErrorCode::InvalidRequest,
-                "a checksum type needs a checksum algorithm",
-            )),
+            Some(_) => Err(refuse(S3ErrorCode::InvalidRequest, "a checksum type needs a checksum algorithm")),
         };
     };
     let unknown = || refuse(S3ErrorCode::InvalidArgument, "the checksum algorithm is unknown");
@@ -360,10 +317,7 @@ fn chosen_checksum(
             return Err(refuse(S3ErrorCode::InvalidRequest, message));
         }
     };
-    Ok(Some(UploadChecksum {
-        algorithm,
-        full_object,
-    }))
+    Ok(Some(UploadChecksum { algorithm, full_object }))
 }
 
 fn algorithm(algorithm: Algorithm) -> ChecksumAlgorithm {
@@ -371,9 +325,5 @@ fn algorithm(algorithm: Algorithm) -> ChecksumAlgorithm {
 }
 
 fn kind(full_object: bool) -> ChecksumType {
-    ChecksumType::from_static(if full_object {
-        ChecksumType::FULL_OBJECT
-    } else {
-        ChecksumType::COMPOSITE
-    })
+    ChecksumType::from_static(if full_object { ChecksumType::FULL_OBJECT } else { ChecksumType::COMPOSITE })
 }

@@ -35,13 +35,8 @@ pub(super) async fn get(
     let whole = wanted.range == (0..opened.object.size);
     let mut output = describe(&opened.object, input.checksum_mode.is_some() && whole);
     wanted.describe(&mut output, opened.object.size);
-    let pieces = opened
-        .stream(wanted.range)
-        .map_ok(Frame::data)
-        .map_err(StreamFailed);
-    output.body = Some(StreamingBlob::from(Body::http_body_unsync(StreamBody::new(
-        pieces,
-    ))));
+    let pieces = opened.stream(wanted.range).map_ok(Frame::data).map_err(StreamFailed);
+    output.body = Some(StreamingBlob::from(Body::http_body_unsync(StreamBody::new(pieces))));
     Ok(S3Response::new(output))
 }
 
@@ -78,9 +73,7 @@ pub(super) fn check_version(version: Option<&str>) -> S3Result<()> {
 
 async fn open(store: &EmbeddedStore, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Opened> {
     check_version(version)?;
-    content::open(&store.readers, &store.blobs, content::by_key(bucket, key))
-        .await
-        .map_err(error)
+    content::open(&store.readers, &store.blobs, content::by_key(bucket, key)).await.map_err(error)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -170,24 +163,14 @@ impl Wanted {
         let size = opened.object.size;
         match (range, part) {
             (Some(_), Some(_)) => Err(refuse(S3ErrorCode::InvalidRequest, "a range and a part at once")),
-            (None, None) => Ok(Self {
-                range: 0..size,
-                partial: false,
-                parts: None,
-            }),
+            (None, None) => Ok(Self { range: 0..size, partial: false, parts: None }),
             (Some(range), None) => match range.check(size) {
-                Ok(range) if size > 0 => Ok(Self {
-                    range,
-                    partial: true,
-                    parts: None,
-                }),
+                Ok(range) if size > 0 => Ok(Self { range, partial: true, parts: None }),
                 _ => Err(not_satisfiable(size)),
             },
             (None, Some(number)) => {
                 let parts = opened.ranges();
-                let at = usize::try_from(number)
-                    .ok()
-                    .and_then(|number| number.checked_sub(1));
+                let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
                 let range = at.and_then(|at| parts.get(at).cloned());
                 // Only what was uploaded in parts counts them.
                 let count = opened.object.etag.contains('-').then_some(parts.len() as i32);
@@ -195,11 +178,7 @@ impl Wanted {
                     let message = format!("the object has no part {number}");
                     refuse_as("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE, message)
                 };
-                Ok(Self {
-                    range: range.ok_or_else(invalid)?,
-                    partial: size > 0,
-                    parts: count,
-                })
+                Ok(Self { range: range.ok_or_else(invalid)?, partial: size > 0, parts: count })
             }
         }
     }
@@ -207,9 +186,8 @@ impl Wanted {
     fn describe(&self, output: &mut GetObjectOutput, size: u64) {
         let Range { start, end } = self.range;
         output.content_length = Some((end - start) as i64);
-        output.content_range = self
-            .partial
-            .then(|| format!("bytes {start}-{}/{size}", end.saturating_sub(1)));
+        output.content_range =
+            self.partial.then(|| format!("bytes {start}-{}/{size}", end.saturating_sub(1)));
         output.parts_count = self.parts;
     }
 }

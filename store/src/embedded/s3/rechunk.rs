@@ -90,9 +90,8 @@ impl Rechunk {
         }
         let line = std::mem::take(&mut self.line);
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let size = std::str::from_utf8(&line[..digits])
-            .ok()
-            .and_then(|text| u64::from_str_radix(text, 16).ok());
+        let size =
+            std::str::from_utf8(&line[..digits]).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
         let size = size.ok_or(FramingError::Malformed)?;
         let is_signed = line.get(digits) == Some(&b';');
         self.state = match size {
@@ -153,10 +152,7 @@ mod tests {
         for step in 1..body.len() {
             let (content, trailers) = content(&rechunked(body, step).unwrap());
             assert_eq!(content, b"hello world\r\n\n", "in pieces of {step}");
-            assert_eq!(
-                trailers, b"x-amz-checksum-crc32:AAAAAA==\r\n\r\n",
-                "in pieces of {step}"
-            );
+            assert_eq!(trailers, b"x-amz-checksum-crc32:AAAAAA==\r\n\r\n", "in pieces of {step}");
         }
     }
 
@@ -171,10 +167,7 @@ mod tests {
     #[test]
     fn framing_that_could_fill_the_memory_is_refused() {
         let check = |body: &[u8], error| assert_eq!(rechunked(body, 7), Err(error));
-        check(
-            b"1000001;chunk-signature=abc\r\n",
-            FramingError::TooLarge((16 << 20) + 1),
-        );
+        check(b"1000001;chunk-signature=abc\r\n", FramingError::TooLarge((16 << 20) + 1));
         check(b"xyz\r\n", FramingError::Malformed);
         check(b"fffffffffffffffff\r\n", FramingError::Malformed);
         check(&[b'1'; 2000], FramingError::Malformed);

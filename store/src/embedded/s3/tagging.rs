@@ -29,15 +29,9 @@ pub(super) async fn get(
         objects::find(connection, bucket, &input.key)
     };
     let row = store.readers.read(work).await.map_err(error)?;
-    let tag = |(key, value)| Tag {
-        key: Some(key),
-        value: Some(value),
-    };
+    let tag = |(key, value)| Tag { key: Some(key), value: Some(value) };
     let tag_set = row.attributes.tags.into_iter().map(tag).collect();
-    Ok(S3Response::new(GetObjectTaggingOutput {
-        tag_set,
-        version_id: None,
-    }))
+    Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id: None }))
 }
 
 pub(super) async fn put(
@@ -46,14 +40,10 @@ pub(super) async fn put(
 ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
     let input = request.input;
     check_version(input.version_id.as_deref())?;
-    let pairs = input
-        .tagging
-        .tag_set
-        .into_iter()
-        .map(|tag| match (tag.key, tag.value) {
-            (Some(key), Some(value)) => Ok((key, value)),
-            _ => Err(refuse(S3ErrorCode::MalformedXML, "a tag has a key and a value")),
-        });
+    let pairs = input.tagging.tag_set.into_iter().map(|tag| match (tag.key, tag.value) {
+        (Some(key), Some(value)) => Ok((key, value)),
+        _ => Err(refuse(S3ErrorCode::MalformedXML, "a tag has a key and a value")),
+    });
     let tags = checked(pairs.collect::<S3Result<Vec<_>>>()?)?;
     replace(store, input.bucket, input.key, tags).await?;
     Ok(S3Response::new(PutObjectTaggingOutput::default()))
@@ -66,10 +56,7 @@ pub(super) async fn delete(
     let input = request.input;
     check_version(input.version_id.as_deref())?;
     replace(store, input.bucket, input.key, Tags::new()).await?;
-    Ok(S3Response::with_status(
-        DeleteObjectTaggingOutput::default(),
-        http::StatusCode::NO_CONTENT,
-    ))
+    Ok(S3Response::with_status(DeleteObjectTaggingOutput::default(), http::StatusCode::NO_CONTENT))
 }
 
 /// From `x-amz-tagging`, which is written like a query string.
@@ -77,11 +64,7 @@ pub(super) fn from_header(header: Option<&str>) -> S3Result<Tags> {
     let Some(header) = header else {
         return Ok(Tags::new());
     };
-    checked(
-        url::form_urlencoded::parse(header.as_bytes())
-            .into_owned()
-            .collect(),
-    )
+    checked(url::form_urlencoded::parse(header.as_bytes()).into_owned().collect())
 }
 
 fn checked(pairs: Vec<(String, String)>) -> S3Result<Tags> {
@@ -106,15 +89,7 @@ async fn replace(store: &EmbeddedStore, bucket: String, key: String, tags: Tags)
     let work = move |unit: &mut Unit<'_>| {
         let bucket = buckets::find(unit.connection, &bucket)?;
         let row = objects::find(unit.connection, bucket, &key)?;
-        objects::set_attributes(
-            unit.connection,
-            bucket,
-            &key,
-            &Attributes {
-                tags,
-                ..row.attributes
-            },
-        )
+        objects::set_attributes(unit.connection, bucket, &key, &Attributes { tags, ..row.attributes })
     };
     store.writer.write(work).await.map_err(error)
 }

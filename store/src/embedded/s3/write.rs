@@ -32,11 +32,7 @@ pub(super) async fn put(
     let bucket = input.bucket;
     // Say so before the body is sent in vain; what counts is what the writer finds.
     let name = bucket.clone();
-    store
-        .readers
-        .read(move |connection| buckets::find(connection, &name))
-        .await
-        .map_err(error)?;
+    store.readers.read(move |connection| buckets::find(connection, &name)).await.map_err(error)?;
 
     let trailers = request.trailing_headers.as_ref();
     let staged = body::receive(store, &request.headers, input.body, trailers, &expected).await?;
@@ -77,10 +73,7 @@ pub(super) async fn delete(
     let condition = condition(input.if_match, None);
     let work = move |unit: &mut Unit<'_>| objects::delete(unit, &input.bucket, &input.key, &condition);
     store.writer.write(work).await.map_err(error)?;
-    Ok(S3Response::with_status(
-        DeleteObjectOutput::default(),
-        http::StatusCode::NO_CONTENT,
-    ))
+    Ok(S3Response::with_status(DeleteObjectOutput::default(), http::StatusCode::NO_CONTENT))
 }
 
 /// All the deletes are one transaction: whoever hears the answer finds every message on the queue.
@@ -92,11 +85,7 @@ pub(super) async fn delete_many(
     if delete.objects.is_empty() || delete.objects.len() > MAX_DELETES {
         return Err(refuse(S3ErrorCode::MalformedXML, "a delete names 1 to 1000 keys"));
     }
-    if delete
-        .objects
-        .iter()
-        .any(|object| object.size.is_some() || object.last_modified_time.is_some())
-    {
+    if delete.objects.iter().any(|object| object.size.is_some() || object.last_modified_time.is_some()) {
         return Err(unsupported("deleting by size or time"));
     }
     let quiet = delete.quiet.unwrap_or(false);
@@ -105,10 +94,8 @@ pub(super) async fn delete_many(
         let mut output = DeleteObjectsOutput::default();
         for object in delete.objects {
             let known = read::check_version(object.version_id.as_deref()).is_ok();
-            let condition = Condition {
-                if_match: object.e_tag.map(|etag| etag.into_value()),
-                if_none_match: None,
-            };
+            let condition =
+                Condition { if_match: object.e_tag.map(|etag| etag.into_value()), if_none_match: None };
             let refused = match objects::delete(unit, &bucket, &object.key, &condition) {
                 _ if !known => Some(S3ErrorCode::NoSuchVersion),
                 Ok(()) => None,
@@ -118,10 +105,10 @@ pub(super) async fn delete_many(
             };
             match refused {
                 None if quiet => {}
-                None => output.deleted.get_or_insert_default().push(DeletedObject {
-                    key: Some(object.key),
-                    ..DeletedObject::default()
-                }),
+                None => output
+                    .deleted
+                    .get_or_insert_default()
+                    .push(DeletedObject { key: Some(object.key), ..DeletedObject::default() }),
                 Some(code) => output.errors.get_or_insert_default().push(s3s::dto::Error {
                     code: Some(code.as_str().to_owned()),
                     key: Some(object.key),
