@@ -26,7 +26,6 @@ const KILLS: usize = 8;
 const WRITERS: usize = 6;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "how the process that is killed hears what to write")]
 fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     if let Some((dir, round)) = as_child() {
         return write_until_killed(&dir, &round);
