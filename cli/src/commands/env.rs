@@ -16,6 +16,8 @@ pub fn run(home: &Home, as_json: bool) -> anyhow::Result<ExitCode> {
         ("AWS_REGION", REGION),
         ("AWS_DEFAULT_REGION", REGION),
         ("CLOUDYKNIGHT_HOME", &home.path().display().to_string()),
+        // For `docker ps --filter label=cloudyknight.platform=…`.
+        ("CLOUDYKNIGHT_PLATFORM", &home.platform()),
         ("CLOUDYKNIGHT_URL", &endpoints.edge),
         ("CLOUDYKNIGHT_API", &endpoints.api),
         ("CLOUDYKNIGHT_TOKEN", &secrets.api_token),
