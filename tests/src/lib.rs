@@ -1,1 +1,29 @@
-//! placeholder
+//! The stage of the end-to-end tests: platforms of their own, real S3 clients, and eyes on what the outside sees.
+//! The tests themselves are in `tests/`, one file a theme.
+//!
+//! The modules stand in the order of the path: a [`Platform`] is started, a [`Folder`] is pushed to it with an S3
+//! [`Client`], [`Docker`] shows what runs, and [`http`] what answers. Nothing here reaches into the platform's code:
+//! what a test needs to know, the binary, Docker or the network must say.
+
+pub mod platform;
+pub use platform::Platform;
+
+mod addresses;
+
+mod leftovers;
+
+pub mod client;
+pub use client::Client;
+
+pub mod folder;
+pub use folder::Folder;
+
+pub mod docker;
+pub use docker::Docker;
+
+pub mod http;
+
+pub mod wait;
+pub use wait::eventually;
+
+pub mod run;

@@ -1,0 +1,332 @@
+//! A platform of its own for one test: own home, own addresses, the built binary. When the test is done it is told to
+//! go, and whatever it leaves behind is a failure.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::addresses;
+use crate::client::{Client, S3};
+use crate::docker::Docker;
+use crate::http::{self, Answer, Connection};
+use crate::leftovers::Traces;
+use crate::run::{run, stderr, stdout, succeeded};
+use crate::wait::eventually;
+
+pub struct Platform {
+    binary: PathBuf,
+    home: PathBuf,
+    /// The S3 server's, the edge's and the API's.
+    addresses: [String; 3],
+    environment: Vec<(String, String)>,
+    /// What `cloudyknight env` says.
+    variables: BTreeMap<String, String>,
+    docker: Docker,
+    /// The home of the S3 clients, with nothing in it.
+    clients: TempDir,
+}
+
+/// The processes of a platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Keeps the other two alive.
+    Run,
+    /// S3, queues, functions, agent, API.
+    Serve,
+    Edge,
+}
+
+#[derive(Default)]
+pub struct Builder {
+    settings: String,
+    tables: String,
+    environment: Vec<(String, String)>,
+}
+
+/// How long `wait` waits: longer than a first installation of dependencies takes on a busy machine.
+const PATIENCE: &str = "180";
+
+impl Platform {
+    /// One with the default settings.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Runs the binary for this platform.
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        run(self.command(&self.binary).args(arguments))
+    }
+
+    /// What the binary prints as JSON; it must succeed.
+    #[track_caller]
+    pub fn cli_json(&self, arguments: &[&str]) -> Value {
+        let output = self.cli(&[arguments, &["--json"]].concat());
+        parse(&succeeded(&format!("cloudyknight {}", arguments.join(" ")), &output))
+    }
+
+    pub fn status(&self, workspace: &str) -> Value {
+        self.cli_json(&["status", workspace])
+    }
+
+    /// Waits until the bucket's release is live, and answers the status. A failed one is a failure of the test.
+    #[track_caller]
+    pub fn live(&self, workspace: &str) -> Value {
+        let output = self.cli(&["wait", workspace, "--timeout", PATIENCE, "--json"]);
+        let status = parse(&succeeded(&format!("waiting for `{workspace}`"), &output));
+        assert_eq!(status["state"], "live", "{status:#}");
+        status
+    }
+
+    /// Waits until the bucket's release has failed, and answers the status; `wait` must say so by its exit code.
+    #[track_caller]
+    pub fn failed(&self, workspace: &str) -> Value {
+        let output = self.cli(&["wait", workspace, "--timeout", PATIENCE, "--json"]);
+        let (out, err) = (stdout(&output), stderr(&output));
+        assert_eq!(output.status.code(), Some(1), "`wait` on a broken release: {out}{err}");
+        let status = parse(&out);
+        assert_eq!(status["deployment"]["outcome"]["result"], "failed", "{status:#}");
+        status
+    }
+
+    /// Waits until nothing of the workspace is left.
+    #[track_caller]
+    pub fn removed(&self, workspace: &str) {
+        let output = self.cli(&["wait", workspace, "--timeout", PATIENCE, "--json"]);
+        let status = parse(&succeeded(&format!("waiting for the end of `{workspace}`"), &output));
+        assert_eq!(status["state"], "removed", "{status:#}");
+    }
+
+    /// The bucket `workspaces`, through one of the real clients.
+    pub fn s3(&self, client: Client) -> S3 {
+        S3::new(client, &self.variables, self.clients.path())
+    }
+
+    pub fn docker(&self) -> &Docker {
+        &self.docker
+    }
+
+    /// The id that the labels of its containers bear.
+    pub fn id(&self) -> &str {
+        &self.variables["CLOUDYKNIGHT_PLATFORM"]
+    }
+
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Where it keeps the source of what runs, in memory.
+    pub fn source_dir(&self) -> PathBuf {
+        Path::new("/dev/shm").join(format!("cloudyknight-{}", self.id()))
+    }
+
+    /// What `cloudyknight env` says: endpoints and credentials.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    /// The edge as people call it, such as `http://localhost:20123`.
+    pub fn url(&self) -> &str {
+        &self.variables["CLOUDYKNIGHT_URL"]
+    }
+
+    /// The edge's host and port, as a `Host` header.
+    pub fn host(&self) -> &str {
+        self.url().strip_prefix("http://").expect("the edge speaks HTTP")
+    }
+
+    /// The address that the edge listens on.
+    pub fn edge_address(&self) -> &str {
+        &self.addresses[1]
+    }
+
+    /// The port of the edge, with its colon: what follows a host name in a URL.
+    pub fn edge_port(&self) -> &str {
+        self.edge_address().strip_prefix("127.0.0.1").expect("it listens on the loopback")
+    }
+
+    /// What the edge answers, as status and body.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> (u16, String) {
+        self.get_as(self.host(), path)
+    }
+
+    /// The same for another host than the edge's own.
+    #[track_caller]
+    pub fn get_as(&self, host: &str, path: &str) -> (u16, String) {
+        let answer = http::get(self.edge_address(), host, path);
+        let Answer { status, body, .. } =
+            answer.unwrap_or_else(|error| panic!("GET {path} at {host}: {error}"));
+        (status, body)
+    }
+
+    /// A connection to the edge.
+    pub fn connection(&self) -> std::io::Result<Connection> {
+        Connection::open(self.edge_address())
+    }
+
+    /// Starts it (again). The home and the addresses stay the same.
+    #[track_caller]
+    pub fn up(&self) {
+        let output = self.try_up();
+        succeeded("cloudyknight up", &output);
+    }
+
+    fn try_up(&self) -> Output {
+        let [s3, edge, api] = &self.addresses;
+        self.cli(&["up", "--s3-listen", s3, "--edge-listen", edge, "--api-listen", api])
+    }
+
+    /// Stops it; data stays.
+    #[track_caller]
+    pub fn down(&self) {
+        succeeded("cloudyknight down", &self.cli(&["down"]));
+    }
+
+    /// The process that plays a role now.
+    pub fn process(&self, role: Role) -> Pid {
+        let file = match role {
+            Role::Run => "run.lock",
+            Role::Serve => "serve.lock",
+            Role::Edge => "edge.lock",
+        };
+        let path = self.home.join("run").join(file);
+        eventually("a process says its id", Duration::from_secs(10), || {
+            let text = std::fs::read_to_string(&path).ok()?;
+            text.trim().parse().ok().and_then(Pid::from_raw)
+        })
+    }
+
+    /// Ends a process without a word (SIGKILL), and answers which it was.
+    #[track_caller]
+    pub fn kill(&self, role: Role) -> Pid {
+        let process = self.process(role);
+        kill_process(process, Signal::KILL).unwrap_or_else(|error| panic!("killing {role:?}: {error}"));
+        process
+    }
+
+    /// All that its processes have logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.join("log/platform.log")).unwrap_or_default()
+    }
+
+    /// A command without the settings and credentials of other platforms.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            let other = name.to_str().is_some_and(|name| {
+                ["CLOUDYKNIGHT_", "AWS_", "RCLONE_"].iter().any(|prefix| name.starts_with(prefix))
+            });
+            if other {
+                command.env_remove(name);
+            }
+        }
+        command.env("CLOUDYKNIGHT_HOME", &self.home);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+impl Builder {
+    /// A setting of `config.toml`, its value in TOML: `.setting("quiet_ms", 50)`, `.setting("domain", "\"a.example\"")`.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: impl Display) -> Self {
+        self.settings.push_str(&format!("{name} = {value}\n"));
+        self
+    }
+
+    /// A table of `config.toml`, such as `[policy]` and what follows.
+    #[must_use]
+    pub fn table(mut self, text: &str) -> Self {
+        self.tables.push_str(text);
+        self.tables.push('\n');
+        self
+    }
+
+    /// A variable for the processes of the platform.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn start(self) -> Platform {
+        // Short, because sockets lie in it, and their paths may not be long.
+        let home =
+            tempfile::Builder::new().prefix("ck-").tempdir_in("/tmp").expect("a temporary folder").keep();
+        let config = format!("{}{}", self.settings, self.tables);
+        if !config.is_empty() {
+            std::fs::write(home.join("config.toml"), config).expect("the settings are written");
+        }
+        let mut platform = Platform {
+            binary: binary(),
+            home,
+            addresses: addresses::free(),
+            environment: self.environment,
+            variables: BTreeMap::new(),
+            docker: Docker::of("unknown"),
+            clients: tempfile::tempdir().expect("a temporary folder"),
+        };
+        platform.up();
+        let variables = platform.cli_json(&["env"]);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        platform.variables = variables
+            .as_object()
+            .expect("an object of variables")
+            .iter()
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect();
+        platform.docker = Docker::of(platform.id());
+        platform
+    }
+}
+
+/// The one that was built: test.sh says where, and cargo's own place is where it is otherwise.
+fn binary() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/cloudyknight");
+    let binary = std::env::var_os("CLOUDYKNIGHT_TEST_BIN").map_or(built, PathBuf::from);
+    assert!(
+        binary.is_file(),
+        "there is no {}\nhint: `cargo build` makes it; CLOUDYKNIGHT_TEST_BIN names another; ./test.sh does both",
+        binary.display()
+    );
+    binary
+}
+
+#[track_caller]
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("no JSON ({error}): {text}"))
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        if failed {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let end = &lines[lines.len().saturating_sub(60)..];
+            eprintln!("--- the end of the platform's log\n{}\n---", end.join("\n"));
+        }
+        let known = self.variables.contains_key("CLOUDYKNIGHT_PLATFORM");
+        let source = if known { self.source_dir() } else { PathBuf::new() };
+        let output = self.cli(&["down", "--purge", "--yes"]);
+        let traces = Traces { docker: &self.docker, home: &self.home, source };
+        let left = traces.left();
+        let words = format!("{}{}", stdout(&output), stderr(&output));
+        if failed {
+            eprintln!("{words}left behind: {left:?}");
+            return;
+        }
+        assert!(output.status.success(), "cloudyknight down --purge: {words}");
+        assert_eq!(left, Vec::<String>::new(), "`down --purge` leaves nothing behind: {words}");
+    }
+}
