@@ -38,7 +38,10 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 impl Agent {
     /// Reads back what is known, without Docker.
-    pub async fn new(settings: Settings, ports: Ports) -> Result<Self, cloudyknight_store::bucket::BucketError> {
+    pub async fn new(
+        settings: Settings,
+        ports: Ports,
+    ) -> Result<Self, cloudyknight_store::bucket::BucketError> {
         let board = Arc::new(Board::load(ports.platform).await?);
         let tools = Tools {
             settings: Arc::new(settings),
@@ -100,7 +103,10 @@ impl Agent {
                     let running = Running::recover(seen);
                     used.extend(running.live.values().filter_map(|one| one.identity.source.clone()));
                     for leftover in running.leftovers {
-                        tracing::info!(container = leftover.name, "removing what an interrupted deployment left");
+                        tracing::info!(
+                            container = leftover.name,
+                            "removing what an interrupted deployment left"
+                        );
                         deploy::report("remove", tools.engine.remove(&leftover.id).await);
                     }
                 }
@@ -137,7 +143,9 @@ impl Agent {
                     for folder in folders {
                         match folder.parse() {
                             Ok(name) => drop(names.insert(name)),
-                            Err(error) => tracing::warn!(folder, %error, "a folder of the bucket is no workspace"),
+                            Err(error) => {
+                                tracing::warn!(folder, %error, "a folder of the bucket is no workspace")
+                            }
                         }
                     }
                     break;

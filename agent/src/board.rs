@@ -31,7 +31,9 @@ pub fn key(workspace: &WorkspaceName) -> String {
 }
 
 pub fn now() -> String {
-    OffsetDateTime::now_utc().format(&Rfc3339).expect("the time of a running system has a year of four digits")
+    OffsetDateTime::now_utc()
+        .format(&Rfc3339)
+        .expect("the time of a running system has a year of four digits")
 }
 
 impl Board {
@@ -65,7 +67,9 @@ impl Board {
 
     pub fn update(&self, workspace: &WorkspaceName, change: impl FnOnce(&mut WorkspaceStatus)) {
         let mut statuses = self.lock();
-        let status = statuses.entry(workspace.clone()).or_insert_with(|| WorkspaceStatus::new(workspace.clone(), now()));
+        let status = statuses
+            .entry(workspace.clone())
+            .or_insert_with(|| WorkspaceStatus::new(workspace.clone(), now()));
         change(status);
         status.updated_at = now();
         drop(statuses);
@@ -127,7 +131,9 @@ impl Progress {
         let result = work.await;
         let took = (self.started.elapsed() - began).as_millis() as u64;
         self.steps(|steps| {
-            if let Some(step) = steps.iter_mut().rev().find(|step| step.name == name && step.took_ms.is_none()) {
+            if let Some(step) =
+                steps.iter_mut().rev().find(|step| step.name == name && step.took_ms.is_none())
+            {
                 step.took_ms = Some(took);
             }
         });

@@ -96,7 +96,10 @@ impl EdgeLink {
 /// The edge serves the table; whether it could also keep it is only worth a word.
 fn told(in_force: &InForce) {
     if let Some(why) = &in_force.not_saved {
-        tracing::warn!(why, "the edge could not save its table: restarted alone, it would serve an older one");
+        tracing::warn!(
+            why,
+            "the edge could not save its table: restarted alone, it would serve an older one"
+        );
     }
 }
 

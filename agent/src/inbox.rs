@@ -64,7 +64,10 @@ impl Inbox {
                 let error = crate::deploy::with_causes(&error);
                 tracing::warn!(message = message.id, error, "a command is not understood");
                 if let Err(error) = self.commands.extend(&message.receipt, PAUSE).await {
-                    tracing::warn!(error = crate::deploy::with_causes(&error), "it comes back later than it could");
+                    tracing::warn!(
+                        error = crate::deploy::with_causes(&error),
+                        "it comes back later than it could"
+                    );
                 }
             }
         }

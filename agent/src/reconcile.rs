@@ -282,7 +282,8 @@ fn finish(status: &mut cloudyknight_core::status::WorkspaceStatus, outcome: Outc
 /// Ids sort by time; no two of one workspace are made within the same millisecond, as its reconciles follow each
 /// other and each lists the bucket first.
 fn new_deployment() -> DeploymentId {
-    let format = time::macros::format_description!("[year][month][day]t[hour][minute][second][subsecond digits:3]");
+    let format =
+        time::macros::format_description!("[year][month][day]t[hour][minute][second][subsecond digits:3]");
     let id = OffsetDateTime::now_utc().format(&format);
     DeploymentId(id.expect("the time of a running system has a year of four digits"))
 }

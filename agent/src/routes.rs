@@ -44,7 +44,9 @@ pub enum RouteError {
     Rule { service: String, label: String, message: String },
     #[error("service `{service}`: label `{label}` has the value `{value}`, which is no {expected}")]
     Value { service: String, label: String, value: String, expected: &'static str },
-    #[error("service `{service}`: router `{router}` uses the middleware `{middleware}`, which no label defines")]
+    #[error(
+        "service `{service}`: router `{router}` uses the middleware `{middleware}`, which no label defines"
+    )]
     Middleware { service: String, router: String, middleware: String },
     #[error("service `{service}` has a router but no port")]
     NoPort { service: String },
@@ -128,7 +130,13 @@ pub fn assign(
 }
 
 /// `/name`, `name.<domain>`, and `/` for the workspace `www`.
-fn defaults(workspace: &WorkspaceName, domain: &str, port: u16, by_path: bool, by_host: bool) -> Vec<ServiceRoute> {
+fn defaults(
+    workspace: &WorkspaceName,
+    domain: &str,
+    port: u16,
+    by_path: bool,
+    by_host: bool,
+) -> Vec<ServiceRoute> {
     let mut routes = Vec::new();
     if by_path {
         routes.push(ServiceRoute {

@@ -26,7 +26,11 @@ fn service(labels: &[(&str, &str)], expose: &[u16]) -> Service {
     }
 }
 
-fn routes_of(workspace: &str, services: &[(&str, Service)], images: &[(&str, u16)]) -> Result<Assigned, RouteError> {
+fn routes_of(
+    workspace: &str,
+    services: &[(&str, Service)],
+    images: &[(&str, u16)],
+) -> Result<Assigned, RouteError> {
     let services = services.iter().map(|(name, service)| ((*name).to_owned(), service.clone())).collect();
     let images = images.iter().map(|(name, port)| ((*name).to_owned(), vec![*port])).collect();
     assign(&workspace.parse().unwrap(), "localhost", &services, &images)
@@ -52,10 +56,8 @@ const PORT: &str = "traefik.http.services.r.loadbalancer.server.port";
 
 #[test]
 fn without_labels_a_workspace_answers_at_its_name_as_path_and_as_host() {
-    let expected = [
-        "one: PathPrefix(`/app/`) || Path(`/app`) -> 3000 -/app",
-        "one: Host(`app.localhost`) -> 3000",
-    ];
+    let expected =
+        ["one: PathPrefix(`/app/`) || Path(`/app`) -> 3000 -/app", "one: Host(`app.localhost`) -> 3000"];
     check("app", &[("one", service(&[], &[]))], &[("one", 3000)], &expected);
 }
 
@@ -115,7 +117,8 @@ fn when_it_is_not_clear_which_service_is_meant_a_warning_says_so() {
 
 #[test]
 fn labels_that_have_no_effect_are_named() {
-    let labels = [(RULE, "Path(`/x`)"), (PORT, "1"), ("traefik.http.routers.r.tls", "true"), ("other.label", "x")];
+    let labels =
+        [(RULE, "Path(`/x`)"), (PORT, "1"), ("traefik.http.routers.r.tls", "true"), ("other.label", "x")];
     let assigned = routes_of("app", &[("one", service(&labels, &[]))], &[]).unwrap();
     assert_eq!(assigned.warnings.len(), 1);
     assert!(assigned.warnings[0].contains("traefik.http.routers.r.tls"));
@@ -123,9 +126,12 @@ fn labels_that_have_no_effect_are_named() {
 
 #[test]
 fn wrong_labels_are_errors_that_name_the_label() {
-    let error = |labels: &[(&str, &str)]| routes_of("app", &[("one", service(labels, &[]))], &[]).unwrap_err();
+    let error =
+        |labels: &[(&str, &str)]| routes_of("app", &[("one", service(labels, &[]))], &[]).unwrap_err();
     assert!(matches!(error(&[(RULE, "PathPrefix(/x)")]), RouteError::Rule { label, .. } if label == RULE));
-    assert!(matches!(error(&[(RULE, "Path(`/x`)"), (PORT, "0")]), RouteError::Value { label, .. } if label == PORT));
+    assert!(
+        matches!(error(&[(RULE, "Path(`/x`)"), (PORT, "0")]), RouteError::Value { label, .. } if label == PORT)
+    );
     assert!(matches!(
         error(&[(RULE, "Path(`/x`)"), ("traefik.http.routers.r.priority", "high")]),
         RouteError::Value { expected: "whole number", .. }

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 
 use cloudyknight_core::manifest::Manifest;
 
+use crate::compose::model::{Mount, MountSource};
 use crate::engine::ImageFacts;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contract {
+    /// Where the release is mounted, read-only.
+    pub source: Option<String>,
     /// In memory, writable: where the app runs.
     pub app: Option<String>,
     pub port: Option<u16>,
@@ -27,7 +30,8 @@ pub struct Dependencies {
 
 impl Contract {
     pub fn of(labels: &BTreeMap<String, String>) -> Self {
-        let label = |name: &str| labels.get(&format!("cloudyknight.{name}")).filter(|value| !value.is_empty());
+        let label =
+            |name: &str| labels.get(&format!("cloudyknight.{name}")).filter(|value| !value.is_empty());
         let dependencies = || {
             Some(Dependencies {
                 source: label("source")?.clone(),
@@ -36,6 +40,7 @@ impl Contract {
             })
         };
         Self {
+            source: label("source").cloned(),
             app: label("app").cloned(),
             port: label("port").and_then(|port| port.parse().ok()),
             dependencies: dependencies(),
@@ -45,6 +50,19 @@ impl Contract {
     /// The ports that an app on this image may listen on, the likeliest first.
     pub fn ports(&self, image: &ImageFacts) -> Vec<u16> {
         self.port.into_iter().chain(image.ports.iter().copied()).collect()
+    }
+}
+
+impl Contract {
+    /// Mounts that the contract asks for, where the compose file has none of its own.
+    pub fn complete(&self, mounts: &mut Vec<Mount>) {
+        let source = self.source.iter().map(|target| (target, MountSource::Workspace(String::new()), true));
+        let app = self.app.iter().map(|target| (target, MountSource::Tmpfs, false));
+        for (target, source, read_only) in source.chain(app) {
+            if !mounts.iter().any(|mount| mount.target.trim_end_matches('/') == target) {
+                mounts.push(Mount { target: target.clone(), source, read_only });
+            }
+        }
     }
 }
 
@@ -97,6 +115,22 @@ mod tests {
     #[test]
     fn an_image_without_labels_asks_for_nothing() {
         assert_eq!(Contract::of(&BTreeMap::new()), Contract::default());
+    }
+
+    #[test]
+    fn the_contract_adds_its_mounts_and_leaves_those_of_the_file() {
+        let contract = Contract::of(&image("i").labels);
+        let mut mounts = vec![Mount {
+            target: "/workspace/".into(),
+            source: MountSource::Workspace("src".into()),
+            read_only: true,
+        }];
+        contract.complete(&mut mounts);
+        let targets: Vec<&str> = mounts.iter().map(|mount| mount.target.as_str()).collect();
+        assert_eq!(targets, ["/workspace/", "/app"]);
+        let mut none = Vec::new();
+        contract.complete(&mut none);
+        assert_eq!(none[0].source, MountSource::Workspace(String::new()));
     }
 
     #[test]

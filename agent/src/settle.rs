@@ -30,9 +30,22 @@ impl Settling {
     /// `live` is what runs now: how much a push differs from it at first sight says whether it is a burst. A
     /// workspace that runs nothing yet gets the long window: nobody waits for a change to show, and what comes
     /// first of a new app is rarely all of it.
-    pub fn new(quiet: Duration, burst_quiet: Duration, cap: Duration, live: &Manifest, first: Manifest) -> Self {
+    pub fn new(
+        quiet: Duration,
+        burst_quiet: Duration,
+        cap: Duration,
+        live: &Manifest,
+        first: Manifest,
+    ) -> Self {
         let burst = live.is_empty() || live.difference(&first) > 1;
-        Self { quiet, burst_quiet: burst_quiet.max(quiet), cap, last: first, last_change_at: Duration::ZERO, burst }
+        Self {
+            quiet,
+            burst_quiet: burst_quiet.max(quiet),
+            cap,
+            last: first,
+            last_change_at: Duration::ZERO,
+            burst,
+        }
     }
 
     /// What to do at `now` (since the push was first seen), given what was observed so far.

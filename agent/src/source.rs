@@ -227,7 +227,9 @@ mod tests {
 
     fn layout(keys: &[(&str, u64)]) -> Layout {
         let entry = |size| Entry { etag: "e".into(), size };
-        Layout::of(&Manifest { entries: keys.iter().map(|(key, size)| ((*key).into(), entry(*size))).collect() })
+        Layout::of(&Manifest {
+            entries: keys.iter().map(|(key, size)| ((*key).into(), entry(*size))).collect(),
+        })
     }
 
     fn files(layout: &Layout) -> Vec<&str> {

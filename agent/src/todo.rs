@@ -133,7 +133,10 @@ mod tests {
         for outcome in [Outcome::Live, failed(), Outcome::Running] {
             let before = status(State::Degraded, &manifest(&["a"]), outcome);
             let now = manifest(&["a", "b"]);
-            assert_eq!(todo(&now, Some(&before), &running(Condition::Running), &Cause::Sweep, false), Todo::Deploy);
+            assert_eq!(
+                todo(&now, Some(&before), &running(Condition::Running), &Cause::Sweep, false),
+                Todo::Deploy
+            );
         }
     }
 
@@ -142,7 +145,11 @@ mod tests {
         let held = manifest(&["a"]);
         let status = status(State::Failed, &held, failed());
         let check = |cause: Cause, retrying: bool, expected: Todo| {
-            assert_eq!(todo(&held, Some(&status), &Running::default(), &cause, retrying), expected, "{cause:?}");
+            assert_eq!(
+                todo(&held, Some(&status), &Running::default(), &cause, retrying),
+                expected,
+                "{cause:?}"
+            );
         };
         check(Cause::Sweep, false, Todo::Nothing);
         check(Cause::Put { path: "a".into(), more: 0 }, false, Todo::Nothing);
@@ -155,7 +162,10 @@ mod tests {
     fn an_interrupted_deployment_is_done_again() {
         let held = manifest(&["a"]);
         let status = status(State::Updating, &held, Outcome::Running);
-        assert_eq!(todo(&held, Some(&status), &running(Condition::Running), &Cause::Sweep, false), Todo::Deploy);
+        assert_eq!(
+            todo(&held, Some(&status), &running(Condition::Running), &Cause::Sweep, false),
+            Todo::Deploy
+        );
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub(super) async fn logs(
         return Err(Problem::new(StatusCode::NOT_FOUND, &detail).hint(&hint));
     }
     let several = live.len() > 1 && asked.service.is_none();
-    let chosen = live.into_iter().filter(|(service, _)| asked.service.as_ref().is_none_or(|one| one == service));
+    let chosen =
+        live.into_iter().filter(|(service, _)| asked.service.as_ref().is_none_or(|one| one == service));
     let streams = chosen.map(|(service, one)| {
         let lines = engine.logs(&one.id, Some(asked.tail.unwrap_or(TAIL)), asked.follow);
         let prefix = if several { format!("{service} | ") } else { String::new() };

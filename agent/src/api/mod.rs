@@ -42,14 +42,21 @@ pub fn router(agent: Agent, token: String) -> Router {
     guarded.merge(open).fallback(nowhere).with_state(api)
 }
 
-async fn with_token(State(api): State<Arc<Api>>, headers: HeaderMap, request: Request, next: Next) -> Response {
+async fn with_token(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    request: Request,
+    next: Next,
+) -> Response {
     let given = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
     let expected = format!("Bearer {}", api.token);
     if bool::from(given.ct_eq(expected.as_bytes())) {
         next.run(request).await
     } else {
         let detail = "the header `Authorization: Bearer …` is missing or wrong";
-        Problem::new(StatusCode::UNAUTHORIZED, detail).hint("`eval \"$(cloudyknight env)\"` sets it").into_response()
+        Problem::new(StatusCode::UNAUTHORIZED, detail)
+            .hint("`eval \"$(cloudyknight env)\"` sets it")
+            .into_response()
     }
 }
 
@@ -72,7 +79,8 @@ struct InvalidFolder {
 }
 
 async fn workspaces(State(api): State<Arc<Api>>) -> Result<axum::Json<Workspaces>, Problem> {
-    let folders = api.agent.reconciler.tools.workspaces.folders().await.map_err(|error| Problem::down(&error))?;
+    let folders =
+        api.agent.reconciler.tools.workspaces.folders().await.map_err(|error| Problem::down(&error))?;
     let invalid = folders.into_iter().filter_map(|folder| {
         let error = folder.parse::<WorkspaceName>().err()?;
         let hint = "rename the folder: 1 to 63 of a-z, 0-9 and `-`".to_owned();
@@ -163,7 +171,8 @@ impl Problem {
     }
 
     fn down(error: &dyn std::error::Error) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, &with_causes(error)).hint("`cloudyknight doctor` looks for the reason")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, &with_causes(error))
+            .hint("`cloudyknight doctor` looks for the reason")
     }
 
     fn hint(self, hint: &str) -> Self {

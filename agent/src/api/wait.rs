@@ -101,7 +101,8 @@ fn settled(wanted: &Wanted, status: Option<&WorkspaceStatus>) -> Settled {
     if status.state == WorkspaceState::Ignored {
         return Settled::Done;
     }
-    let attempted = status.deployment.as_ref().filter(|deployment| deployment.release.as_ref() == Some(release));
+    let attempted =
+        status.deployment.as_ref().filter(|deployment| deployment.release.as_ref() == Some(release));
     match attempted.map(|deployment| &deployment.outcome) {
         Some(Outcome::Live | Outcome::Failed(_)) => Settled::Done,
         Some(Outcome::Running) | None => Settled::NotYet,

@@ -40,7 +40,9 @@ impl Gate {
             (Healthcheck::Check { test, timeout, .. }, _) => {
                 Self::Command { test: test.clone(), timeout: timeout.unwrap_or(COMMAND_LIMIT) }
             }
-            (Healthcheck::Inherit, Some(test)) => Self::Command { test: test.to_vec(), timeout: COMMAND_LIMIT },
+            (Healthcheck::Inherit, Some(test)) => {
+                Self::Command { test: test.to_vec(), timeout: COMMAND_LIMIT }
+            }
             (Healthcheck::Inherit, None) | (Healthcheck::Disabled, _) => without,
         }
     }

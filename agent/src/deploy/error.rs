@@ -64,11 +64,13 @@ impl DeployError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Superseded => Kind::ListAgain,
-            Self::Bucket(error) | Self::Source(SourceError::Bucket { source: error, .. }) => match error.follow() {
-                Follow::ListAgain => Kind::ListAgain,
-                Follow::Retry => Kind::Retry,
-                Follow::Human => Kind::Human,
-            },
+            Self::Bucket(error) | Self::Source(SourceError::Bucket { source: error, .. }) => {
+                match error.follow() {
+                    Follow::ListAgain => Kind::ListAgain,
+                    Follow::Retry => Kind::Retry,
+                    Follow::Human => Kind::Human,
+                }
+            }
             Self::Source(SourceError::Disk { .. }) | Self::Edge(_) => Kind::Retry,
             Self::Engine(error) if error.is_outage() => Kind::Retry,
             _ => Kind::Human,
@@ -160,13 +162,19 @@ impl DeployError {
 fn not_listening(port: u16, found: &[String]) -> String {
     let loopback = |address: &&String| address.starts_with("127.") || address.starts_with("[::1]");
     if let Some(address) = found.iter().find(loopback) {
-        return format!("it listens on {address}, which only the container itself can reach: make it 0.0.0.0:{port}");
+        return format!(
+            "it listens on {address}, which only the container itself can reach: make it 0.0.0.0:{port}"
+        );
     }
     if found.is_empty() {
-        format!("it listens on no port at all; make the app listen on 0.0.0.0:{port} (the variable PORT says so)")
+        format!(
+            "it listens on no port at all; make the app listen on 0.0.0.0:{port} (the variable PORT says so)"
+        )
     } else {
         let found = found.join(", ");
-        format!("it listens on {found}: make it listen on port {port}, or say the right port with a label or `expose`")
+        format!(
+            "it listens on {found}: make it listen on port {port}, or say the right port with a label or `expose`"
+        )
     }
 }
 
@@ -206,7 +214,8 @@ mod tests {
         let gone = BucketError::NotFound { bucket: "b".into(), key: "k".into() };
         let gone = DeployError::Source(SourceError::Bucket { path: "k".into(), source: gone });
         assert_eq!(gone.kind(), Kind::ListAgain);
-        let outage = DeployError::Engine(EngineError::Unreachable(bollard::errors::Error::RequestTimeoutError));
+        let outage =
+            DeployError::Engine(EngineError::Unreachable(bollard::errors::Error::RequestTimeoutError));
         assert_eq!(outage.kind(), Kind::Retry);
         let human = DeployError::Refused { service: "s".into(), message: "m".into() };
         assert_eq!(human.kind(), Kind::Human);
@@ -216,7 +225,8 @@ mod tests {
     fn a_failure_tells_the_whole_chain_of_causes_once() {
         let refused = std::io::Error::other("disk is full");
         let error = DeployError::Source(SourceError::Disk { path: "a.txt".into(), source: refused });
-        let expected = "could not fetch the source: could not write `a.txt` below the source directory: disk is full";
+        let expected =
+            "could not fetch the source: could not write `a.txt` below the source directory: disk is full";
         assert_eq!(error.failure().message, expected);
     }
 }

@@ -71,7 +71,8 @@ async fn found(
     if let Some(facts) = tools.engine.image(image).await? {
         return Ok(facts);
     }
-    let missing = |message: String| DeployError::NoImage { service: service.into(), image: image.into(), message };
+    let missing =
+        |message: String| DeployError::NoImage { service: service.into(), image: image.into(), message };
     match progress.step("pull", tools.engine.pull(image, PULL_LIMIT)).await {
         Ok(()) => {}
         Err(error) if error.is_outage() => return Err(error.into()),
@@ -99,13 +100,22 @@ async fn built(
     }
     let context = source.path.join(&build.context);
     let archive = tokio::task::spawn_blocking(move || archive(&context)).await;
-    let archive = archive.expect("writing an archive does not panic").map_err(|error| DeployError::Refused {
-        service: service.into(),
-        message: format!("the build context `{}` could not be read: {error}", build.context),
-    })?;
+    let archive =
+        archive.expect("writing an archive does not panic").map_err(|error| DeployError::Refused {
+            service: service.into(),
+            message: format!("the build context `{}` could not be read: {error}", build.context),
+        })?;
     let limit = tools.settings.build_timeout;
     let target = build.target.as_deref();
-    let made = tools.engine.build(&name, job.workspace, archive.into(), &build.dockerfile, &build.args, target, limit);
+    let made = tools.engine.build(
+        &name,
+        job.workspace,
+        archive.into(),
+        &build.dockerfile,
+        &build.args,
+        target,
+        limit,
+    );
     made.await.map_err(|error| match error {
         EngineError::Build { message, log } => DeployError::Build { service: service.into(), message, log },
         EngineError::TooLong { .. } => {
@@ -114,7 +124,11 @@ async fn built(
         other => other.into(),
     })?;
     let facts = tools.engine.image(&name).await?;
-    let gone = || DeployError::Build { service: service.into(), message: "its image is gone".into(), log: Vec::new() };
+    let gone = || DeployError::Build {
+        service: service.into(),
+        message: "its image is gone".into(),
+        log: Vec::new(),
+    };
     Ok((name, facts.ok_or_else(gone)?))
 }
 
@@ -169,7 +183,8 @@ async fn install(
     source::discard(&excerpt).await;
     result?;
     let layer = tools.engine.image(&name).await?;
-    let gone = EngineError::Refused { operation: "find the dependency layer".into(), message: name, status: 404 };
+    let gone =
+        EngineError::Refused { operation: "find the dependency layer".into(), message: name, status: 404 };
     Ok(layer.ok_or(gone)?.id)
 }
 

@@ -99,7 +99,8 @@ async fn fetch(tools: &Tools, job: &Job<'_>) -> Result<Source, DeployError> {
     let bucket = tools.workspaces.as_ref();
     let limit = settings.max_source_bytes;
     let dir = &settings.source_dir;
-    let fetched = Source::fetch(bucket, dir, job.workspace, job.deployment, job.manifest, limit, job.previous);
+    let fetched =
+        Source::fetch(bucket, dir, job.workspace, job.deployment, job.manifest, limit, job.previous);
     Ok(fetched.await?)
 }
 

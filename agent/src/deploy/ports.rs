@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Addresses with port, such as `127.0.0.1:3000`. Empty when there are none, or when they cannot be read.
 pub fn listening(process: i64) -> Vec<String> {
-    let read = |table: &str| std::fs::read_to_string(format!("/proc/{process}/net/{table}")).unwrap_or_default();
+    let read =
+        |table: &str| std::fs::read_to_string(format!("/proc/{process}/net/{table}")).unwrap_or_default();
     let mut found: Vec<String> = parse(&read("tcp")).into_iter().chain(parse(&read("tcp6"))).collect();
     // Docker's own name server listens in every container.
     found.retain(|address| !address.starts_with("127.0.0.11:"));

@@ -35,7 +35,9 @@ pub fn compose(tools: &Tools, job: &Job<'_>, source: &Source) -> Result<Read, De
             let text = files(&name).ok_or_else(|| not_text(&name))?;
             (name, text, None)
         }
-        compose::Detected::Default { text } => ("the default compose file".to_owned(), text.clone(), Some(text)),
+        compose::Detected::Default { text } => {
+            ("the default compose file".to_owned(), text.clone(), Some(text))
+        }
     };
     let input = compose::Input {
         workspace: job.workspace,
@@ -73,8 +75,12 @@ pub async fn prepare(
     images: BTreeMap<String, Image>,
     source: Source,
 ) -> Result<Prepared, DeployError> {
-    let Read { project, mut warnings, default_compose } = read;
-    let ports = images.iter().map(|(name, image)| (name.clone(), image.contract.ports(&image.facts))).collect();
+    let Read { mut project, mut warnings, default_compose } = read;
+    for (service, definition) in &mut project.services {
+        images[service].contract.complete(&mut definition.mounts);
+    }
+    let ports =
+        images.iter().map(|(name, image)| (name.clone(), image.contract.ports(&image.facts))).collect();
     let assigned = routes::assign(job.workspace, &tools.settings.domain, &project.services, &ports);
     let assigned = assigned.map_err(DeployError::Route)?;
     warnings.extend(assigned.warnings);
@@ -88,7 +94,9 @@ pub async fn prepare(
     }
     for (service, definition) in &project.services {
         if let Some(why) = exclusive(definition) {
-            warnings.push(format!("service `{service}` is stopped before its new container starts, because {why}"));
+            warnings.push(format!(
+                "service `{service}` is stopped before its new container starts, because {why}"
+            ));
         }
     }
     let wanted = project.services.iter().map(|(service, definition)| {

@@ -240,7 +240,8 @@ async fn identity(
         let dependency = other.depends_on.get(service);
         dependency.is_some_and(|one| one.condition == Condition::CompletedSuccessfully)
     };
-    let mounts_source = definition.mounts.iter().any(|mount| matches!(mount.source, MountSource::Workspace(_)));
+    let mounts_source =
+        definition.mounts.iter().any(|mount| matches!(mount.source, MountSource::Workspace(_)));
     Ok(Identity {
         workspace: job.workspace.clone(),
         service: service.to_owned(),
@@ -258,7 +259,12 @@ async fn identity(
 }
 
 /// Docker's names of the networks that a service joins, with the names it answers to.
-pub fn memberships(platform: &str, project: &Project, service: &str, slot: Slot) -> Vec<(String, Vec<String>)> {
+pub fn memberships(
+    platform: &str,
+    project: &Project,
+    service: &str,
+    slot: Slot,
+) -> Vec<(String, Vec<String>)> {
     let own = [service.to_owned(), name(project, service)];
     let networks = &project.services[service].networks;
     let member = |(name, extra): (&String, &Vec<String>)| {
@@ -268,12 +274,18 @@ pub fn memberships(platform: &str, project: &Project, service: &str, slot: Slot)
     networks.iter().map(member).collect()
 }
 
-fn container(tools: &Tools, prepared: &Prepared, slot: Slot, service: &str, identity: &Identity) -> ContainerSpec {
+fn container(
+    tools: &Tools,
+    prepared: &Prepared,
+    slot: Slot,
+    service: &str,
+    identity: &Identity,
+) -> ContainerSpec {
     let definition = &prepared.project.services[service];
     let image = &prepared.images[service];
     let workspace = &prepared.project.workspace;
     let platform = tools.engine.platform();
-    let mut mounts: Vec<Mounted> = definition
+    let mounts = definition
         .mounts
         .iter()
         .map(|Mount { target, source, read_only }| match source {
@@ -294,17 +306,13 @@ fn container(tools: &Tools, prepared: &Prepared, slot: Slot, service: &str, iden
             MountSource::Tmpfs => Mounted::Tmpfs { target: target.clone() },
         })
         .collect();
-    if let Some(app) = &image.contract.app
-        && !definition.mounts.iter().any(|mount| &mount.target == app)
-    {
-        mounts.push(Mounted::Tmpfs { target: app.clone() });
-    }
     let mut environment = definition.environment.clone();
     if let (Some(_), Some(route)) = (image.contract.port, identity.routes.first()) {
         // The runtime's apps listen where PORT says; the route knows where that must be.
         environment.entry("PORT".into()).or_insert_with(|| route.port.to_string());
     }
-    let mut labels: std::collections::HashMap<String, String> = definition.labels.clone().into_iter().collect();
+    let mut labels: std::collections::HashMap<String, String> =
+        definition.labels.clone().into_iter().collect();
     labels.extend(identity.labels(platform));
     ContainerSpec {
         name: identity.next_name(),

@@ -119,7 +119,8 @@ fn address(addresses: &BTreeMap<String, std::net::Ipv4Addr>, slot: &str) -> Opti
 
 /// Where people find the workspace.
 pub fn urls(settings: &Settings, routes: &BTreeMap<String, Vec<ServiceRoute>>) -> Vec<String> {
-    let mut urls: Vec<String> = routes.values().flatten().flat_map(|route| urls_of(settings, &route.rule)).collect();
+    let mut urls: Vec<String> =
+        routes.values().flatten().flat_map(|route| urls_of(settings, &route.rule)).collect();
     // Paths before hosts: they answer without a name server.
     urls.sort_by_key(|url| (!url.starts_with(&settings.edge_url), url.len(), url.clone()));
     urls.dedup();
