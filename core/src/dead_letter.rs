@@ -65,11 +65,7 @@ impl DeadLetter {
         if (1..=128).contains(&self.id.len()) && self.id.chars().all(plain) {
             format!("{}{}.json", Self::PREFIX, self.id)
         } else {
-            format!(
-                "{}{}.json",
-                Self::PREFIX,
-                blake3::hash(self.id.as_bytes()).to_hex()
-            )
+            format!("{}{}.json", Self::PREFIX, blake3::hash(self.id.as_bytes()).to_hex())
         }
     }
 }
@@ -88,11 +84,7 @@ fn judge(body: &str, bucket: &str) -> (Kind, String, Vec<WorkspaceName>) {
 fn judge_notification(body: &str, bucket: &str) -> (Kind, String, Vec<WorkspaceName>) {
     match notification::parse(body, bucket) {
         Ok(parsed) => {
-            let mut workspaces: Vec<_> = parsed
-                .changes
-                .into_iter()
-                .map(|change| change.workspace)
-                .collect();
+            let mut workspaces: Vec<_> = parsed.changes.into_iter().map(|change| change.workspace).collect();
             workspaces.sort();
             workspaces.dedup();
             let reason = "this notification was received again and again and led to no command".to_owned();
@@ -115,10 +107,7 @@ fn workspace_field(body: &str) -> Vec<WorkspaceName> {
     struct Named {
         workspace: WorkspaceName,
     }
-    serde_json::from_str::<Named>(body)
-        .into_iter()
-        .map(|named| named.workspace)
-        .collect()
+    serde_json::from_str::<Named>(body).into_iter().map(|named| named.workspace).collect()
 }
 
 #[cfg(test)]
@@ -127,13 +116,7 @@ mod tests {
     use crate::command::Cause;
 
     fn letter(id: &str, body: &str) -> DeadLetter {
-        DeadLetter::of(
-            id,
-            "commands-dead",
-            body,
-            "workspaces",
-            "2026-01-02T03:04:05Z".into(),
-        )
+        DeadLetter::of(id, "commands-dead", body, "workspaces", "2026-01-02T03:04:05Z".into())
     }
 
     fn names(letter: &DeadLetter) -> Vec<&str> {
@@ -167,28 +150,16 @@ mod tests {
                 r#"{{"eventVersion":"2.1","eventName":"ObjectCreated:Put","s3":{{"bucket":{{"name":"workspaces"}},"object":{{"key":"{key}"}}}}}}"#
             )
         };
-        let body = format!(
-            r#"{{"Records":[{},{},{}]}}"#,
-            record("b/1"),
-            record("a/1"),
-            record("b/2")
-        );
+        let body = format!(r#"{{"Records":[{},{},{}]}}"#, record("b/1"), record("a/1"), record("b/2"));
         let letter = letter("m1", &body);
-        assert_eq!(
-            (letter.kind, names(&letter)),
-            (Kind::Notification, vec!["a", "b"])
-        );
+        assert_eq!((letter.kind, names(&letter)), (Kind::Notification, vec!["a", "b"]));
     }
 
     #[test]
     fn anything_else_says_what_is_wrong_with_it() {
         let letter = letter("m1", "hello");
         assert_eq!((letter.kind, names(&letter)), (Kind::Unknown, vec![]));
-        assert!(
-            letter.reason.contains("no JSON: expected value at line 1"),
-            "{}",
-            letter.reason
-        );
+        assert!(letter.reason.contains("no JSON: expected value at line 1"), "{}", letter.reason);
     }
 
     #[test]
@@ -206,14 +177,9 @@ mod tests {
         let long = "x".repeat(129);
         for id in ["../../status/app", "a/b", "", "é", long.as_str()] {
             let key = letter(id, "").key();
-            let name = key
-                .strip_prefix(DeadLetter::PREFIX)
-                .and_then(|key| key.strip_suffix(".json"))
-                .unwrap();
-            assert!(
-                name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()),
-                "{key}"
-            );
+            let name =
+                key.strip_prefix(DeadLetter::PREFIX).and_then(|key| key.strip_suffix(".json")).unwrap();
+            assert!(name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()), "{key}");
         }
     }
 }

@@ -86,13 +86,8 @@ pub fn parse(text: &str, bucket: &str) -> Result<Parsed, NotANotification> {
     let json = serde_json::from_str(text).map_err(NotANotification::Json)?;
     let mut parsed = Parsed::default();
     match envelope::open(&json).ok_or(NotANotification::Shape)? {
-        Envelope::Test => parsed.ignored.push(Ignored {
-            key: None,
-            why: WhyIgnored::Test,
-        }),
-        Envelope::Records(records) => records
-            .into_iter()
-            .for_each(|record| parsed.take(&record, bucket)),
+        Envelope::Test => parsed.ignored.push(Ignored { key: None, why: WhyIgnored::Test }),
+        Envelope::Records(records) => records.into_iter().for_each(|record| parsed.take(&record, bucket)),
     }
     Ok(parsed)
 }
@@ -104,10 +99,7 @@ impl Parsed {
                 self.changes.extend(changes);
                 self.doubts.extend(doubts);
             }
-            Err(why) => self.ignored.push(Ignored {
-                key: record.key.map(str::to_owned),
-                why,
-            }),
+            Err(why) => self.ignored.push(Ignored { key: record.key.map(str::to_owned), why }),
         }
     }
 }

@@ -24,19 +24,13 @@ fn change(key: &str, kind: ChangeKind) -> Change {
 }
 
 fn only_change(record: Value) -> Change {
-    let Parsed {
-        mut changes,
-        ignored,
-        doubts,
-    } = parsed(&[record]);
+    let Parsed { mut changes, ignored, doubts } = parsed(&[record]);
     assert_eq!((changes.len(), ignored, doubts), (1, vec![], vec![]));
     changes.remove(0)
 }
 
 fn only_reason(record: Value) -> WhyIgnored {
-    let Parsed {
-        changes, mut ignored, ..
-    } = parsed(&[record]);
+    let Parsed { changes, mut ignored, .. } = parsed(&[record]);
     assert_eq!((changes, ignored.len()), (vec![], 1));
     ignored.remove(0).why
 }
@@ -56,10 +50,7 @@ fn creations_put_and_removals_delete_with_and_without_prefix() {
 #[test]
 fn keys_are_decoded_as_forms() {
     let check = |written: &str, key: &str| {
-        assert_eq!(
-            only_change(record("ObjectCreated:Put", written)),
-            change(key, Put)
-        );
+        assert_eq!(only_change(record("ObjectCreated:Put", written)), change(key, Put));
     };
     check("app/a+b.txt", "app/a b.txt");
     check("app/a%2Bb%25.txt", "app/a+b%.txt");
@@ -72,14 +63,8 @@ fn keys_are_decoded_as_forms() {
 
 #[test]
 fn a_key_that_is_no_form_is_taken_as_it_is() {
-    assert_eq!(
-        only_change(record("ObjectCreated:Put", "app/100%.txt")),
-        change("app/100%.txt", Put)
-    );
-    assert_eq!(
-        only_change(record("ObjectCreated:Put", "app/%FF")),
-        change("app/%FF", Put)
-    );
+    assert_eq!(only_change(record("ObjectCreated:Put", "app/100%.txt")), change("app/100%.txt", Put));
+    assert_eq!(only_change(record("ObjectCreated:Put", "app/%FF")), change("app/%FF", Put));
 }
 
 #[test]
@@ -96,10 +81,7 @@ fn a_key_that_no_reading_can_place_tells_the_likeliest_reason() {
     };
     check("%FFapp/x", WhyIgnored::Key(Undecodable::Utf8));
     check("100%/x", WhyIgnored::Key(Undecodable::Escape(3)));
-    check(
-        "top+level",
-        WhyIgnored::NotInWorkspace(NotInWorkspace::TopLevel("top level".into())),
-    );
+    check("top+level", WhyIgnored::NotInWorkspace(NotInWorkspace::TopLevel("top level".into())));
     assert!(matches!(
         only_reason(record("ObjectCreated:Put", "My_App/x")),
         WhyIgnored::NotInWorkspace(NotInWorkspace::Name { .. })
@@ -129,10 +111,7 @@ fn a_bad_record_does_not_lose_its_siblings() {
     ];
     let Parsed { changes, ignored, .. } = parsed(&records);
     assert_eq!(changes, [change("a/1", Put), change("b/2", Delete)]);
-    let ignored: Vec<_> = ignored
-        .into_iter()
-        .map(|record| (record.key, record.why))
-        .collect();
+    let ignored: Vec<_> = ignored.into_iter().map(|record| (record.key, record.why)).collect();
     assert_eq!(
         ignored,
         [
@@ -148,19 +127,13 @@ fn a_bad_record_does_not_lose_its_siblings() {
 fn another_bucket_is_not_ours() {
     let mut record = record("ObjectCreated:Put", "app/x");
     record["s3"]["bucket"]["name"] = json!("cloudyknight");
-    assert_eq!(
-        only_reason(record),
-        WhyIgnored::OtherBucket("cloudyknight".into())
-    );
+    assert_eq!(only_reason(record), WhyIgnored::OtherBucket("cloudyknight".into()));
 }
 
 #[test]
 fn what_changes_no_content_is_ignored() {
     for event in ["s3:ObjectAccessed:Get", "ObjectTagging:Put", "ObjectAcl:Put"] {
-        assert_eq!(
-            only_reason(record(event, "app/x")),
-            WhyIgnored::NoContent(event.into())
-        );
+        assert_eq!(only_reason(record(event, "app/x")), WhyIgnored::NoContent(event.into()));
     }
 }
 
@@ -178,24 +151,13 @@ fn what_is_doubtful_still_marks_and_is_told() {
     let check = |field: &str, value: Value, doubt: Doubt| {
         let mut record = record("ObjectCreated:Put", "app/x");
         record[field] = value;
-        let Parsed {
-            changes,
-            ignored,
-            doubts,
-        } = parsed(&[record]);
-        assert_eq!(
-            (changes, ignored, doubts),
-            (vec![change("app/x", Put)], vec![], vec![doubt])
-        );
+        let Parsed { changes, ignored, doubts } = parsed(&[record]);
+        assert_eq!((changes, ignored, doubts), (vec![change("app/x", Put)], vec![], vec![doubt]));
     };
     check("eventVersion", json!("3.0"), Doubt::Version("3.0".into()));
     check("eventVersion", json!("20.1"), Doubt::Version("20.1".into()));
     check("eventVersion", json!(2), Doubt::Version(String::new()));
-    check(
-        "eventName",
-        json!("ObjectTeleported:Put"),
-        Doubt::Kind("ObjectTeleported:Put".into()),
-    );
+    check("eventName", json!("ObjectTeleported:Put"), Doubt::Kind("ObjectTeleported:Put".into()));
     check("eventName", json!(null), Doubt::Kind(String::new()));
     check("s3", json!({"object": {"key": "app/x"}}), Doubt::NoBucket);
 }
@@ -204,13 +166,7 @@ fn what_is_doubtful_still_marks_and_is_told() {
 fn a_test_event_changes_nothing() {
     let text = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2014-10-13T15:57:02.089Z","Bucket":"workspaces"}"#;
     let parsed = parse(text, "workspaces").unwrap();
-    assert_eq!(
-        parsed.ignored,
-        [Ignored {
-            key: None,
-            why: WhyIgnored::Test
-        }]
-    );
+    assert_eq!(parsed.ignored, [Ignored { key: None, why: WhyIgnored::Test }]);
     assert_eq!((parsed.changes, parsed.doubts), (vec![], vec![]));
 }
 
@@ -221,33 +177,19 @@ fn minio_adds_fields_beside_the_records() {
     record["eventSource"] = json!("minio:s3");
     let text =
         json!({"EventName": "s3:ObjectCreated:Put", "Key": "workspaces/app/index.js", "Records": [record]});
-    assert_eq!(
-        parse(&text.to_string(), "workspaces").unwrap().changes,
-        [change("app/index.js", Put)]
-    );
+    assert_eq!(parse(&text.to_string(), "workspaces").unwrap().changes, [change("app/index.js", Put)]);
 }
 
 #[test]
 fn what_is_no_notification_is_an_error() {
     let error = |text: &str| parse(text, "workspaces").unwrap_err();
-    for text in [
-        "{}",
-        "[]",
-        "null",
-        "7",
-        r#""Records""#,
-        r#"{"Records":{}}"#,
-        r#"{"Event":"s3:Other"}"#,
-    ] {
+    for text in ["{}", "[]", "null", "7", r#""Records""#, r#"{"Records":{}}"#, r#"{"Event":"s3:Other"}"#] {
         assert!(matches!(error(text), NotANotification::Shape), "{text}");
     }
     for text in ["", "{", "hello", &"[".repeat(100_000)] {
         assert!(matches!(error(text), NotANotification::Json(_)), "{text}");
     }
-    assert!(matches!(
-        error(&" ".repeat(MAX_TEXT + 1)),
-        NotANotification::TooLong(_)
-    ));
+    assert!(matches!(error(&" ".repeat(MAX_TEXT + 1)), NotANotification::TooLong(_)));
 }
 
 /// JSON that has the field names of notifications, in the wrong and the right places.
