@@ -3,6 +3,8 @@
 //! The syntax is the Compose specification's (12-interpolation.md); what it leaves open follows Compose v2: a `$`
 //! that no name or brace follows stands for itself, and only what is inside of `${…}` can be wrong.
 
+use super::problem::{quoted, shown};
+
 /// Of defaults inside of defaults.
 const MAX_DEPTH: usize = 16;
 
@@ -81,8 +83,7 @@ fn braced(
     out: &mut String,
 ) -> Result<(), InterpolationError> {
     let (name, operator) = inside.split_at(name_length(inside));
-    let not_a_variable =
-        || InterpolationError::NotAVariable(super::problem::quoted(&format!("${{{inside}}}")));
+    let not_a_variable = || InterpolationError::NotAVariable(quoted(&format!("${{{inside}}}")));
     if name.is_empty() {
         return Err(not_a_variable());
     }
@@ -101,7 +102,7 @@ fn braced(
         (Some('?'), None) => {
             let mut message = String::new();
             expand(operand, source, depth + 1, &mut message)?;
-            Err(InterpolationError::Required { name: name.to_owned(), message })
+            Err(InterpolationError::Required { name: name.to_owned(), message: shown(&message) })
         }
         _ => Err(not_a_variable()),
     }

@@ -3,7 +3,7 @@
 use super::model::{Device, Isolation, Namespace};
 use super::node::{Map, Node, Value};
 use super::policy::Permission;
-use super::problem::{Position, Problem, quoted};
+use super::problem::{Position, Problem, quoted, shown};
 use super::scope::Scope;
 
 /// Where a service may name a namespace: key, namespace, and what else it may say there without any effect.
@@ -59,7 +59,7 @@ pub(super) fn isolation(service: &Map, scope: &mut Scope<'_>) -> Result<Isolatio
 /// Whether the host's own namespace is asked for, and allowed.
 fn host_namespace(node: &Node, key: &str, usual: &[&str], scope: &mut Scope<'_>) -> Result<bool, Problem> {
     let text = node.text(&quoted(key))?;
-    let what = format!("`{key}: {}`", quoted(text).trim_matches('`'));
+    let what = format!("`{key}: {}`", shown(text));
     match text {
         text if text.is_empty() || usual.contains(&text) => Ok(false),
         "host" => {

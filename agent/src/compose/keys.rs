@@ -65,7 +65,6 @@ pub(super) const SERVICE: Keys = &[
     ("dns_opt", Ignored),
     ("dns_search", Ignored),
     ("domainname", Ignored),
-    ("driver_opts", Ignored),
     ("entrypoint", Read),
     ("env_file", Read),
     ("environment", Read),

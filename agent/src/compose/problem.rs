@@ -48,7 +48,7 @@ impl Problem {
 
     /// In another file of the workspace than the compose file.
     pub fn in_file(mut self, file: &str) -> Self {
-        self.0.file = Some(file.to_owned());
+        self.0.file = Some(shown(file));
         self
     }
 
@@ -81,12 +81,17 @@ impl Problem {
     }
 }
 
-/// What a user wrote, fit for one line of a terminal: short, between backticks, without control characters.
+/// What a user wrote, between backticks, as [`shown`].
 pub(super) fn quoted(text: &str) -> String {
+    format!("`{}`", shown(text))
+}
+
+/// What a user wrote, fit for one line of a terminal: short, and without control characters.
+pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 80;
     let shown: String = text.chars().take(LONGEST).flat_map(escaped).collect();
     let more = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };
-    format!("`{shown}{more}`")
+    format!("{shown}{more}")
 }
 
 fn escaped(c: char) -> Vec<char> {

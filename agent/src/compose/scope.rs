@@ -39,6 +39,8 @@ impl<'a> Scope<'a> {
         };
         if let Some(text) = (input.files)(".env") {
             scope.dotenv = scope.read_env_file(".env", &text)?;
+        } else if (input.paths)(".env") {
+            scope.warn_at_line(None, "`.env` is not read: it is no small text file".to_owned());
         }
         Ok(scope)
     }

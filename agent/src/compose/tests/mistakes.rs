@@ -216,6 +216,15 @@ fn interpolation() {
 }
 
 #[test]
+fn a_message_of_one_s_own_stays_on_its_line() {
+    let error = Workspace::new().service_error("user: \"${DB:?a\\nb\\e[2J}\"");
+    assert!(
+        error.starts_with("docker-compose.yml:4:11: the variable `DB` is required: a\\nb\\u{1b}[2J\n"),
+        "{error}"
+    );
+}
+
+#[test]
 fn ports() {
     let forms = "\nhint: write `80`, `8080:80`, `127.0.0.1:8080:80` or `8080:80/udp`";
     service("ports: 80", "4:12: `ports` must be a list, not text");

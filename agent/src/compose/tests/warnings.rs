@@ -95,6 +95,12 @@ fn variables_that_are_not_set() {
 }
 
 #[test]
+fn a_dot_env_that_cannot_be_read() {
+    let workspace = Workspace::new().file(".env/bin/python", "");
+    whole(&workspace, &with_service(""), &[(0, "`.env` is not read: it is no small text file")]);
+}
+
+#[test]
 fn services_with_a_profile() {
     let text = "\
 services:
