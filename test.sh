@@ -25,7 +25,7 @@ ensure_compiler
 docker/build.sh
 ensure_python_tools "$CLIENTS" tests/clients.txt "the S3 clients that the tests push with"
 # All of it at once, and not just the binary: with other features switched on, its dependencies would be built twice.
-step "Building the binary and the tests" cargo build --locked --workspace --all-targets
+step "Building the binary and the tests" cargo build --locked --workspace --all-targets --all-features
 
 # Tests start platforms of their own, and must not end up with the settings or the credentials of another one.
 for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' || true); do unset "$variable"; done
@@ -33,7 +33,7 @@ export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
 export CLOUDYKNIGHT_TEST_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/cloudyknight
 
 if cargo nextest --version >/dev/null 2>&1; then
-    exec cargo nextest run --workspace --locked "$@"
+    exec cargo nextest run --workspace --all-features --locked "$@"
 else
-    exec cargo test --workspace --locked "$@"
+    exec cargo test --workspace --all-features --locked "$@"
 fi

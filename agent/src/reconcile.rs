@@ -12,6 +12,7 @@ use cloudyknight_core::command::Cause;
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
 use cloudyknight_core::status::{Failure, Outcome, State};
 use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::listing;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -127,7 +128,7 @@ impl Reconciler {
     }
 
     async fn list(&self, workspace: &WorkspaceName) -> Result<Manifest, DeployError> {
-        Ok(deploy::list(self.tools.workspaces.as_ref(), workspace).await?)
+        Ok(listing::manifest(self.tools.workspaces.as_ref(), workspace).await?)
     }
 
     /// Waits until the push is complete.

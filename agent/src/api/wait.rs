@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use cloudyknight_core::manifest::ReleaseDigest;
 use cloudyknight_core::status::{Outcome, State as WorkspaceState, WorkspaceStatus};
 use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::listing;
 use serde::{Deserialize, Serialize};
 
 use super::{Api, Problem, parse};
-use crate::deploy;
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
@@ -85,7 +85,7 @@ enum Settled {
 }
 
 async fn wanted(api: &Api, name: &WorkspaceName) -> Result<Wanted, Problem> {
-    let listed = deploy::list(api.agent.reconciler.tools.workspaces.as_ref(), name).await;
+    let listed = listing::manifest(api.agent.reconciler.tools.workspaces.as_ref(), name).await;
     let manifest = listed.map_err(|error| Problem::down(&error))?;
     Ok(if manifest.is_empty() { Wanted::Nothing } else { Wanted::Release(manifest.digest()) })
 }

@@ -91,7 +91,8 @@ async fn built(
     build: &Build,
     source: &Source,
 ) -> Result<(String, ImageFacts), DeployError> {
-    let repository = format!("cloudyknight-build-{}-{service}", job.workspace).to_lowercase();
+    let platform = tools.engine.platform();
+    let repository = format!("cloudyknight-build-{platform}-{}-{service}", job.workspace).to_lowercase();
     let name = format!("{repository}:{}", build_key(build, job.manifest));
     if let Some(facts) = tools.engine.image(&name).await?
         && !tools.settings.fresh
@@ -170,7 +171,8 @@ async fn install(
     let fresh = fresh || tools.settings.fresh;
     let key = dependencies.key(image, job.manifest);
     let tag = if fresh { format!("{key}-{}", job.deployment) } else { key.clone() };
-    let name = format!("{DEPENDENCIES}:{}", tag.to_lowercase());
+    // Platforms beside each other share none: the one that goes takes its images with it.
+    let name = format!("{DEPENDENCIES}-{}:{}", tools.engine.platform(), tag.to_lowercase());
     let turn = tools.installing.turn(&name);
     let _turn = turn.lock().await;
     if let Some(layer) = tools.engine.image(&name).await? {

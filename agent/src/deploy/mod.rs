@@ -8,6 +8,7 @@ use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
 use cloudyknight_core::status::ServiceStatus;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::Bucket;
+use cloudyknight_store::listing::manifest;
 
 use crate::board::Progress;
 use crate::compose::model::Project;
@@ -154,27 +155,12 @@ async fn attempt(
     progress.step("start", start::start(tools, job, prepared, plan, started)).await?;
     progress.step("check", start::check(tools, prepared, plan, started)).await?;
     if !job.final_attempt {
-        let now = list(tools.workspaces.as_ref(), job.workspace).await?;
+        let now = manifest(tools.workspaces.as_ref(), job.workspace).await?;
         if now.digest() != prepared.release {
             return Err(DeployError::Superseded);
         }
     }
     progress.step("switch", switch::routes(tools, job, plan, started)).await
-}
-
-/// The manifest of a workspace, as the bucket has it now.
-pub async fn list(
-    bucket: &dyn Bucket,
-    workspace: &WorkspaceName,
-) -> Result<Manifest, cloudyknight_store::bucket::BucketError> {
-    use cloudyknight_core::manifest::Entry;
-    let prefix = workspace.prefix();
-    let objects = bucket.list(&prefix).await?;
-    let entries = objects.into_iter().filter_map(|object| {
-        let path = object.key.strip_prefix(&prefix)?.to_owned();
-        Some((path, Entry { etag: object.etag, size: object.size }))
-    });
-    Ok(Manifest { entries: entries.collect() })
 }
 
 impl Prepared {
