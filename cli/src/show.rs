@@ -132,7 +132,89 @@ fn failure(text: &mut String, failure: &Failure) {
 pub fn failed(status: &WorkspaceStatus, failure: &Failure) -> String {
     let serving =
         if status.release.is_some() { "the release before it still serves" } else { "nothing serves" };
-    let mut text = format!("error: {} was not deployed; {serving}\n", status.workspace);
+    let mut text = format!("{} was not deployed; {serving}\n", status.workspace);
     self::failure(&mut text, failure);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudyknight_core::status::{ServiceStatus, Step};
+
+    use super::*;
+
+    fn status(state: State) -> WorkspaceStatus {
+        let mut status = WorkspaceStatus::new("shop".parse().unwrap(), "2026-11-23T12:00:00Z".into());
+        status.state = state;
+        status.urls = vec!["http://localhost:8080/shop/".into(), "http://shop.localhost:8080/".into()];
+        status.release = Some("a1b2c3d4e5f6".repeat(6)[..64].parse().unwrap());
+        status.services = vec![ServiceStatus {
+            service: "web".into(),
+            container: "workspace-shop".into(),
+            image: "workspace-node-ephemeral:latest".into(),
+        }];
+        status.deployment = Some(Deployment {
+            id: "20261123t120000000".into(),
+            release: status.release.clone(),
+            cause: Cause::Put { path: "index.js".into(), more: 2 },
+            started_at: "2026-11-23T12:00:00Z".into(),
+            finished_at: None,
+            outcome: Outcome::Running,
+            steps: vec![
+                Step { name: "settle".into(), at_ms: 0, took_ms: Some(104) },
+                Step { name: "fetch".into(), at_ms: 104, took_ms: None },
+            ],
+        });
+        status
+    }
+
+    fn failure() -> Failure {
+        Failure {
+            message: "service `web` exited with code 1 before it was ready".into(),
+            service: Some("web".into()),
+            hint: Some("the end of its output is in the log below".into()),
+            log: vec!["Error: Cannot find module 'express'".into(), "    at index.js:1".into()],
+        }
+    }
+
+    #[test]
+    fn a_table_has_a_line_for_each_workspace() {
+        let mut other = WorkspaceStatus::new("a-longer-name".parse().unwrap(), String::new());
+        other.state = State::Failed;
+        insta::assert_snapshot!(table(&[status(State::Live), other]), @r"
+        WORKSPACE      STATE   RELEASE       URL
+        shop           live    a1b2c3d4e5f6  http://localhost:8080/shop/
+        a-longer-name  failed  -             -
+        ");
+    }
+
+    #[test]
+    fn the_details_tell_what_serves_and_what_is_under_way() {
+        insta::assert_snapshot!(details(&status(State::Updating)));
+    }
+
+    #[test]
+    fn the_details_of_a_failure_tell_what_to_do() {
+        let mut status = status(State::Degraded);
+        status.warnings = vec!["docker-compose.yml:7: `tty` has no effect".into()];
+        status.default_compose = Some("services:\n  shop:\n    image: workspace-node-ephemeral:latest\n".into());
+        if let Some(deployment) = &mut status.deployment {
+            deployment.outcome = Outcome::Failed(failure());
+        }
+        insta::assert_snapshot!(details(&status));
+    }
+
+    #[test]
+    fn a_failed_wait_says_what_still_serves() {
+        insta::assert_snapshot!(failed(&status(State::Degraded), &failure()), @r"
+        shop was not deployed; the release before it still serves
+
+        error: service `web` exited with code 1 before it was ready
+        hint: the end of its output is in the log below
+
+        the end of its log:
+          Error: Cannot find module 'express'
+              at index.js:1
+        ");
+    }
 }
