@@ -87,8 +87,12 @@ async fn what_goes_around_version_4_is_refused() {
         .header("date", "Tue, 27 Mar 2007 19:36:42 +0000")
         .header("authorization", format!("AWS {ACCESS_KEY}:bWq2s1WEIj+Ydj0vQ697zp+IXMU="));
     assert_eq!(version_2.send(server.address).await.status, 400);
+    // A presigned URL of version 2 is checked, and may ask nothing that it does not sign.
     let query = format!("AWSAccessKeyId={ACCESS_KEY}&Expires=4102444800&Signature=x");
-    assert_eq!(Raw::new("GET", "/workspaces/key", &query).send(server.address).await.status, 400);
+    let unsigned = Raw::new("GET", "/workspaces/key", &query).send(server.address).await;
+    assert_eq!((unsigned.status, unsigned.code()), (403, "SignatureDoesNotMatch"));
+    let loose = Raw::new("GET", "/workspaces/key", &format!("{query}&tagging=")).send(server.address).await;
+    assert_eq!(loose.status, 400);
     let form = Raw::new("POST", "/workspaces", "").header("content-type", "multipart/form-data; boundary=b");
     assert_eq!(form.body("--b--").send(server.address).await.code(), "NotImplemented");
 }
