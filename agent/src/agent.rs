@@ -67,9 +67,13 @@ impl Agent {
         let tools = &self.reconciler.tools;
         let mut reported = false;
         loop {
-            match deploy::recovered(tools, None).await {
-                Ok(routes) => {
-                    tracing::info!(workspaces = routes.len(), "took over what runs");
+            let recovered = async {
+                let version = tools.engine.ready().await?;
+                Ok::<_, crate::engine::EngineError>((version, deploy::recovered(tools, None).await?))
+            };
+            match recovered.await {
+                Ok((docker, routes)) => {
+                    tracing::info!(docker, workspaces = routes.len(), "took over what runs");
                     tools.edge.recover(routes).await;
                     break;
                 }

@@ -24,7 +24,7 @@ impl Agent {
                 self.refresh(&happened.workspace).await;
             }
             since = time::OffsetDateTime::now_utc().unix_timestamp();
-            while engine.ping().await.is_err() {
+            while engine.ready().await.is_err() {
                 tokio::time::sleep(DOCKER_PAUSE).await;
             }
             tracing::info!("Docker was away: looking at every workspace");

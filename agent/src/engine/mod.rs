@@ -80,10 +80,11 @@ impl Engine {
         Ok(Self { docker, patient, platform: platform.to_owned() })
     }
 
-    /// Waits for Docker to answer and agrees on a version of its API.
-    pub async fn ready(&mut self) -> Result<String, EngineError> {
-        self.docker = self.docker.clone().negotiate_version().await.map_err(EngineError::Unreachable)?;
-        self.patient = self.patient.clone().negotiate_version().await.map_err(EngineError::Unreachable)?;
+    /// Asks Docker for its version, and agrees on one of its API; all clones of this engine then speak it.
+    pub async fn ready(&self) -> Result<String, EngineError> {
+        for docker in [&self.docker, &self.patient] {
+            docker.clone().negotiate_version().await.map_err(EngineError::Unreachable)?;
+        }
         let version = self.docker.version().await.map_err(EngineError::Unreachable)?;
         Ok(version.version.unwrap_or_default())
     }

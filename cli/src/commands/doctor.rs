@@ -62,7 +62,7 @@ fn wrong(check: &'static str, message: impl Into<String>, hint: impl Into<String
 
 async fn docker(config: &Config, home: &Home, findings: &mut Vec<Finding>) {
     let engine = match Engine::connect(config.docker_host.as_deref(), &home.platform()) {
-        Ok(mut engine) => engine.ready().await.map(|version| (engine, version)),
+        Ok(engine) => engine.ready().await.map(|version| (engine, version)),
         Err(error) => Err(error),
     };
     let (engine, version) = match engine {
