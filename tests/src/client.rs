@@ -36,6 +36,14 @@ pub struct S3 {
 
 const BOTO3: &str = include_str!("boto3_client.py");
 
+/// What programs for boto3 begin with.
+const PROGRAM: &str = "
+import sys, boto3
+BUCKET = 'workspaces'
+s3 = boto3.client('s3')
+def put(key, body): s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+";
+
 impl S3 {
     pub(crate) fn new(client: Client, variables: &BTreeMap<String, String>, home: &Path) -> Self {
         Self { client, variables: variables.clone(), home: home.to_owned() }
@@ -123,6 +131,14 @@ impl S3 {
         let columns = if self.client == Client::Aws { 4 } else { 1 };
         let key = |line: &str| line.splitn(columns, ' ').last().map(str::to_owned);
         output.lines().filter_map(key).collect()
+    }
+
+    /// A program in Python with boto3's `s3` and the bucket's name at hand, for pushes that no client has a command for.
+    pub fn python(&self, program: &str, arguments: &[&str]) -> Command {
+        assert_eq!(self.client, Client::Boto3, "boto3 is the one that can be programmed");
+        let mut command = self.command();
+        command.args(["-c", &format!("{PROGRAM}\n{program}")]).args(arguments);
+        command
     }
 
     #[track_caller]

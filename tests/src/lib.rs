@@ -2,8 +2,9 @@
 //! The tests themselves are in `tests/`, one file a theme.
 //!
 //! The modules stand in the order of the path: a [`Platform`] is started, a [`Folder`] is pushed to it with an S3
-//! [`Client`], [`Docker`] shows what runs, and [`http`] what answers. Nothing here reaches into the platform's code:
-//! what a test needs to know, the binary, Docker or the network must say.
+//! [`Client`], [`Docker`] shows what runs, and [`http`] what answers; a [`Visitor`] asks all the time, and a
+//! [`Neighbour`] must notice nothing. Nothing here reaches into the platform's code: what a test needs to know, the
+//! binary, Docker, the network or the store's file must say.
 
 pub mod platform;
 pub use platform::Platform;
@@ -22,6 +23,18 @@ pub mod docker;
 pub use docker::Docker;
 
 pub mod http;
+
+pub mod visitor;
+pub use visitor::Visitor;
+
+pub mod neighbour;
+pub use neighbour::Neighbour;
+
+pub mod api;
+pub use api::Api;
+
+pub mod store_file;
+pub use store_file::StoreFile;
 
 pub mod wait;
 pub use wait::eventually;

@@ -47,6 +47,7 @@ pub struct Builder {
     settings: String,
     tables: String,
     environment: Vec<(String, String)>,
+    store: Option<PathBuf>,
 }
 
 /// How long `wait` waits: longer than a first installation of dependencies takes on a busy machine.
@@ -259,6 +260,13 @@ impl Builder {
         self
     }
 
+    /// Begins with a store that another platform left: a copy of its folder.
+    #[must_use]
+    pub fn store(mut self, from: &Path) -> Self {
+        self.store = Some(from.to_owned());
+        self
+    }
+
     pub fn start(self) -> Platform {
         // Short, because sockets lie in it, and their paths may not be long.
         let home =
@@ -266,6 +274,12 @@ impl Builder {
         let config = format!("{}{}", self.settings, self.tables);
         if !config.is_empty() {
             std::fs::write(home.join("config.toml"), config).expect("the settings are written");
+        }
+        if let Some(store) = &self.store {
+            succeeded(
+                "copying the store",
+                &run(Command::new("cp").arg("-R").arg(store).arg(home.join("store"))),
+            );
         }
         let mut platform = Platform {
             binary: binary(),
