@@ -18,10 +18,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     store.notify("workspaces", "events").await?;
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("serving S3 on {}", listener.local_addr()?);
-    let credentials = s3::Credentials {
-        access_key: "AKIDEXAMPLE".into(),
-        secret_key: "example-secret".into(),
-    };
+    let credentials =
+        s3::Credentials { access_key: "AKIDEXAMPLE".into(), secret_key: "example-secret".into() };
     let interrupted = async {
         if let Err(error) = tokio::signal::ctrl_c().await {
             eprintln!("cannot wait for Ctrl-C: {error}");

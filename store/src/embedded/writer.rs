@@ -50,11 +50,22 @@ impl Writer {
     ) -> Self {
         let (jobs, mut waiting) = mpsc::channel(WAITING);
         let thread = std::thread::spawn(move || {
+            // Unlinking a large file takes long enough for the next commit to notice.
+            let (discarded, discards) = std::sync::mpsc::channel::<Vec<BlobId>>();
+            let collector = std::thread::spawn(move || discards.iter().for_each(|ids| blobs.discard(ids)));
             while let Some(first) = waiting.blocking_recv() {
                 let group = std::iter::once(first)
                     .chain(std::iter::from_fn(|| waiting.try_recv().ok()))
                     .take(WAITING);
-                commit_group(&connection, &*clock, &blobs, &wakers, group);
+                let discard = commit_group(&connection, &*clock, &wakers, group);
+                // Without a collector they stay for the sweep at the next start.
+                if discarded.send(discard).is_err() {
+                    tracing::error!("nobody collects the blobs that are no longer named");
+                }
+            }
+            drop(discarded);
+            if collector.join().is_err() {
+                tracing::error!("the collector of blobs had panicked");
             }
         });
         Self { jobs: Some(jobs), thread: Some(thread) }
@@ -138,13 +149,13 @@ impl Unit<'_> {
     }
 }
 
+/// Returns the blobs that no object names any more.
 fn commit_group(
     connection: &Connection,
     clock: &dyn Clock,
-    blobs: &Blobs,
     wakers: &Wakers,
     group: impl Iterator<Item = Job>,
-) {
+) -> Vec<BlobId> {
     let mut answers = Vec::new();
     let mut effects = Effects::default();
     let committed = run_group(connection, clock, group, &mut answers, &mut effects).map_err(Arc::new);
@@ -166,9 +177,7 @@ fn commit_group(
     // A commit that failed may still be found on the disk at the next start, so its blobs stay: the sweep at
     // the start knows which are wanted.
     effects.keep.into_iter().for_each(StagedBlob::keep);
-    if committed.is_ok() {
-        blobs.discard(effects.discard);
-    }
+    if committed.is_ok() { effects.discard } else { Vec::new() }
 }
 
 fn run_group(

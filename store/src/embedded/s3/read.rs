@@ -35,7 +35,16 @@ pub(super) async fn get(
     let whole = wanted.range == (0..opened.object.size);
     let mut output = describe(&opened.object, input.checksum_mode.is_some() && whole);
     wanted.describe(&mut output, opened.object.size);
-    let pieces = opened.stream(wanted.range).map_ok(Frame::data).map_err(StreamFailed);
+    let key = input.key;
+    let pieces = opened.stream(wanted.range).map_ok(Frame::data).map_err(move |source| {
+        // The answer has begun: all that is left is to break it off, and to say why in the log.
+        tracing::error!(
+            key,
+            error = &source as &dyn std::error::Error,
+            "an object could not be read to its end"
+        );
+        StreamFailed(source)
+    });
     output.body = Some(StreamingBlob::from(Body::http_body_unsync(StreamBody::new(pieces))));
     Ok(S3Response::new(output))
 }
