@@ -117,6 +117,7 @@ pub fn routes_to<'a>(live: impl IntoIterator<Item = (&'a str, &'a Identity, Ipv4
             rule: route.rule.clone(),
             priority: route.priority,
             strip_prefixes: route.strip_prefixes.clone(),
+            page_root: route.page_root.clone(),
             backends: vec![Backend {
                 // The address is part of it: a container that changes networks is drained like another one.
                 id: format!("{}@{address}", &container[..container.len().min(12)]),

@@ -28,6 +28,8 @@ pub struct ServiceRoute {
     pub rule: String,
     pub priority: Option<i64>,
     pub strip_prefixes: Vec<String>,
+    /// See [`cloudyknight_core::route::Route::page_root`].
+    pub page_root: Option<String>,
     pub port: u16,
 }
 
@@ -144,6 +146,7 @@ fn defaults(
             rule: format!("PathPrefix(`/{workspace}/`) || Path(`/{workspace}`)"),
             priority: Some(PATH_PRIORITY),
             strip_prefixes: vec![format!("/{workspace}")],
+            page_root: Some(format!("/{workspace}")),
             port,
         });
         if workspace.as_str() == ROOT_WORKSPACE {
@@ -152,6 +155,7 @@ fn defaults(
                 rule: "PathPrefix(`/`)".into(),
                 priority: Some(ROOT_PRIORITY),
                 strip_prefixes: Vec::new(),
+                page_root: None,
                 port,
             });
         }
@@ -162,6 +166,7 @@ fn defaults(
             rule: format!("Host(`{workspace}.{domain}`)"),
             priority: Some(HOST_PRIORITY),
             strip_prefixes: Vec::new(),
+            page_root: None,
             port,
         });
     }
@@ -309,6 +314,7 @@ impl Labels {
                 rule: rule.clone(),
                 priority: router.priority,
                 strip_prefixes,
+                page_root: None,
                 port: port.ok_or_else(|| RouteError::NoPort { service: service.to_owned() })?,
             });
         }

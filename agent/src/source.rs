@@ -207,14 +207,30 @@ impl Source {
         Ok(path)
     }
 
+    /// A file beside this folder, for us and the containers it is mounted into.
+    pub async fn beside(&self, suffix: &str, text: &str) -> Result<PathBuf, SourceError> {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.path.with_file_name(format!("{}.{suffix}", self.folder));
+        let on_disk = |source| SourceError::Disk { path: path.display().to_string(), source };
+        tokio::fs::write(&path, text).await.map_err(on_disk)?;
+        // Installing runs as root in its container, and nobody else needs to read it.
+        let private = std::fs::Permissions::from_mode(0o600);
+        tokio::fs::set_permissions(&path, private).await.map_err(on_disk)?;
+        Ok(path)
+    }
+
     pub async fn discard(&self) {
         discard(&self.path).await;
     }
 }
 
-/// Removes a source folder. One that cannot be removed costs memory and nothing else.
+/// Removes a source folder or file. One that cannot be removed costs memory and nothing else.
 pub async fn discard(path: &Path) {
-    if let Err(error) = tokio::fs::remove_dir_all(path).await
+    let removed = match tokio::fs::remove_dir_all(path).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => tokio::fs::remove_file(path).await,
+        removed => removed,
+    };
+    if let Err(error) = removed
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(path = %path.display(), %error, "a source folder could not be removed");

@@ -197,7 +197,8 @@ mod tests {
     fn the_details_of_a_failure_tell_what_to_do() {
         let mut status = status(State::Degraded);
         status.warnings = vec!["docker-compose.yml:7: `tty` has no effect".into()];
-        status.default_compose = Some("services:\n  shop:\n    image: workspace-node-ephemeral:latest\n".into());
+        status.default_compose =
+            Some("services:\n  shop:\n    image: workspace-node-ephemeral:latest\n".into());
         if let Some(deployment) = &mut status.deployment {
             deployment.outcome = Outcome::Failed(failure());
         }

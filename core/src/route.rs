@@ -17,10 +17,7 @@ impl RouteTable {
     pub const VERSION: u32 = 1;
 
     pub fn new(routes: Vec<Route>) -> Self {
-        Self {
-            version: Self::VERSION,
-            routes,
-        }
+        Self { version: Self::VERSION, routes }
     }
 }
 
@@ -43,6 +40,10 @@ pub struct Route {
     /// Path prefixes taken off before the request is forwarded; the first that matches counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strip_prefixes: Vec<String>,
+    /// A browser that asks for a page at exactly this path is sent to the same path with a slash, because relative
+    /// links on the page lead nowhere otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_root: Option<String>,
     pub backends: Vec<Backend>,
 }
 

@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use cloudyknight_core::workspace::WorkspaceName;
 use http::header::{
-    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
@@ -27,6 +28,8 @@ pub(crate) enum Answer {
     BadRequest(&'static str),
     /// `CONNECT`: the edge is no way out to other hosts.
     NoProxy,
+    /// The page is here: the same path, with a slash.
+    PageAt(HeaderValue),
 }
 
 impl Answer {
@@ -39,6 +42,7 @@ impl Answer {
             Self::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NoProxy => StatusCode::METHOD_NOT_ALLOWED,
+            Self::PageAt(_) => StatusCode::FOUND,
         }
     }
 
@@ -61,6 +65,10 @@ impl Answer {
             let name = HeaderValue::from_str(workspace.as_str()).expect("a workspace's name is a DNS label");
             headers.insert(WORKSPACE, name);
         }
+        if let Self::PageAt(location) = self {
+            headers.insert(LOCATION, location.clone());
+            headers.insert(VARY, HeaderValue::from_static("accept"));
+        }
         if matches!(self, Self::ClientStalled) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -72,7 +80,11 @@ impl Answer {
             Self::Stopped(workspace) | Self::Unreachable(workspace) | Self::TimedOut(workspace) => {
                 Some(workspace)
             }
-            Self::NoRoute { .. } | Self::ClientStalled | Self::BadRequest(_) | Self::NoProxy => None,
+            Self::NoRoute { .. }
+            | Self::ClientStalled
+            | Self::BadRequest(_)
+            | Self::NoProxy
+            | Self::PageAt(_) => None,
         }
     }
 
@@ -117,19 +129,19 @@ impl Answer {
                 what: "CONNECT is not carried.".into(),
                 hint: "Ask for a path of this host instead.".into(),
             },
+            Self::PageAt(_) => Words {
+                title: "The page is one slash further".into(),
+                what: "Its relative links need the path to end with a slash.".into(),
+                hint: "Follow the redirect.".into(),
+            },
         }
     }
 }
 
 /// Whether the client would rather have a page than plain text: browsers name `text/html`.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
-    let accepted = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    accepted
-        .flat_map(|value| value.split(','))
-        .any(|kind| kind.trim_start().starts_with("text/html"))
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|kind| kind.trim_start().starts_with("text/html"))
 }
 
 struct Words {
@@ -140,13 +152,7 @@ struct Words {
 
 impl Words {
     fn text(&self, status: StatusCode) -> String {
-        format!(
-            "{}: {}\n{}\nhint: {}\n",
-            status.as_u16(),
-            self.title,
-            self.what,
-            self.hint
-        )
+        format!("{}: {}\n{}\nhint: {}\n", status.as_u16(), self.title, self.what, self.hint)
     }
 
     fn page(&self, status: StatusCode) -> String {
@@ -193,10 +199,8 @@ mod tests {
 
     #[test]
     fn a_page_escapes_what_the_client_chose() {
-        let answer = Answer::NoRoute {
-            host: "h\"onload='x".into(),
-            path: "/<script>alert(1)</script>&".into(),
-        };
+        let answer =
+            Answer::NoRoute { host: "h\"onload='x".into(), path: "/<script>alert(1)</script>&".into() };
         let page = String::from_utf8(answer.response(true).into_body().to_vec()).unwrap();
         assert!(
             page.contains("/&lt;script&gt;alert(1)&lt;/script&gt;&amp; on h&quot;onload=&#39;x."),
@@ -207,34 +211,21 @@ mod tests {
 
     #[test]
     fn a_long_path_is_cut_and_text_says_what_to_do() {
-        let answer = Answer::NoRoute {
-            host: String::new(),
-            path: format!("/{}", "é".repeat(5000)),
-        };
+        let answer = Answer::NoRoute { host: String::new(), path: format!("/{}", "é".repeat(5000)) };
         let text = String::from_utf8(answer.response(false).into_body().to_vec()).unwrap();
         assert!(text.len() < 1000, "{text}");
-        assert!(
-            text.starts_with("404: No workspace answers here\n") && text.contains("\nhint: "),
-            "{text}"
-        );
+        assert!(text.starts_with("404: No workspace answers here\n") && text.contains("\nhint: "), "{text}");
         assert!(text.contains("… on an unnamed host."), "{text}");
     }
 
     #[test]
     fn only_answers_about_a_workspace_name_it() {
         let name: WorkspaceName = "app".parse().unwrap();
-        for answer in [
-            Answer::Stopped(name.clone()),
-            Answer::Unreachable(name.clone()),
-            Answer::TimedOut(name),
-        ] {
+        for answer in
+            [Answer::Stopped(name.clone()), Answer::Unreachable(name.clone()), Answer::TimedOut(name)]
+        {
             assert_eq!(answer.response(false).headers()[WORKSPACE], "app");
         }
-        assert!(
-            !Answer::BadRequest("x")
-                .response(false)
-                .headers()
-                .contains_key(WORKSPACE)
-        );
+        assert!(!Answer::BadRequest("x").response(false).headers().contains_key(WORKSPACE));
     }
 }

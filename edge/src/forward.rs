@@ -55,6 +55,10 @@ async fn forward(visitor: &Arc<Visitor>, request: Request<Incoming>) -> Result<R
     loop {
         // Each attempt asks the table anew: what was replaced meanwhile is not tried again.
         let lease = take_lease(edge, &outgoing.asked, &tried)?;
+        if let Some(page) = outgoing.page_at(&lease) {
+            lease.route.counts.answered(page.status());
+            return Err(page);
+        }
         let failure = match send(edge, outgoing.request(&lease)?, &outgoing.slot).await {
             Ok(response) => return outgoing.deliver(visitor, lease, response),
             Err(failure) => failure,
@@ -84,22 +88,17 @@ async fn forward(visitor: &Arc<Visitor>, request: Request<Incoming>) -> Result<R
 }
 
 fn take_lease(edge: &Edge, asked: &Asked, tried: &[Arc<BackendState>]) -> Result<Lease, Answer> {
-    edge.in_force
-        .lease(asked.host_text(), asked.path(), tried)
-        .map_err(|none| match none {
-            NoLease::NoRoute => {
-                add_one(&edge.unrouted);
-                Answer::NoRoute {
-                    host: asked.host_text().to_owned(),
-                    path: asked.path().to_owned(),
-                }
-            }
-            NoLease::NoBackend(route) => {
-                let answer = Answer::Stopped(route.workspace.clone());
-                route.counts.answered(answer.status());
-                answer
-            }
-        })
+    edge.in_force.lease(asked.host_text(), asked.path(), tried).map_err(|none| match none {
+        NoLease::NoRoute => {
+            add_one(&edge.unrouted);
+            Answer::NoRoute { host: asked.host_text().to_owned(), path: asked.path().to_owned() }
+        }
+        NoLease::NoBackend(route) => {
+            let answer = Answer::Stopped(route.workspace.clone());
+            route.counts.answered(answer.status());
+            answer
+        }
+    })
 }
 
 fn give_up(lease: &Lease, failure: &Failure) -> Answer {
@@ -152,19 +151,20 @@ impl Outgoing {
         let switch = wanted.zip(client).filter(|_| slot.is_empty());
         let switch = switch.map(|(protocol, client)| Switch { protocol, client });
         let mut headers = parts.headers;
-        headers::towards_backend(
-            &mut headers,
-            &asked,
-            visitor.peer,
-            switch.as_ref().map(|s| &s.protocol),
-        );
-        Ok(Self {
-            asked,
-            method: parts.method,
-            headers,
-            slot,
-            switch,
-        })
+        headers::towards_backend(&mut headers, &asked, visitor.peer, switch.as_ref().map(|s| &s.protocol));
+        Ok(Self { asked, method: parts.method, headers, slot, switch })
+    }
+
+    /// Where a browser finds the page that it asked for without the slash.
+    fn page_at(&self, lease: &Lease) -> Option<Answer> {
+        let path = self.asked.path();
+        let asks_for_page = self.method == Method::GET && answer::wants_page(&self.headers);
+        if !asks_for_page || lease.route.page_root.as_deref() != Some(path) {
+            return None;
+        }
+        let query = self.asked.target.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let location = HeaderValue::from_str(&format!("{path}/{query}"));
+        location.ok().map(Answer::PageAt)
     }
 
     /// The request as this backend gets it.
@@ -178,12 +178,7 @@ impl Outgoing {
             None => self.asked.target.clone(),
             Some((prefix, path)) => {
                 headers::with_prefix(request.headers_mut(), prefix);
-                let query = self
-                    .asked
-                    .target
-                    .query()
-                    .map(|query| format!("?{query}"))
-                    .unwrap_or_default();
+                let query = self.asked.target.query().map(|query| format!("?{query}")).unwrap_or_default();
                 PathAndQuery::try_from(format!("{path}{query}")).map_err(unreadable)?
             }
         };
@@ -216,11 +211,7 @@ impl Outgoing {
             return Err(Answer::Unreachable(lease.route.workspace.clone()));
         };
         lease.route.counts.answered(response.status());
-        let protocol = response
-            .headers()
-            .get(http::header::UPGRADE)
-            .cloned()
-            .unwrap_or(switch.protocol);
+        let protocol = response.headers().get(http::header::UPGRADE).cloned().unwrap_or(switch.protocol);
         headers::towards_client(response.headers_mut(), Some(protocol));
         tunnel::open(visitor, lease, switch.client, hyper::upgrade::on(&mut response));
         Ok(response.map(|_| Content::from(bytes::Bytes::new())))

@@ -47,10 +47,7 @@ pub(crate) enum NoLease {
 
 impl InForce {
     pub(crate) fn new(table: Table) -> Self {
-        Self {
-            generation: AtomicU64::new(table.generation),
-            table: ArcSwap::from_pointee(table),
-        }
+        Self { generation: AtomicU64::new(table.generation), table: ArcSwap::from_pointee(table) }
     }
 
     pub(crate) fn table(&self) -> Arc<Table> {
@@ -74,15 +71,10 @@ impl InForce {
         loop {
             let table = self.table.load();
             let route = table.find(host, path).ok_or(NoLease::NoRoute)?;
-            let target = route
-                .next_target(tried)
-                .ok_or_else(|| NoLease::NoBackend(route.clone()))?;
+            let target = route.next_target(tried).ok_or_else(|| NoLease::NoBackend(route.clone()))?;
             target.backend.in_flight.fetch_add(1, Ordering::SeqCst);
-            let lease = Lease {
-                route: route.clone(),
-                backend: target.backend.clone(),
-                address: target.address,
-            };
+            let lease =
+                Lease { route: route.clone(), backend: target.backend.clone(), address: target.address };
             if table.generation >= self.generation.load(Ordering::SeqCst) {
                 return Ok(lease);
             }
@@ -108,12 +100,7 @@ pub(crate) struct Backends(HashMap<String, Arc<BackendState>>);
 
 impl Backends {
     pub(crate) fn state(&mut self, id: &str) -> Arc<BackendState> {
-        let new = || {
-            Arc::new(BackendState {
-                id: id.to_owned(),
-                in_flight: AtomicU64::new(0),
-            })
-        };
+        let new = || Arc::new(BackendState { id: id.to_owned(), in_flight: AtomicU64::new(0) });
         self.0.entry(id.to_owned()).or_insert_with(new).clone()
     }
 
@@ -123,8 +110,7 @@ impl Backends {
 
     /// Forgets those that are drained, and gives the others.
     pub(crate) fn known(&mut self, table: &Table) -> impl Iterator<Item = &Arc<BackendState>> {
-        self.0
-            .retain(|id, state| state.in_flight() > 0 || table.holds(id));
+        self.0.retain(|id, state| state.in_flight() > 0 || table.holds(id));
         self.0.values()
     }
 }
@@ -145,10 +131,8 @@ mod tests {
             rule: "PathPrefix(`/`)".into(),
             priority: None,
             strip_prefixes: Vec::new(),
-            backends: vec![Backend {
-                id: backend.to_string(),
-                address: "127.0.0.1:1".parse().unwrap(),
-            }],
+            page_root: None,
+            backends: vec![Backend { id: backend.to_string(), address: "127.0.0.1:1".parse().unwrap() }],
         }])
     }
 
@@ -177,10 +161,7 @@ mod tests {
             };
             let clients: Vec<_> = (0..3).map(|_| scope.spawn(client)).collect();
             for (old, stopped) in stopped.iter().enumerate().take(SWITCHES) {
-                let next = in_force
-                    .table()
-                    .succeed(table_of(old + 1), &mut backends)
-                    .unwrap();
+                let next = in_force.table().succeed(table_of(old + 1), &mut backends).unwrap();
                 in_force.switch(next);
                 let state = backends.state(&old.to_string());
                 while state.in_flight() > 0 {

@@ -21,45 +21,23 @@ pub enum TableError {
     #[error("two routes are named `{0}`")]
     Duplicate(String),
     #[error("route `{route}` of workspace `{workspace}`: the rule `{rule}` cannot be used")]
-    Rule {
-        workspace: WorkspaceName,
-        route: String,
-        rule: String,
-        source: Box<RuleError>,
-    },
+    Rule { workspace: WorkspaceName, route: String, rule: String, source: Box<RuleError> },
     #[error(
         "route `{route}` of workspace `{workspace}`: the prefix to strip `{prefix}` does not start with `/`"
     )]
-    Prefix {
-        workspace: WorkspaceName,
-        route: String,
-        prefix: String,
-    },
+    Prefix { workspace: WorkspaceName, route: String, prefix: String },
 }
 
 /// Whether the edge would take this route, whatever else its table holds.
 pub fn check_route(route: &Route) -> Result<Rule, TableError> {
     let (workspace, name) = (&route.workspace, &route.name);
-    if let Some(prefix) = route
-        .strip_prefixes
-        .iter()
-        .find(|prefix| !prefix.starts_with('/'))
-    {
+    if let Some(prefix) = route.strip_prefixes.iter().find(|prefix| !prefix.starts_with('/')) {
         let (workspace, route, prefix) = (workspace.clone(), name.clone(), prefix.clone());
-        return Err(TableError::Prefix {
-            workspace,
-            route,
-            prefix,
-        });
+        return Err(TableError::Prefix { workspace, route, prefix });
     }
     route.rule.parse().map_err(|source: RuleError| {
         let (workspace, route, rule) = (workspace.clone(), name.clone(), route.rule.clone());
-        TableError::Rule {
-            workspace,
-            route,
-            rule,
-            source: Box::new(source),
-        }
+        TableError::Rule { workspace, route, rule, source: Box::new(source) }
     })
 }
 
@@ -77,6 +55,7 @@ pub(crate) struct ActiveRoute {
     priority: i64,
     /// As a request would spell them.
     pub strip_prefixes: Vec<String>,
+    pub page_root: Option<String>,
     targets: Vec<Target>,
     turn: AtomicUsize,
     pub counts: Arc<RouteCounts>,
@@ -89,54 +68,34 @@ pub(crate) struct Target {
 
 impl Table {
     pub(crate) fn empty() -> Self {
-        Self {
-            generation: 0,
-            source: RouteTable::default(),
-            routes: Vec::new(),
-        }
+        Self { generation: 0, source: RouteTable::default(), routes: Vec::new() }
     }
 
     /// The table that follows `self`. Nothing changes when it is refused.
     pub(crate) fn succeed(&self, source: RouteTable, backends: &mut Backends) -> Result<Self, TableError> {
         let rules = check(&source)?;
-        let counted: BTreeMap<&str, &Arc<RouteCounts>> = self
-            .routes
-            .iter()
-            .map(|route| (route.name.as_str(), &route.counts))
-            .collect();
+        let counted: BTreeMap<&str, &Arc<RouteCounts>> =
+            self.routes.iter().map(|route| (route.name.as_str(), &route.counts)).collect();
         let activate = |(route, rule): (&Route, Rule)| {
-            let targets = route.backends.iter().map(|backend| Target {
-                backend: backends.state(&backend.id),
-                address: backend.address,
-            });
+            let targets = route
+                .backends
+                .iter()
+                .map(|backend| Target { backend: backends.state(&backend.id), address: backend.address });
             Arc::new(ActiveRoute {
                 workspace: route.workspace.clone(),
                 name: route.name.clone(),
-                priority: route
-                    .priority
-                    .filter(|&set| set != 0)
-                    .unwrap_or_else(|| rule.priority()),
+                priority: route.priority.filter(|&set| set != 0).unwrap_or_else(|| rule.priority()),
                 rule,
-                strip_prefixes: route
-                    .strip_prefixes
-                    .iter()
-                    .map(|prefix| as_sent(prefix))
-                    .collect(),
+                strip_prefixes: route.strip_prefixes.iter().map(|prefix| as_sent(prefix)).collect(),
+                page_root: route.page_root.clone(),
                 targets: targets.collect(),
                 turn: AtomicUsize::new(0),
-                counts: counted
-                    .get(route.name.as_str())
-                    .map(|&counts| counts.clone())
-                    .unwrap_or_default(),
+                counts: counted.get(route.name.as_str()).map(|&counts| counts.clone()).unwrap_or_default(),
             })
         };
         let mut routes: Vec<_> = source.routes.iter().zip(rules).map(activate).collect();
         routes.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
-        Ok(Self {
-            generation: self.generation + 1,
-            source,
-            routes,
-        })
+        Ok(Self { generation: self.generation + 1, source, routes })
     }
 
     /// The route of a request: of those that match, the one with the highest priority, then the first by name.
@@ -149,11 +108,7 @@ impl Table {
     }
 
     pub(crate) fn holds(&self, backend: &str) -> bool {
-        self.source
-            .routes
-            .iter()
-            .flat_map(|route| &route.backends)
-            .any(|held| held.id == backend)
+        self.source.routes.iter().flat_map(|route| &route.backends).any(|held| held.id == backend)
     }
 }
 
@@ -171,9 +126,7 @@ impl ActiveRoute {
     }
 
     pub(crate) fn has_untried(&self, tried: &[Arc<BackendState>]) -> bool {
-        self.targets
-            .iter()
-            .any(|target| !tried.iter().any(|tried| Arc::ptr_eq(tried, &target.backend)))
+        self.targets.iter().any(|target| !tried.iter().any(|tried| Arc::ptr_eq(tried, &target.backend)))
     }
 }
 
@@ -195,16 +148,14 @@ mod tests {
     use super::*;
 
     fn route(name: &str, rule: &str) -> Route {
-        let backend = |id: &str| Backend {
-            id: id.into(),
-            address: "127.0.0.1:1".parse().unwrap(),
-        };
+        let backend = |id: &str| Backend { id: id.into(), address: "127.0.0.1:1".parse().unwrap() };
         Route {
             workspace: "app".parse().unwrap(),
             name: name.into(),
             rule: rule.into(),
             priority: None,
             strip_prefixes: Vec::new(),
+            page_root: None,
             backends: vec![backend("one"), backend("two")],
         }
     }
@@ -214,21 +165,14 @@ mod tests {
     }
 
     fn found(table: &Table, host: &str, path: &str) -> String {
-        table
-            .find(host, path)
-            .map(|route| route.name.clone())
-            .unwrap_or_default()
+        table.find(host, path).map(|route| route.name.clone()).unwrap_or_default()
     }
 
     #[test]
     fn the_longer_rule_wins_then_the_name() {
         let all = route("all", "PathPrefix(`/`)");
-        let table = table(vec![
-            all,
-            route("b", "PathPrefix(`/app/`)"),
-            route("a", "PathPrefix(`/app/`)"),
-        ])
-        .unwrap();
+        let table =
+            table(vec![all, route("b", "PathPrefix(`/app/`)"), route("a", "PathPrefix(`/app/`)")]).unwrap();
         assert_eq!(found(&table, "h", "/app/x"), "a");
         assert_eq!(found(&table, "h", "/other"), "all");
         assert_eq!(found(&table, "h", "*"), "");
@@ -236,46 +180,25 @@ mod tests {
 
     #[test]
     fn a_priority_outdoes_length_and_zero_is_none() {
-        let with = |name: &str, rule: &str, priority| Route {
-            priority: Some(priority),
-            ..route(name, rule)
-        };
+        let with = |name: &str, rule: &str, priority| Route { priority: Some(priority), ..route(name, rule) };
         let long = "PathPrefix(`/app/very/long`)";
-        let table = table(vec![
-            with("first", "PathPrefix(`/app`)", 1000),
-            with("zero", long, 0),
-        ])
-        .unwrap();
+        let table = table(vec![with("first", "PathPrefix(`/app`)", 1000), with("zero", long, 0)]).unwrap();
         assert_eq!(found(&table, "h", "/app/very/long"), "first");
     }
 
     #[test]
     fn a_table_with_one_bad_route_is_refused_whole() {
-        let refusal = |routes| {
-            table(routes)
-                .err()
-                .map(|error| error.to_string())
-                .unwrap_or_default()
-        };
+        let refusal = |routes| table(routes).err().map(|error| error.to_string()).unwrap_or_default();
         let bad = refusal(vec![route("good", "Path(`/`)"), route("bad", "Pth(`/`)")]);
-        assert_eq!(
-            bad,
-            "route `bad` of workspace `app`: the rule `Pth(`/`)` cannot be used"
-        );
+        assert_eq!(bad, "route `bad` of workspace `app`: the rule `Pth(`/`)` cannot be used");
         assert_eq!(
             refusal(vec![route("x", "Path(`/`)"), route("x", "Path(`/`)")]),
             "two routes are named `x`"
         );
-        let prefix = Route {
-            strip_prefixes: vec!["app".into()],
-            ..route("x", "Path(`/`)")
-        };
+        let prefix = Route { strip_prefixes: vec!["app".into()], ..route("x", "Path(`/`)") };
         let expected = "route `x` of workspace `app`: the prefix to strip `app` does not start with `/`";
         assert_eq!(refusal(vec![prefix]), expected);
-        let old = RouteTable {
-            version: 7,
-            routes: Vec::new(),
-        };
+        let old = RouteTable { version: 7, routes: Vec::new() };
         let refused = Table::empty().succeed(old, &mut Backends::default()).err();
         assert_eq!(refused, Some(TableError::Version(7)));
     }

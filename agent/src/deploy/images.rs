@@ -180,9 +180,11 @@ async fn install(
     }
     let files = dependencies.present(job.manifest);
     let excerpt = source.excerpt("dependencies", &files).await?;
-    let container = install_container(tools, job, image, dependencies, &excerpt);
+    let environment = source.beside("environment", &exports(&tools.settings.install.environment)).await?;
+    let container = install_container(tools, job, image, dependencies, &excerpt, &environment);
     let result = run_install(tools, service, &container, image, &name).await;
     source::discard(&excerpt).await;
+    source::discard(&environment).await;
     result?;
     let layer = tools.engine.image(&name).await?;
     let gone =
@@ -230,17 +232,16 @@ fn install_container(
     image: &ImageFacts,
     dependencies: &Dependencies,
     files: &std::path::Path,
+    environment: &std::path::Path,
 ) -> ContainerSpec {
     let access = &tools.settings.install;
-    let mut mounts = vec![Mounted::Folder {
-        source: files.display().to_string(),
-        target: dependencies.source.clone(),
+    let mount = |source: &std::path::Path, target: &str| Mounted::Folder {
+        source: source.display().to_string(),
+        target: target.to_owned(),
         read_only: true,
-    }];
-    mounts.extend(access.files.iter().map(|file| {
-        let path = file.display().to_string();
-        Mounted::Folder { source: path.clone(), target: path, read_only: true }
-    }));
+    };
+    let mut mounts = vec![mount(files, &dependencies.source), mount(environment, ENVIRONMENT)];
+    mounts.extend(access.files.iter().map(|file| mount(file, &file.display().to_string())));
     ContainerSpec {
         name: format!("workspace-{}.install-{}", job.workspace, job.deployment),
         image: image.id.clone(),
@@ -248,9 +249,9 @@ fn install_container(
             (PLATFORM.to_owned(), tools.engine.platform().to_owned()),
             (WORKSPACE.to_owned(), job.workspace.to_string()),
         ]),
-        command: Some(vec![dependencies.install.clone()]),
+        command: Some(vec![format!(". {ENVIRONMENT}\n{}", dependencies.install)]),
         entrypoint: Some(vec!["/bin/sh".into(), "-c".into()]),
-        environment: access.environment.clone(),
+        environment: BTreeMap::new(),
         working_dir: None,
         user: None,
         init: true,
@@ -261,6 +262,17 @@ fn install_container(
         ports: Vec::new(),
         networks: vec![("bridge".into(), Vec::new())],
     }
+}
+
+/// Where the container that installs finds its environment. A file, because a container's own environment, which
+/// may name a proxy with its password, would become part of the image.
+const ENVIRONMENT: &str = "/run/cloudyknight-environment";
+
+/// The variables as lines for a POSIX shell.
+fn exports(variables: &BTreeMap<String, String>) -> String {
+    let line =
+        |(name, value): (&String, &String)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"));
+    variables.iter().map(line).collect()
 }
 
 impl Installing {
@@ -276,6 +288,12 @@ mod tests {
     use cloudyknight_core::manifest::Entry;
 
     use super::*;
+
+    #[test]
+    fn values_of_the_environment_reach_the_shell_as_they_are() {
+        let variables = BTreeMap::from([("HTTP_PROXY".to_owned(), "http://u:it's$x@h".to_owned())]);
+        assert_eq!(exports(&variables), "export HTTP_PROXY='http://u:it'\\''s$x@h'\n");
+    }
 
     #[test]
     fn a_subset_holds_the_folder_and_nothing_that_only_begins_like_it() {

@@ -23,7 +23,7 @@ pub async fn asked_to_stop() -> anyhow::Result<()> {
 /// Logs go to standard error: a file when started by `up`, the journal under a service manager.
 pub fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::new(variable("CLOUDYKNIGHT_LOG").unwrap_or_else(|| "info".to_owned()));
+    let filter = EnvFilter::new(variable("CLOUDYKNIGHT_LOG").unwrap_or_else(|| "info,s3s=off".to_owned()));
     let json = variable("CLOUDYKNIGHT_LOG_FORMAT").is_some_and(|format| format == "json");
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);

@@ -65,7 +65,9 @@ async fn keep(
                 () = shutdown.cancelled() => return end(role, child).await,
             },
             // The program is just being replaced, or the machine is out of something.
-            Err(error) => tracing::warn!(role, error = format!("{error:#}"), "a process could not be started"),
+            Err(error) => {
+                tracing::warn!(role, error = format!("{error:#}"), "a process could not be started")
+            }
         }
         pause = if began.elapsed() >= WELL { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         tokio::select! {

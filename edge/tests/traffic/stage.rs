@@ -47,39 +47,23 @@ impl Stage {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(edge.clone(), listener, stop.clone().cancelled_owned()));
-        Self {
-            edge,
-            address,
-            stop,
-            served,
-        }
+        Self { edge, address, stop, served }
     }
 
     /// One route, `app`, with this rule to these backends.
     pub fn route(&self, rule: &str, backends: &[&Stand]) {
-        self.edge
-            .replace(RouteTable::new(vec![route("app", rule, backends)]))
-            .unwrap();
+        self.edge.replace(RouteTable::new(vec![route("app", rule, backends)])).unwrap();
     }
 
     pub async fn get(&self, path: &str) -> (http::response::Parts, String) {
-        self.ask(
-            Request::get(path)
-                .header("host", "h.example")
-                .body(Full::default())
-                .unwrap(),
-        )
-        .await
+        self.ask(Request::get(path).header("host", "h.example").body(Full::default()).unwrap()).await
     }
 
     pub async fn ask(&self, mut request: Request<Full<Bytes>>) -> (http::response::Parts, String) {
         let path = request.uri().path_and_query().unwrap().clone();
         *request.uri_mut() = format!("http://{}{path}", self.address).parse().unwrap();
         let (parts, body) = client().request(request).await.unwrap().into_parts();
-        (
-            parts,
-            String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap(),
-        )
+        (parts, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
     }
 
     /// Sends bytes as they are, and reads until the edge closes.
@@ -143,11 +127,7 @@ impl Stand {
                 connections.spawn(play(stream));
             }
         });
-        Self {
-            address,
-            id: format!("at-{address}"),
-            serving,
-        }
+        Self { address, id: format!("at-{address}"), serving }
     }
 
     /// A backend that says its name.
@@ -181,10 +161,7 @@ impl Stand {
     }
 
     pub fn backend(&self) -> Backend {
-        Backend {
-            id: self.id.clone(),
-            address: self.address,
-        }
+        Backend { id: self.id.clone(), address: self.address }
     }
 }
 
@@ -201,6 +178,7 @@ pub fn route(name: &str, rule: &str, backends: &[&Stand]) -> Route {
         rule: rule.into(),
         priority: None,
         strip_prefixes: Vec::new(),
+        page_root: None,
         backends: backends.iter().map(|stand| stand.backend()).collect(),
     }
 }
@@ -220,17 +198,13 @@ pub async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, wait)
-        .await
-        .expect("the condition came about");
+    tokio::time::timeout(PATIENCE, wait).await.expect("the condition came about");
 }
 
 pub async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     // A reset after the answer is an end, too.
-    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut read))
-        .await
-        .expect("the edge closes");
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut read)).await.expect("the edge closes");
     String::from_utf8_lossy(&read).into_owned()
 }
 
@@ -239,11 +213,7 @@ pub async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
     let mut read = Vec::new();
     let wait = async {
         while !String::from_utf8_lossy(&read).contains(wanted) {
-            assert_ne!(
-                stream.read_buf(&mut read).await.unwrap(),
-                0,
-                "closed before {wanted:?}"
-            );
+            assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0, "closed before {wanted:?}");
         }
     };
     let waited = tokio::time::timeout(PATIENCE, wait).await;
