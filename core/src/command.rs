@@ -36,12 +36,7 @@ impl Command {
     pub const VERSION: u32 = 1;
 
     pub fn reconcile(workspace: WorkspaceName, cause: Cause) -> Self {
-        Self {
-            version: Self::VERSION,
-            workspace,
-            action: Action::Reconcile,
-            cause,
-        }
+        Self { version: Self::VERSION, workspace, action: Action::Reconcile, cause }
     }
 
     pub fn to_json(&self) -> String {

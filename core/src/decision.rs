@@ -41,8 +41,11 @@ mod tests {
 
     #[test]
     fn each_workspace_gets_its_own_command() {
-        let commands =
-            decide([change("b/x", ChangeKind::Delete), change("a/y", ChangeKind::Put), change("b/z", ChangeKind::Put)]);
+        let commands = decide([
+            change("b/x", ChangeKind::Delete),
+            change("a/y", ChangeKind::Put),
+            change("b/z", ChangeKind::Put),
+        ]);
         let expected = [
             Command::reconcile("a".parse().unwrap(), Cause::Put { path: "y".into(), more: 0 }),
             Command::reconcile("b".parse().unwrap(), Cause::Delete { path: "x".into(), more: 1 }),

@@ -54,7 +54,8 @@ impl Manifest {
 
     /// How many paths differ between two listings: added, gone or changed.
     pub fn difference(&self, other: &Self) -> usize {
-        let changed_or_gone = self.entries.iter().filter(|(path, entry)| other.entries.get(*path) != Some(entry));
+        let changed_or_gone =
+            self.entries.iter().filter(|(path, entry)| other.entries.get(*path) != Some(entry));
         let added = other.entries.keys().filter(|path| !self.entries.contains_key(*path));
         changed_or_gone.count() + added.count()
     }

@@ -63,10 +63,7 @@ impl FromStr for Rule {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
-        Ok(Self {
-            text: text.to_owned(),
-            expression: parse::expression(text)?,
-        })
+        Ok(Self { text: text.to_owned(), expression: parse::expression(text)? })
     }
 }
 
@@ -133,24 +130,11 @@ mod tests {
 
     #[test]
     fn a_host_matches_in_any_case_without_port_and_without_trailing_dot() {
-        for host in [
-            "a.example",
-            "A.Example",
-            "a.example:8080",
-            "a.example.",
-            "a.example.:8080",
-        ] {
+        for host in ["a.example", "A.Example", "a.example:8080", "a.example.", "a.example.:8080"] {
             check("Host(`a.example`)", host, "/", true);
             check("Host(`A.example.`)", host, "/", true);
         }
-        for host in [
-            "",
-            "b.example",
-            "xa.example",
-            "a.example.org",
-            "a.example:80x",
-            "a.example..",
-        ] {
+        for host in ["", "b.example", "xa.example", "a.example.org", "a.example:80x", "a.example.."] {
             check("Host(`a.example`)", host, "/", false);
         }
         check("Host(`[::1]`)", "[::1]:8080", "/", true);
@@ -172,13 +156,9 @@ mod tests {
     #[test]
     fn a_default_route_takes_its_own_segment_and_nothing_beside_it() {
         let rule = "PathPrefix(`/my/`) || Path(`/my`)";
-        for (path, expected) in [
-            ("/my", true),
-            ("/my/", true),
-            ("/my/x", true),
-            ("/myapp", false),
-            ("/", false),
-        ] {
+        for (path, expected) in
+            [("/my", true), ("/my/", true), ("/my/x", true), ("/myapp", false), ("/", false)]
+        {
             check(rule, "any", path, expected);
         }
     }

@@ -22,17 +22,9 @@ impl Asked {
         if request.method == Method::CONNECT {
             return Err(Answer::NoProxy);
         }
-        let target = request
-            .uri
-            .path_and_query()
-            .filter(|target| target.path().starts_with('/'));
-        let target = target
-            .ok_or(Answer::BadRequest("the request names no path"))?
-            .clone();
-        Ok(Self {
-            host: host(request)?,
-            target,
-        })
+        let target = request.uri.path_and_query().filter(|target| target.path().starts_with('/'));
+        let target = target.ok_or(Answer::BadRequest("the request names no path"))?.clone();
+        Ok(Self { host: host(request)?, target })
     }
 
     pub(crate) fn host_text(&self) -> &str {
@@ -96,13 +88,7 @@ mod tests {
     #[test]
     fn the_path_stays_as_it_was_sent() {
         for path in ["/a/../b", "//a", "/%61", "/a/./b%2f"] {
-            assert_eq!(
-                Asked::of(&parts(path, &["h"], Version::HTTP_11))
-                    .ok()
-                    .unwrap()
-                    .path(),
-                path
-            );
+            assert_eq!(Asked::of(&parts(path, &["h"], Version::HTTP_11)).ok().unwrap().path(), path);
         }
     }
 }

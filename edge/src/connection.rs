@@ -67,10 +67,7 @@ pub(crate) async fn carry(
     prepare(&stream);
     let edge = listening.edge.clone();
     let visitor = Arc::new(Visitor {
-        activity: Arc::new(Activity {
-            requests: AtomicU64::new(0),
-            idle_since: Mutex::new(Instant::now()),
-        }),
+        activity: Arc::new(Activity { requests: AtomicU64::new(0), idle_since: Mutex::new(Instant::now()) }),
         listening: listening.clone(),
         peer,
         _place: place,
@@ -116,12 +113,10 @@ pub(crate) async fn carry(
 
 /// Small answers leave at once, and a peer that vanished is noticed even where nothing is sent.
 fn prepare(stream: &TcpStream) {
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(15));
-    let prepared = stream
-        .set_nodelay(true)
-        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
+    let prepared =
+        stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
     if let Err(error) = prepared {
         // Only a connection that is already gone refuses them.
         tracing::debug!(%error, "cannot set a connection's options");

@@ -95,18 +95,11 @@ impl Edge {
 
     pub fn stats(&self) -> Stats {
         let table = self.in_force.table();
-        let mut routes: Vec<_> = table
-            .routes()
-            .iter()
-            .map(|route| route.counts.read(&route.workspace, &route.name))
-            .collect();
+        let mut routes: Vec<_> =
+            table.routes().iter().map(|route| route.counts.read(&route.workspace, &route.name)).collect();
         routes.sort_by(|a, b| a.route.cmp(&b.route));
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Stats {
-            connections: read(&self.connections),
-            unrouted: read(&self.unrouted),
-            routes,
-        }
+        Stats { connections: read(&self.connections), unrouted: read(&self.unrouted), routes }
     }
 
     /// Writes the table in force to its file, where one is set. Blocks on the disk.
@@ -125,9 +118,7 @@ impl Edge {
             Ok(Some(table)) => table,
             Ok(None) => return,
             Err(error) => {
-                let cause = std::error::Error::source(&error)
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
+                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 tracing::error!(%error, cause, "starting without routes");
                 return;
             }

@@ -37,9 +37,7 @@ pub(crate) fn towards_backend(
     peer: IpAddr,
     upgrade: Option<&HeaderValue>,
 ) {
-    let trailers = headers
-        .get(TE)
-        .is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    let trailers = headers.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
     end_connection_headers(headers);
     drop_claims(headers);
     join_cookies(headers);
@@ -78,9 +76,8 @@ pub(crate) fn towards_client(headers: &mut HeaderMap, upgrade: Option<HeaderValu
 }
 
 fn end_connection_headers(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = connection_options(headers)
-        .filter_map(|option| option.parse().ok())
-        .collect();
+    let named: Vec<HeaderName> =
+        connection_options(headers).filter_map(|option| option.parse().ok()).collect();
     let always = [
         CONNECTION,
         KEEP_ALIVE,
@@ -97,10 +94,7 @@ fn end_connection_headers(headers: &mut HeaderMap) {
 }
 
 fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let values = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
@@ -110,10 +104,7 @@ fn drop_claims(headers: &mut HeaderMap) {
     let is_claim = |name: &&HeaderName| {
         let name = name.as_str().replace('_', "-");
         name.starts_with("x-forwarded-")
-            || matches!(
-                name.as_str(),
-                "forwarded" | "x-real-ip" | "x-cloudyknight-workspace"
-            )
+            || matches!(name.as_str(), "forwarded" | "x-real-ip" | "x-cloudyknight-workspace")
     };
     let claims: Vec<HeaderName> = headers.keys().filter(is_claim).cloned().collect();
     for claim in claims {
@@ -146,16 +137,9 @@ mod tests {
     }
 
     fn forwarded(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let parts = Request::builder()
-            .uri("/x")
-            .header(HOST, "a.example:8080")
-            .body(())
-            .unwrap()
-            .into_parts()
-            .0;
-        let Ok(asked) = Asked::of(&parts) else {
-            panic!("a plain request")
-        };
+        let parts =
+            Request::builder().uri("/x").header(HOST, "a.example:8080").body(()).unwrap().into_parts().0;
+        let Ok(asked) = Asked::of(&parts) else { panic!("a plain request") };
         let mut headers = headers(fields);
         towards_backend(&mut headers, &asked, "::ffff:10.0.0.9".parse().unwrap(), None);
         headers
@@ -178,14 +162,8 @@ mod tests {
         ]);
         let mut names: Vec<&str> = got.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        let expected = [
-            "accept",
-            "host",
-            "x-forwarded-for",
-            "x-forwarded-host",
-            "x-forwarded-proto",
-            "x-real-ip",
-        ];
+        let expected =
+            ["accept", "host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
         assert_eq!(names, expected);
     }
 
@@ -217,11 +195,7 @@ mod tests {
     fn upgrades_are_carried_except_to_another_http() {
         let check = |version, fields: &[_], expected: Option<&str>| {
             let wanted = wanted_upgrade(version, &headers(fields));
-            assert_eq!(
-                wanted.as_ref().map(HeaderValue::as_bytes),
-                expected.map(str::as_bytes),
-                "{fields:?}"
-            );
+            assert_eq!(wanted.as_ref().map(HeaderValue::as_bytes), expected.map(str::as_bytes), "{fields:?}");
         };
         check(
             Version::HTTP_11,
@@ -230,15 +204,7 @@ mod tests {
         );
         check(Version::HTTP_11, &[("upgrade", "websocket")], None);
         check(Version::HTTP_11, &[("connection", "upgrade")], None);
-        check(
-            Version::HTTP_11,
-            &[("connection", "upgrade"), ("upgrade", "h2c")],
-            None,
-        );
-        check(
-            Version::HTTP_10,
-            &[("connection", "upgrade"), ("upgrade", "websocket")],
-            None,
-        );
+        check(Version::HTTP_11, &[("connection", "upgrade"), ("upgrade", "h2c")], None);
+        check(Version::HTTP_10, &[("connection", "upgrade"), ("upgrade", "websocket")], None);
     }
 }

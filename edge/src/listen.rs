@@ -51,17 +51,10 @@ async fn accept(listening: &Arc<Listening>, listener: &TcpListener) -> Infallibl
     let mut full = false;
     loop {
         if places.available_permits() == 0 && !full {
-            tracing::warn!(
-                connections = listening.edge.options.max_connections,
-                "full: new clients wait"
-            );
+            tracing::warn!(connections = listening.edge.options.max_connections, "full: new clients wait");
         }
         full = places.available_permits() == 0;
-        let place = places
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let visit = connection::carry(listening.clone(), stream, peer.ip(), place);
@@ -79,10 +72,7 @@ async fn finish(listening: &Listening) {
     listening.closing.cancel();
     listening.tasks.close();
     let mut ended = pin!(listening.tasks.wait());
-    if tokio::time::timeout(listening.edge.options.grace, &mut ended)
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(listening.edge.options.grace, &mut ended).await.is_err() {
         tracing::warn!(cut_off = listening.tasks.len(), "the grace period is over");
         listening.cut_off.cancel();
         ended.await;

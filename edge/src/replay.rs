@@ -65,22 +65,13 @@ const PAUSES: [Duration; 4] = [
 const MOST_ATTEMPTS: usize = 8;
 
 pub(crate) fn verdict(how: How, situation: Situation) -> Verdict {
-    let Situation {
-        failed,
-        broken,
-        untried,
-        idempotent,
-        no_body,
-        body_untouched,
-    } = situation;
+    let Situation { failed, broken, untried, idempotent, no_body, body_untouched } = situation;
     if failed >= MOST_ATTEMPTS || !(no_body || body_untouched) {
         return Verdict::GiveUp;
     }
     match how {
         How::Unsent | How::ConnectTimedOut if untried => Verdict::Again,
-        How::Unsent => PAUSES
-            .get(failed - 1)
-            .map_or(Verdict::GiveUp, |&pause| Verdict::AgainAfter(pause)),
+        How::Unsent => PAUSES.get(failed - 1).map_or(Verdict::GiveUp, |&pause| Verdict::AgainAfter(pause)),
         // Once: a request that brings its backend down must not go on to the next for ever. A body that was
         // never asked for shows that the head had not gone out either.
         How::Broken if broken <= 1 && (idempotent || !no_body) => Verdict::Again,
@@ -95,10 +86,7 @@ pub(crate) fn is_idempotent(method: &Method) -> bool {
 impl Failure {
     pub(crate) fn of(error: &legacy::Error) -> Self {
         let story: Vec<String> = causes(error).map(ToString::to_string).collect();
-        Self {
-            how: How::of(error),
-            story: story.join(": "),
-        }
+        Self { how: How::of(error), story: story.join(": ") }
     }
 }
 
@@ -107,11 +95,7 @@ impl How {
         if error.is_connect() {
             let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
             let timed_out = io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut);
-            return if timed_out {
-                Self::ConnectTimedOut
-            } else {
-                Self::Unsent
-            };
+            return if timed_out { Self::ConnectTimedOut } else { Self::Unsent };
         }
         match causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>()) {
             Some(cause) if cause.is_canceled() => Self::Unsent,
@@ -123,10 +107,7 @@ impl How {
 
 impl From<How> for Failure {
     fn from(how: How) -> Self {
-        Self {
-            how,
-            story: "it took too long".into(),
-        }
+        Self { how, story: "it took too long".into() }
     }
 }
 
@@ -146,54 +127,22 @@ mod tests {
         no_body: true,
         body_untouched: true,
     };
-    const POST: Situation = Situation {
-        idempotent: false,
-        no_body: false,
-        ..GET
-    };
+    const POST: Situation = Situation { idempotent: false, no_body: false, ..GET };
 
     #[test]
     fn what_was_not_sent_goes_to_another_backend_at_once_and_to_the_same_after_a_pause() {
         for request in [GET, POST] {
-            assert_eq!(
-                verdict(
-                    How::Unsent,
-                    Situation {
-                        untried: true,
-                        ..request
-                    }
-                ),
-                Verdict::Again
-            );
-            assert_eq!(
-                verdict(
-                    How::ConnectTimedOut,
-                    Situation {
-                        untried: true,
-                        ..request
-                    }
-                ),
-                Verdict::Again
-            );
+            assert_eq!(verdict(How::Unsent, Situation { untried: true, ..request }), Verdict::Again);
+            assert_eq!(verdict(How::ConnectTimedOut, Situation { untried: true, ..request }), Verdict::Again);
             assert_eq!(verdict(How::ConnectTimedOut, request), Verdict::GiveUp);
             for (failed, pause) in PAUSES.into_iter().enumerate() {
-                let situation = Situation {
-                    failed: failed + 1,
-                    ..request
-                };
+                let situation = Situation { failed: failed + 1, ..request };
                 assert_eq!(verdict(How::Unsent, situation), Verdict::AgainAfter(pause));
             }
-            let last = Situation {
-                failed: PAUSES.len() + 1,
-                ..request
-            };
+            let last = Situation { failed: PAUSES.len() + 1, ..request };
             assert_eq!(verdict(How::Unsent, last), Verdict::GiveUp);
         }
-        let many = Situation {
-            failed: MOST_ATTEMPTS,
-            untried: true,
-            ..GET
-        };
+        let many = Situation { failed: MOST_ATTEMPTS, untried: true, ..GET };
         assert_eq!(verdict(How::Unsent, many), Verdict::GiveUp);
     }
 
@@ -201,38 +150,14 @@ mod tests {
     fn what_may_have_been_sent_is_sent_again_once_and_only_where_that_is_harmless() {
         let broken = |request| verdict(How::Broken, Situation { broken: 1, ..request });
         assert_eq!(broken(GET), Verdict::Again);
-        assert_eq!(
-            broken(POST),
-            Verdict::Again,
-            "its body was not asked for, so nothing was sent"
-        );
-        assert_eq!(
-            broken(Situation {
-                no_body: true,
-                ..POST
-            }),
-            Verdict::GiveUp
-        );
-        assert_eq!(
-            verdict(
-                How::Broken,
-                Situation {
-                    broken: 2,
-                    failed: 2,
-                    ..GET
-                }
-            ),
-            Verdict::GiveUp
-        );
+        assert_eq!(broken(POST), Verdict::Again, "its body was not asked for, so nothing was sent");
+        assert_eq!(broken(Situation { no_body: true, ..POST }), Verdict::GiveUp);
+        assert_eq!(verdict(How::Broken, Situation { broken: 2, failed: 2, ..GET }), Verdict::GiveUp);
     }
 
     #[test]
     fn a_body_that_is_on_its_way_cannot_be_sent_again() {
-        let partly = Situation {
-            body_untouched: false,
-            untried: true,
-            ..POST
-        };
+        let partly = Situation { body_untouched: false, untried: true, ..POST };
         for how in [How::Unsent, How::ConnectTimedOut, How::Broken] {
             assert_eq!(verdict(how, partly), Verdict::GiveUp);
         }

@@ -15,20 +15,14 @@ pub enum SavedError {
     #[error("cannot read the saved routes in {path}")]
     Read { path: PathBuf, source: io::Error },
     #[error("the saved routes in {path} are no routes")]
-    Malformed {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
+    Malformed { path: PathBuf, source: serde_json::Error },
     #[error("cannot write the routes to {path}")]
     Write { path: PathBuf, source: io::Error },
 }
 
 /// The saved table; `None` when none was saved yet.
 pub(crate) fn read(path: &Path) -> Result<Option<RouteTable>, SavedError> {
-    let failed = |source| SavedError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| SavedError::Read { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -37,18 +31,12 @@ pub(crate) fn read(path: &Path) -> Result<Option<RouteTable>, SavedError> {
     let mut text = Vec::new();
     file.take(MAX_BYTES).read_to_end(&mut text).map_err(failed)?;
     let table = serde_json::from_slice(&text);
-    table.map(Some).map_err(|source| SavedError::Malformed {
-        path: path.to_owned(),
-        source,
-    })
+    table.map(Some).map_err(|source| SavedError::Malformed { path: path.to_owned(), source })
 }
 
 /// Puts the table in the place of the one before: after a crash at any moment, the file holds one or the other.
 pub(crate) fn write(path: &Path, table: &RouteTable) -> Result<(), SavedError> {
-    let failed = |source| SavedError::Write {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| SavedError::Write { path: path.to_owned(), source };
     let text = serde_json::to_vec_pretty(table).expect("a table is plain data");
     replace(path, &text).map_err(failed)
 }
@@ -56,20 +44,12 @@ pub(crate) fn write(path: &Path, table: &RouteTable) -> Result<(), SavedError> {
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(text)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     // The rename is on disk only when the folder is.
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 

@@ -47,10 +47,7 @@ pub(crate) struct RouteCounts {
 impl RouteCounts {
     pub(crate) fn answered(&self, status: StatusCode) {
         add_one(&self.requests);
-        if let Some(class) = self
-            .answers
-            .get(usize::from(status.as_u16() / 100).wrapping_sub(1))
-        {
+        if let Some(class) = self.answers.get(usize::from(status.as_u16() / 100).wrapping_sub(1)) {
             add_one(class);
         }
     }

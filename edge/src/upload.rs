@@ -50,10 +50,7 @@ impl Slot {
     }
 
     pub(crate) fn upload(self: &Arc<Self>) -> Upload {
-        Upload {
-            slot: self.clone(),
-            body: None,
-        }
+        Upload { slot: self.clone(), body: None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

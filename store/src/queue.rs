@@ -15,7 +15,12 @@ pub trait Queue: Send + Sync + 'static {
     /// `visibility`, and comes back unless it is deleted by then.
     ///
     /// While a message of a group is in flight, no other receive gets messages of that group.
-    async fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> Result<Vec<Message>, QueueError>;
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Message>, QueueError>;
 
     /// Takes delivered messages off the queue for good. A receipt that ran out is no error: the message comes again.
     async fn delete(&self, receipts: Vec<Receipt>) -> Result<(), QueueError>;

@@ -22,21 +22,13 @@ use super::{Expression, Rule, as_sent, canonical_host};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     #[error("column {column}: expected {expected}, found {found}")]
-    Syntax {
-        column: usize,
-        expected: &'static str,
-        found: String,
-    },
+    Syntax { column: usize, expected: &'static str, found: String },
     #[error("column {column}: the matcher `{name}` is not supported yet; Host, Path and PathPrefix are")]
     Unsupported { column: usize, name: String },
     #[error("column {column}: there is no matcher `{name}`; expected Host, Path or PathPrefix")]
     Unknown { column: usize, name: String },
     #[error("column {column}: patterns such as `{value}` are not supported yet; write the {matcher} out")]
-    Pattern {
-        column: usize,
-        matcher: &'static str,
-        value: String,
-    },
+    Pattern { column: usize, matcher: &'static str, value: String },
     #[error("column {column}: `{path}` is no path: expected it to start with `/`")]
     Path { column: usize, path: String },
     #[error("column {column}: `{host}` is no host name: expected ASCII letters, digits, `-` and `.`")]
@@ -92,11 +84,7 @@ enum What {
 
 fn whole(input: &mut Input) -> Result<Expression, Fault> {
     let expression = any_of(input, 0)?;
-    if input.is_empty() {
-        Ok(expression)
-    } else {
-        Err(expected(input, "`&&`, `||` or the end of the rule"))
-    }
+    if input.is_empty() { Ok(expression) } else { Err(expected(input, "`&&`, `||` or the end of the rule")) }
 }
 
 fn any_of(input: &mut Input, depth: usize) -> Result<Expression, Fault> {
@@ -128,10 +116,7 @@ fn chain(
 fn unary(input: &mut Input, depth: usize) -> Result<Expression, Fault> {
     skip_space(input)?;
     if depth > Rule::MAX_DEPTH {
-        return Err(Fault {
-            at: input.current_token_start(),
-            what: What::Depth,
-        });
+        return Err(Fault { at: input.current_token_start(), what: What::Depth });
     }
     if token("!", input)? {
         return Ok(Expression::Not(Box::new(unary(input, depth + 1)?)));
@@ -185,34 +170,22 @@ fn values(input: &mut Input, read: fn(usize, String) -> Result<String, Fault>) -
 
 fn host(at: usize, host: String) -> Result<String, Fault> {
     if host.contains(['{', '*']) {
-        return Err(Fault {
-            at,
-            what: What::Pattern("host", host),
-        });
+        return Err(Fault { at, what: What::Pattern("host", host) });
     }
     let name = canonical_host(&host);
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'[' | b']');
     if name.is_empty() || !name.bytes().all(plain) {
-        return Err(Fault {
-            at,
-            what: What::Host(host),
-        });
+        return Err(Fault { at, what: What::Host(host) });
     }
     Ok(name.to_ascii_lowercase())
 }
 
 fn path(at: usize, path: String) -> Result<String, Fault> {
     if path.contains('{') {
-        return Err(Fault {
-            at,
-            what: What::Pattern("path", path),
-        });
+        return Err(Fault { at, what: What::Pattern("path", path) });
     }
     if !path.starts_with('/') {
-        return Err(Fault {
-            at,
-            what: What::Path(path),
-        });
+        return Err(Fault { at, what: What::Path(path) });
     }
     Ok(as_sent(&path))
 }
@@ -246,11 +219,7 @@ fn string(input: &mut Input) -> Result<String, Fault> {
 }
 
 fn closing(input: &mut Input, wanted: &'static str) -> Result<(), Fault> {
-    if token(")", input)? {
-        Ok(())
-    } else {
-        Err(expected(input, wanted))
-    }
+    if token(")", input)? { Ok(()) } else { Err(expected(input, wanted)) }
 }
 
 /// Whether `wanted` comes next; it is taken, with the space around it.
@@ -266,10 +235,7 @@ fn skip_space(input: &mut Input) -> Result<(), Fault> {
 }
 
 fn expected(input: &Input, what: &'static str) -> Fault {
-    Fault {
-        at: input.current_token_start(),
-        what: What::Expected(what),
-    }
+    Fault { at: input.current_token_start(), what: What::Expected(what) }
 }
 
 impl<'a> ParserError<Input<'a>> for Fault {
@@ -289,23 +255,12 @@ impl Fault {
         let column = text[..self.at].chars().count() + 1;
         match self.what {
             What::Expected(expected) => {
-                let found = text[self.at..]
-                    .chars()
-                    .next()
-                    .map_or("the end".to_owned(), |c| format!("{c:?}"));
-                RuleError::Syntax {
-                    column,
-                    expected,
-                    found,
-                }
+                let found = text[self.at..].chars().next().map_or("the end".to_owned(), |c| format!("{c:?}"));
+                RuleError::Syntax { column, expected, found }
             }
             What::Unsupported(name) => RuleError::Unsupported { column, name },
             What::Unknown(name) => RuleError::Unknown { column, name },
-            What::Pattern(matcher, value) => RuleError::Pattern {
-                column,
-                matcher,
-                value,
-            },
+            What::Pattern(matcher, value) => RuleError::Pattern { column, matcher, value },
             What::Path(path) => RuleError::Path { column, path },
             What::Host(host) => RuleError::Host { column, host },
             What::Depth => RuleError::Depth { column },
@@ -328,58 +283,25 @@ mod tests {
     fn a_refusal_names_the_column_and_what_was_expected() {
         let a_matcher = "a matcher such as Host(`a.example`), `!` or `(`";
         check("", &format!("column 1: expected {a_matcher}, found the end"));
-        check(
-            "Host(`a`) &&",
-            &format!("column 13: expected {a_matcher}, found the end"),
-        );
-        check(
-            "|| Host(`a`)",
-            &format!("column 1: expected {a_matcher}, found '|'"),
-        );
-        check(
-            "Host(`a`) Path(`/b`)",
-            "column 11: expected `&&`, `||` or the end of the rule, found 'P'",
-        );
-        check(
-            "Host(`a`) & Path(`/b`)",
-            "column 11: expected `&&`, `||` or the end of the rule, found '&'",
-        );
-        check(
-            "(Host(`a`)",
-            "column 11: expected `&&`, `||` or `)`, found the end",
-        );
-        check(
-            "Host(`a`))",
-            "column 10: expected `&&`, `||` or the end of the rule, found ')'",
-        );
+        check("Host(`a`) &&", &format!("column 13: expected {a_matcher}, found the end"));
+        check("|| Host(`a`)", &format!("column 1: expected {a_matcher}, found '|'"));
+        check("Host(`a`) Path(`/b`)", "column 11: expected `&&`, `||` or the end of the rule, found 'P'");
+        check("Host(`a`) & Path(`/b`)", "column 11: expected `&&`, `||` or the end of the rule, found '&'");
+        check("(Host(`a`)", "column 11: expected `&&`, `||` or `)`, found the end");
+        check("Host(`a`))", "column 10: expected `&&`, `||` or the end of the rule, found ')'");
         check("Host", "column 5: expected `(`, found the end");
-        check(
-            "Host()",
-            "column 6: expected a value in `backticks` or \"double quotes\", found ')'",
-        );
-        check(
-            "Host('a')",
-            "column 6: expected a value in `backticks` or \"double quotes\", found '\\''",
-        );
-        check(
-            "Host(`a`,)",
-            "column 10: expected a value in `backticks` or \"double quotes\", found ')'",
-        );
+        check("Host()", "column 6: expected a value in `backticks` or \"double quotes\", found ')'");
+        check("Host('a')", "column 6: expected a value in `backticks` or \"double quotes\", found '\\''");
+        check("Host(`a`,)", "column 10: expected a value in `backticks` or \"double quotes\", found ')'");
         check("Host(`a` `b`)", "column 10: expected `,` or `)`, found '`'");
         check("Host(`a)", "column 9: expected a closing '`', found the end");
         check("Host(\"a)", "column 9: expected a closing `\"`, found the end");
-        check(
-            "Path(\"/\\n\")",
-            "column 10: expected `\\\"` or `\\\\` as the only escapes, found '\"'",
-        );
+        check("Path(\"/\\n\")", "column 10: expected `\\\"` or `\\\\` as the only escapes, found '\"'");
     }
 
     #[test]
     fn columns_count_characters() {
-        check(
-            "Path(`/é`) x",
-            "column 12: expected `&&`, `||` or the end of the rule, found 'x'",
-        );
+        check("Path(`/é`) x", "column 12: expected `&&`, `||` or the end of the rule, found 'x'");
     }
 
     #[test]
@@ -392,48 +314,27 @@ mod tests {
         for name in UNSUPPORTED {
             check(&format!("Host(`a`) && {name}(`x`)"), &message(14, name));
         }
-        check(
-            "methods(`GET`)",
-            "column 1: there is no matcher `methods`; expected Host, Path or PathPrefix",
-        );
+        check("methods(`GET`)", "column 1: there is no matcher `methods`; expected Host, Path or PathPrefix");
         check("hostregexp(`x`)", &message(1, "HostRegexp"));
     }
 
     #[test]
     fn values_that_could_never_match_are_refused() {
-        check(
-            "Path(`a`)",
-            "column 6: `a` is no path: expected it to start with `/`",
-        );
-        check(
-            "PathPrefix(`/a`, ``)",
-            "column 18: `` is no path: expected it to start with `/`",
-        );
+        check("Path(`a`)", "column 6: `a` is no path: expected it to start with `/`");
+        check("PathPrefix(`/a`, ``)", "column 18: `` is no path: expected it to start with `/`");
         check(
             "Path(`/{id:[0-9]+}`)",
             "column 6: patterns such as `/{id:[0-9]+}` are not supported yet; write the path out",
         );
-        check(
-            "Host(`*.a`)",
-            "column 6: patterns such as `*.a` are not supported yet; write the host out",
-        );
-        check(
-            "Host(`é`)",
-            "column 6: `é` is no host name: expected ASCII letters, digits, `-` and `.`",
-        );
-        check(
-            "Host(`a/b`)",
-            "column 6: `a/b` is no host name: expected ASCII letters, digits, `-` and `.`",
-        );
+        check("Host(`*.a`)", "column 6: patterns such as `*.a` are not supported yet; write the host out");
+        check("Host(`é`)", "column 6: `é` is no host name: expected ASCII letters, digits, `-` and `.`");
+        check("Host(`a/b`)", "column 6: `a/b` is no host name: expected ASCII letters, digits, `-` and `.`");
     }
 
     #[test]
     fn escapes_in_double_quotes_are_read() {
         let rule = |value: &str| expression(value).unwrap();
-        assert_eq!(
-            rule(r#"Path("/a\"\\")"#),
-            Expression::Path(vec!["/a%22%5C".into()])
-        );
+        assert_eq!(rule(r#"Path("/a\"\\")"#), Expression::Path(vec!["/a%22%5C".into()]));
         assert_eq!(rule(r"Path(`/a\`)"), Expression::Path(vec!["/a%5C".into()]));
     }
 
@@ -443,18 +344,10 @@ mod tests {
         assert!(expression(&nested(Rule::MAX_DEPTH)).is_ok());
         assert_eq!(
             expression(&nested(Rule::MAX_DEPTH + 1)),
-            Err(RuleError::Depth {
-                column: Rule::MAX_DEPTH + 2
-            })
+            Err(RuleError::Depth { column: Rule::MAX_DEPTH + 2 })
         );
-        assert!(matches!(
-            expression(&"!".repeat(5000)),
-            Err(RuleError::Depth { .. })
-        ));
-        assert_eq!(
-            expression(&" ".repeat(9000)),
-            Err(RuleError::Length { length: 9000 })
-        );
+        assert!(matches!(expression(&"!".repeat(5000)), Err(RuleError::Depth { .. })));
+        assert_eq!(expression(&" ".repeat(9000)), Err(RuleError::Length { length: 9000 }));
         assert!(expression(&vec!["Host(`a`)"; 600].join("&&")).is_ok());
     }
 

@@ -31,30 +31,18 @@ pub enum ControlError {
     #[error("no edge answers at {socket}")]
     Connect { socket: PathBuf, source: io::Error },
     #[error("the edge broke off while it answered {asked}")]
-    Exchange {
-        asked: &'static str,
-        source: hyper::Error,
-    },
+    Exchange { asked: &'static str, source: hyper::Error },
     #[error("the edge did not answer {asked} within {} seconds", PATIENCE.as_secs())]
     TimedOut { asked: &'static str },
     #[error("the edge refused {asked}: {why}")]
-    Refused {
-        asked: &'static str,
-        status: StatusCode,
-        why: String,
-    },
+    Refused { asked: &'static str, status: StatusCode, why: String },
     #[error("the edge's answer to {asked} cannot be read")]
-    Unreadable {
-        asked: &'static str,
-        source: serde_json::Error,
-    },
+    Unreadable { asked: &'static str, source: serde_json::Error },
 }
 
 impl Client {
     pub fn new(socket: impl AsRef<Path>) -> Self {
-        Self {
-            socket: socket.as_ref().to_owned(),
-        }
+        Self { socket: socket.as_ref().to_owned() }
     }
 
     /// Puts a whole table in force. When this returns, requests follow it, and no new one starts on a backend
@@ -70,17 +58,13 @@ impl Client {
     }
 
     pub async fn backends(&self) -> Result<Vec<BackendReport>, ControlError> {
-        self.call("GET /backends", Method::GET, "/backends", Vec::new())
-            .await
+        self.call("GET /backends", Method::GET, "/backends", Vec::new()).await
     }
 
     /// Requests in flight on a backend. Zero, for one that is in no table any more, means: drained for good.
     pub async fn in_flight(&self, backend_id: &str) -> Result<u64, ControlError> {
         let known = self.backends().await?;
-        Ok(known
-            .iter()
-            .find(|backend| backend.id == backend_id)
-            .map_or(0, |backend| backend.in_flight))
+        Ok(known.iter().find(|backend| backend.id == backend_id).map_or(0, |backend| backend.in_flight))
     }
 
     pub async fn stats(&self) -> Result<Stats, ControlError> {
@@ -120,17 +104,13 @@ impl Client {
     ) -> Result<(StatusCode, Bytes), ControlError> {
         let broke_off = |source| ControlError::Exchange { asked, source };
         let stream = UnixStream::connect(&self.socket).await;
-        let stream = stream.map_err(|source| ControlError::Connect {
-            socket: self.socket.clone(),
-            source,
-        })?;
+        let stream =
+            stream.map_err(|source| ControlError::Connect { socket: self.socket.clone(), source })?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke_off)?;
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = method;
         *request.uri_mut() = http::Uri::from_static(path);
-        request
-            .headers_mut()
-            .insert(HOST, http::HeaderValue::from_static("edge"));
+        request.headers_mut().insert(HOST, http::HeaderValue::from_static("edge"));
         let answered = async {
             let response = sender.send_request(request).await?;
             let status = response.status();

@@ -35,10 +35,7 @@ struct Control {
 
 /// Answers the agent at `listener` until `shutdown` resolves.
 pub async fn serve(edge: Arc<Edge>, listener: UnixListener, shutdown: impl Future<Output = ()>) {
-    let control = Arc::new(Control {
-        edge,
-        switching: Mutex::new(()),
-    });
+    let control = Arc::new(Control { edge, switching: Mutex::new(()) });
     let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
     let mut shutdown = pin!(shutdown);
     loop {
@@ -67,9 +64,7 @@ async fn connection(control: Arc<Control>, stream: UnixStream, closing: Cancella
         let control = control.clone();
         async move { Ok::<_, Infallible>(control.answer(request).await) }
     });
-    let http = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
+    let http = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     let mut http = pin!(http);
     let ended = tokio::select! {
         ended = http.as_mut() => ended,
@@ -96,35 +91,24 @@ impl Control {
             (&Method::GET, "/stats") => json(StatusCode::OK, &edge.stats()),
             (&Method::GET, "/health") => json(
                 StatusCode::OK,
-                &Health {
-                    generation: edge.generation(),
-                    routes: edge.routes().routes.len(),
-                },
+                &Health { generation: edge.generation(), routes: edge.routes().routes.len() },
             ),
             (method, path) => json(
                 StatusCode::NOT_FOUND,
-                &Refusal {
-                    error: format!("the control socket has no {method} {path}"),
-                },
+                &Refusal { error: format!("the control socket has no {method} {path}") },
             ),
         }
     }
 
     async fn put_routes(&self, body: Incoming) -> Result<InForce, (StatusCode, String)> {
         let body = Limited::new(body, MAX_TABLE_BYTES).collect().await;
-        let body = body.map_err(|error| {
-            (
-                StatusCode::BAD_REQUEST,
-                format!("the table cannot be read: {error}"),
-            )
-        })?;
+        let body =
+            body.map_err(|error| (StatusCode::BAD_REQUEST, format!("the table cannot be read: {error}")))?;
         let table: RouteTable = serde_json::from_slice(&body.to_bytes())
             .map_err(|error| (StatusCode::BAD_REQUEST, format!("the body is no table: {error}")))?;
         let _turn = self.switching.lock().await;
-        let generation = self
-            .edge
-            .replace(table)
-            .map_err(|error| (StatusCode::UNPROCESSABLE_ENTITY, story(&error)))?;
+        let generation =
+            self.edge.replace(table).map_err(|error| (StatusCode::UNPROCESSABLE_ENTITY, story(&error)))?;
         tracing::info!(generation, "new routes in force");
         let edge = self.edge.clone();
         // Traffic has switched already; the disk does not hold it up.
@@ -137,10 +121,7 @@ impl Control {
         if let Some(cause) = &not_saved {
             tracing::error!(generation, cause, "the routes in force are not saved");
         }
-        Ok(InForce {
-            generation,
-            not_saved,
-        })
+        Ok(InForce { generation, not_saved })
     }
 }
 
@@ -148,9 +129,7 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response<Full<Bytes>> {
     let text = serde_json::to_vec(value).expect("what the control socket says is plain data");
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

@@ -27,10 +27,7 @@ pub async fn bind(path: &Path) -> Result<UnixListener, BindError> {
     if left.is_ok_and(|left| !left.file_type().is_socket()) {
         return Err(BindError::Occupied(path.to_owned()));
     }
-    make(path).map_err(|source| BindError::Make {
-        path: path.to_owned(),
-        source,
-    })
+    make(path).map_err(|source| BindError::Make { path: path.to_owned(), source })
 }
 
 /// Made inside a folder that only the owner may enter, and moved to its place with its mode already set.

@@ -12,18 +12,11 @@ use crate::stage::{Stage, Stand, route, until};
 
 /// An edge with a control socket, and the agent's client for it.
 async fn with_control(folder: &Path) -> (Stage, Client) {
-    let stage = Stage::with(Options {
-        saved_table: Some(folder.join("routes.json")),
-        ..Options::default()
-    })
-    .await;
+    let stage =
+        Stage::with(Options { saved_table: Some(folder.join("routes.json")), ..Options::default() }).await;
     let socket = folder.join("edge.sock");
     let listener = control::bind(&socket).await.unwrap();
-    tokio::spawn(control::serve(
-        stage.edge.clone(),
-        listener,
-        stage.stop.clone().cancelled_owned(),
-    ));
+    tokio::spawn(control::serve(stage.edge.clone(), listener, stage.stop.clone().cancelled_owned()));
     (stage, Client::new(socket))
 }
 
@@ -41,10 +34,7 @@ async fn a_table_that_was_put_is_in_force_and_readable() {
     assert_eq!(agent.routes().await.unwrap(), table);
     assert_eq!(agent.stats().await.unwrap().routes[0].requests, 1);
     let known = agent.backends().await.unwrap();
-    assert_eq!(
-        (known[0].id.as_str(), known[0].in_flight, known[0].in_table),
-        (stand.id.as_str(), 0, true)
-    );
+    assert_eq!((known[0].id.as_str(), known[0].in_flight, known[0].in_table), (stand.id.as_str(), 0, true));
     assert_eq!(agent.in_flight("unheard of").await.unwrap(), 0);
     assert_eq!(agent.health().await.unwrap().routes, 1);
 }
@@ -58,21 +48,13 @@ async fn a_table_with_one_bad_rule_is_refused_and_the_old_one_stays() {
     agent.put_routes(&good).await.unwrap();
     let bad = RouteTable::new(vec![route("app", "PathPrefix(`/app`", &[])]);
     let refused = agent.put_routes(&bad).await.unwrap_err();
-    let ControlError::Refused { status, why, .. } = &refused else {
-        panic!("{refused}")
-    };
+    let ControlError::Refused { status, why, .. } = &refused else { panic!("{refused}") };
     assert_eq!(status.as_u16(), 422);
-    assert!(
-        why.contains("route `app` of workspace `app`") && why.contains("column 18: expected"),
-        "{why}"
-    );
+    assert!(why.contains("route `app` of workspace `app`") && why.contains("column 18: expected"), "{why}");
     assert_eq!(agent.routes().await.unwrap(), good);
     assert_eq!(stage.get("/app").await.1, "there");
     assert!(matches!(
-        stage.edge.replace(RouteTable {
-            version: 2,
-            routes: vec![]
-        }),
+        stage.edge.replace(RouteTable { version: 2, routes: vec![] }),
         Err(TableError::Version(2))
     ));
 }
@@ -82,14 +64,7 @@ async fn an_edge_that_restarts_without_the_agent_serves_the_last_table() {
     let folder = tempfile::tempdir().unwrap();
     let stand = Stand::named("there").await;
     let (first, agent) = with_control(folder.path()).await;
-    agent
-        .put_routes(&RouteTable::new(vec![route(
-            "app",
-            "PathPrefix(`/app`)",
-            &[&stand],
-        )]))
-        .await
-        .unwrap();
+    agent.put_routes(&RouteTable::new(vec![route("app", "PathPrefix(`/app`)", &[&stand])])).await.unwrap();
     drop(first);
     until(|| async { matches!(agent.health().await, Err(ControlError::Connect { .. })) }).await;
     let (second, agent) = with_control(folder.path()).await;
@@ -115,10 +90,7 @@ async fn an_edge_whose_saved_table_is_broken_starts_and_takes_the_agents() {
     std::fs::write(folder.path().join("routes.json"), "{").unwrap();
     let (stage, agent) = with_control(folder.path()).await;
     assert_eq!(stage.get("/app").await.0.status, 404);
-    assert_eq!(
-        agent.put_routes(&RouteTable::default()).await.unwrap().not_saved,
-        None
-    );
+    assert_eq!(agent.put_routes(&RouteTable::default()).await.unwrap().not_saved, None);
 }
 
 #[tokio::test]
@@ -135,15 +107,10 @@ async fn nonsense_on_the_control_socket_is_refused_with_a_reason() {
             "the body is no table",
         ),
     ] {
-        let mut stream = UnixStream::connect(folder.path().join("edge.sock"))
-            .await
-            .unwrap();
+        let mut stream = UnixStream::connect(folder.path().join("edge.sock")).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        assert!(
-            answer.starts_with("HTTP/1.1 4") && answer.contains(expected),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 4") && answer.contains(expected), "{answer}");
     }
 }

@@ -45,17 +45,10 @@ async fn hundreds_of_switches_under_load_fail_no_request() {
                     0 => (Request::get(uri), ""),
                     _ => (Request::post(uri), "what must not be lost"),
                 };
-                let response = client
-                    .request(request.body(Full::from(sent)).unwrap())
-                    .await
-                    .expect("an answer");
+                let response =
+                    client.request(request.body(Full::from(sent)).unwrap()).await.expect("an answer");
                 let status = response.status();
-                let body = response
-                    .into_body()
-                    .collect()
-                    .await
-                    .expect("a whole answer")
-                    .to_bytes();
+                let body = response.into_body().collect().await.expect("a whole answer").to_bytes();
                 assert_eq!((status.as_u16(), body.as_ref()), (200, sent.as_bytes()));
                 answered.fetch_add(1, Ordering::SeqCst);
             }
@@ -74,16 +67,9 @@ async fn hundreds_of_switches_under_load_fail_no_request() {
         client.await.expect("no request failed");
     }
     let answered = answered.load(Ordering::SeqCst);
-    assert!(
-        answered > 2 * SWITCHES,
-        "only {answered} requests: that was no load"
-    );
+    assert!(answered > 2 * SWITCHES, "only {answered} requests: that was no load");
     let known = stage.edge.known_backends();
-    assert_eq!(
-        known.len(),
-        1,
-        "backends that are drained are forgotten: {known:?}"
-    );
+    assert_eq!(known.len(), 1, "backends that are drained are forgotten: {known:?}");
 }
 
 #[tokio::test]

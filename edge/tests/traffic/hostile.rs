@@ -7,13 +7,7 @@ use crate::stage::{Stage, Stand};
 async fn status(request: &str) -> String {
     let (stage, echo) = (Stage::new().await, Stand::echo().await);
     stage.route("PathPrefix(`/`)", &[&echo]);
-    stage
-        .raw(request)
-        .await
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    stage.raw(request).await.lines().next().unwrap_or_default().to_owned()
 }
 
 #[tokio::test]
@@ -28,14 +22,9 @@ async fn bodies_of_two_lengths_are_refused() {
         "Transfer-Encoding: xchunked\r\n",
         "Transfer-Encoding : chunked\r\n",
     ] {
-        let status = status(&format!(
-            "POST / HTTP/1.1\r\nHost: h\r\n{framing}Connection: close\r\n\r\nabcd"
-        ))
-        .await;
-        assert!(
-            status.is_empty() || status.starts_with("HTTP/1.1 400"),
-            "{framing:?}: {status}"
-        );
+        let status =
+            status(&format!("POST / HTTP/1.1\r\nHost: h\r\n{framing}Connection: close\r\n\r\nabcd")).await;
+        assert!(status.is_empty() || status.starts_with("HTTP/1.1 400"), "{framing:?}: {status}");
     }
 }
 
@@ -89,40 +78,26 @@ async fn the_edge_is_no_way_to_other_hosts() {
     let (stage, echo) = (Stage::new().await, Stand::echo().await);
     stage.route("Host(`inside`)", &[&echo]);
     let ask = |target: &str, host: &str| {
-        stage.raw(format!(
-            "GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        ))
+        stage.raw(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
     };
     let absolute = ask("http://inside/x", "outside").await;
-    assert!(
-        absolute.contains("GET /x\n") && absolute.contains("\nhost: inside\n"),
-        "{absolute}"
-    );
-    assert!(
-        ask("http://outside/x", "inside")
-            .await
-            .starts_with("HTTP/1.1 404")
-    );
+    assert!(absolute.contains("GET /x\n") && absolute.contains("\nhost: inside\n"), "{absolute}");
+    assert!(ask("http://outside/x", "inside").await.starts_with("HTTP/1.1 404"));
 }
 
 #[tokio::test]
 async fn http_1_0_without_a_host_is_matched_by_path() {
     let answer = status("GET / HTTP/1.0\r\n\r\n").await;
-    assert!(
-        answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[tokio::test]
 async fn a_backend_cannot_speak_in_the_edges_name() {
     let stand = Stand::new(|_| async {
         let mut response = crate::stage::text("mine");
-        for (name, value) in [
-            ("x-cloudyknight-workspace", "other"),
-            ("connection", "x-inner"),
-            ("x-inner", "1"),
-        ] {
+        for (name, value) in
+            [("x-cloudyknight-workspace", "other"), ("connection", "x-inner"), ("x-inner", "1")]
+        {
             response.headers_mut().insert(name, value.parse().unwrap());
         }
         response

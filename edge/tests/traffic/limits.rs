@@ -15,34 +15,19 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 #[tokio::test]
 async fn a_connection_that_sends_no_whole_request_is_closed_in_time() {
-    let stage = Stage::with(Options {
-        head_timeout: SHORT,
-        ..Options::default()
-    })
-    .await;
+    let stage = Stage::with(Options { head_timeout: SHORT, ..Options::default() }).await;
     // Nothing; half an HTTP/2 preface; a head without its end; an idle connection after a request.
-    for begin in [
-        "",
-        "PRI * HT",
-        "GET / HTTP/1.1\r\nHost: h\r\nX: ",
-        "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
-    ] {
+    for begin in ["", "PRI * HT", "GET / HTTP/1.1\r\nHost: h\r\nX: ", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"] {
         stage.raw(begin).await;
     }
     // An HTTP/2 client that asks for nothing.
-    stage
-        .raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
-        .await;
+    stage.raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
     until(|| async { stage.edge.stats().connections == 0 }).await;
 }
 
 #[tokio::test]
 async fn a_head_that_trickles_in_is_closed_in_time() {
-    let stage = Stage::with(Options {
-        head_timeout: SHORT,
-        ..Options::default()
-    })
-    .await;
+    let stage = Stage::with(Options { head_timeout: SHORT, ..Options::default() }).await;
     let mut stream = TcpStream::connect(stage.address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n").await.unwrap();
     let trickle = async {
@@ -54,9 +39,7 @@ async fn a_head_that_trickles_in_is_closed_in_time() {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, trickle)
-        .await
-        .expect("the edge closes");
+    tokio::time::timeout(PATIENCE, trickle).await.expect("the edge closes");
 }
 
 #[tokio::test]
@@ -66,47 +49,25 @@ async fn a_request_that_is_under_way_is_not_idle() {
         text("late")
     })
     .await;
-    let stage = Stage::with(Options {
-        head_timeout: SHORT,
-        ..Options::default()
-    })
-    .await;
+    let stage = Stage::with(Options { head_timeout: SHORT, ..Options::default() }).await;
     stage.route("PathPrefix(`/`)", &[&stand]);
     assert_eq!(stage.get("/").await.1, "late");
 }
 
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
-    let stage = Stage::with(Options {
-        max_head_bytes: 8 * 1024,
-        ..Options::default()
-    })
-    .await;
-    let answer = stage
-        .raw(format!(
-            "GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n",
-            "y".repeat(100_000)
-        ))
-        .await;
-    assert!(
-        answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
-        "{answer}"
-    );
+    let stage = Stage::with(Options { max_head_bytes: 8 * 1024, ..Options::default() }).await;
+    let answer = stage.raw(format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "y".repeat(100_000))).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
     let many: String = (0..200).map(|n| format!("X-{n}: y\r\n")).collect();
-    let answer = stage
-        .raw(format!("GET / HTTP/1.1\r\nHost: h\r\n{many}\r\n"))
-        .await;
+    let answer = stage.raw(format!("GET / HTTP/1.1\r\nHost: h\r\n{many}\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
 
 #[tokio::test]
 async fn more_connections_than_places_wait_for_one_to_end() {
     let (stage, stand) = (
-        Stage::with(Options {
-            max_connections: 2,
-            ..Options::default()
-        })
-        .await,
+        Stage::with(Options { max_connections: 2, ..Options::default() }).await,
         Stand::named("there").await,
     );
     stage.route("PathPrefix(`/`)", &[&stand]);
@@ -134,11 +95,7 @@ async fn a_client_that_does_not_read_is_cut_off_and_frees_the_backend() {
         async { Response::new(body) }
     })
     .await;
-    let stage = Stage::with(Options {
-        stall_timeout: SHORT,
-        ..Options::default()
-    })
-    .await;
+    let stage = Stage::with(Options { stall_timeout: SHORT, ..Options::default() }).await;
     stage.route("PathPrefix(`/`)", &[&stand]);
     let mut stream = TcpStream::connect(stage.address).await.unwrap();
     stream.write_all(GET).await.unwrap();
@@ -160,33 +117,20 @@ async fn on_shutdown_what_is_under_way_finishes_and_nothing_new_begins() {
     until(|| async { TcpStream::connect(stage.address).await.is_err() }).await;
     gate.add_permits(1);
     let answer = read_to_end(&mut busy).await;
-    assert!(
-        answer.ends_with("late") && answer.contains("connection: close\r\n"),
-        "{answer}"
-    );
-    tokio::time::timeout(PATIENCE, &mut stage.served)
-        .await
-        .unwrap()
-        .unwrap();
+    assert!(answer.ends_with("late") && answer.contains("connection: close\r\n"), "{answer}");
+    tokio::time::timeout(PATIENCE, &mut stage.served).await.unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn on_shutdown_what_does_not_finish_is_cut_off_after_the_grace_period() {
     let (stand, _gate) = gated().await;
-    let mut stage = Stage::with(Options {
-        grace: SHORT,
-        ..Options::default()
-    })
-    .await;
+    let mut stage = Stage::with(Options { grace: SHORT, ..Options::default() }).await;
     stage.route("PathPrefix(`/`)", &[&stand]);
     let mut busy = TcpStream::connect(stage.address).await.unwrap();
     busy.write_all(GET).await.unwrap();
     until(|| async { stage.edge.in_flight(&stand.id) == 1 }).await;
     stage.stop.cancel();
-    tokio::time::timeout(PATIENCE, &mut stage.served)
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(PATIENCE, &mut stage.served).await.unwrap().unwrap();
     assert_eq!(read_to_end(&mut busy).await, "");
 }
 

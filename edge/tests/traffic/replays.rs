@@ -21,10 +21,7 @@ async fn quitter(good: usize, asked: Arc<AtomicUsize>) -> Stand {
             for _ in 0..good {
                 read_until(&mut stream, "\r\n\r\n").await;
                 asked.fetch_add(1, Ordering::SeqCst);
-                stream
-                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")
-                    .await
-                    .unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood").await.unwrap();
             }
             read_until(&mut stream, "\r\n\r\n").await;
             asked.fetch_add(1, Ordering::SeqCst);
@@ -38,10 +35,7 @@ async fn a_request_meets_no_backend_that_is_gone_while_another_is_there() {
     let (stage, gone, there) = (Stage::new().await, Stand::absent().await, Stand::echo().await);
     stage.route("PathPrefix(`/`)", &[&gone, &there]);
     for _ in 0..10 {
-        let request = Request::post("/")
-            .header("host", "h")
-            .body(Full::from("body"))
-            .unwrap();
+        let request = Request::post("/").header("host", "h").body(Full::from("body")).unwrap();
         let (parts, told) = stage.ask(request).await;
         assert_eq!(parts.status, StatusCode::OK);
         assert!(told.ends_with("\n\nbody"), "{told}");
@@ -50,11 +44,7 @@ async fn a_request_meets_no_backend_that_is_gone_while_another_is_there() {
 
 #[tokio::test]
 async fn a_request_that_waits_for_a_backend_which_is_gone_follows_the_new_table() {
-    let (stage, gone, there) = (
-        Stage::new().await,
-        Stand::absent().await,
-        Stand::named("there").await,
-    );
+    let (stage, gone, there) = (Stage::new().await, Stand::absent().await, Stand::named("there").await);
     stage.route("PathPrefix(`/`)", &[&gone]);
     let switch = async {
         until(|| async { stage.edge.stats().routes[0].retried > 0 }).await;
@@ -73,10 +63,7 @@ async fn a_workspace_whose_backend_refuses_is_named_in_a_502() {
     assert_eq!(parts.headers["x-cloudyknight-workspace"], "app");
     assert!(text.contains("cloudyknight logs app"), "{text}");
     let stats = stage.edge.stats().routes.remove(0);
-    assert_eq!(
-        (stats.requests, stats.answers, stats.unreachable),
-        (1, [0, 0, 0, 0, 1], 1)
-    );
+    assert_eq!((stats.requests, stats.answers, stats.unreachable), (1, [0, 0, 0, 0, 1], 1));
     assert_eq!(stage.edge.in_flight(&gone.id), 0);
 }
 
@@ -86,11 +73,8 @@ async fn a_workspace_that_does_not_answer_in_time_is_named_in_a_504() {
         read_to_end(&mut stream).await;
     })
     .await;
-    let stage = Stage::with(Options {
-        response_timeout: Duration::from_millis(100),
-        ..Options::default()
-    })
-    .await;
+    let stage =
+        Stage::with(Options { response_timeout: Duration::from_millis(100), ..Options::default() }).await;
     stage.route("PathPrefix(`/`)", &[&stand]);
     let (parts, _) = stage.get("/").await;
     assert_eq!(parts.status, StatusCode::GATEWAY_TIMEOUT);
@@ -102,14 +86,8 @@ async fn a_workspace_that_does_not_answer_in_time_is_named_in_a_504() {
 #[tokio::test]
 async fn an_upload_that_takes_longer_than_the_timeout_is_no_timeout() {
     let timeout = Duration::from_millis(300);
-    let (stage, echo) = (
-        Stage::with(Options {
-            response_timeout: timeout,
-            ..Options::default()
-        })
-        .await,
-        Stand::echo().await,
-    );
+    let (stage, echo) =
+        (Stage::with(Options { response_timeout: timeout, ..Options::default() }).await, Stand::echo().await);
     stage.route("PathPrefix(`/`)", &[&echo]);
     let mut stream = TcpStream::connect(stage.address).await.unwrap();
     stream
@@ -130,18 +108,10 @@ async fn an_upload_that_takes_longer_than_the_timeout_is_no_timeout() {
 #[tokio::test]
 async fn a_client_that_stops_sending_is_not_blamed_on_the_workspace() {
     let timeout = Duration::from_millis(100);
-    let (stage, echo) = (
-        Stage::with(Options {
-            response_timeout: timeout,
-            ..Options::default()
-        })
-        .await,
-        Stand::echo().await,
-    );
+    let (stage, echo) =
+        (Stage::with(Options { response_timeout: timeout, ..Options::default() }).await, Stand::echo().await);
     stage.route("PathPrefix(`/`)", &[&echo]);
-    let answer = stage
-        .raw("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf")
-        .await;
+    let answer = stage.raw("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf").await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(!answer.contains("x-cloudyknight-workspace"), "{answer}");
 }
@@ -155,10 +125,7 @@ async fn a_connection_that_closes_just_as_it_is_used_again_fails_no_get() {
         let (parts, text) = stage.get("/").await;
         assert_eq!((parts.status, text.as_str()), (StatusCode::OK, "good"));
     }
-    assert!(
-        asked.load(Ordering::SeqCst) > 10,
-        "no connection was used again, so none closed on a request"
-    );
+    assert!(asked.load(Ordering::SeqCst) > 10, "no connection was used again, so none closed on a request");
 }
 
 #[tokio::test]
@@ -167,12 +134,8 @@ async fn what_a_backend_may_have_carried_out_is_not_sent_twice() {
         let asked = Arc::new(AtomicUsize::new(0));
         let (stage, quitter) = (Stage::new().await, quitter(0, asked.clone()).await);
         stage.route("PathPrefix(`/`)", &[&quitter]);
-        let request = Request::builder()
-            .method(method)
-            .uri("/")
-            .header("host", "h")
-            .body(Full::default())
-            .unwrap();
+        let request =
+            Request::builder().method(method).uri("/").header("host", "h").body(Full::default()).unwrap();
         let (parts, _) = stage.ask(request).await;
         assert_eq!(parts.status, StatusCode::BAD_GATEWAY);
         assert_eq!(asked.load(Ordering::SeqCst), times, "{method}");
@@ -183,17 +146,11 @@ async fn what_a_backend_may_have_carried_out_is_not_sent_twice() {
 async fn an_idle_connection_is_not_trusted_for_long() {
     let asked = Arc::new(AtomicUsize::new(0));
     let quitter = quitter(1, asked.clone()).await;
-    let stage = Stage::with(Options {
-        backend_idle_timeout: Duration::from_millis(20),
-        ..Options::default()
-    })
-    .await;
+    let stage =
+        Stage::with(Options { backend_idle_timeout: Duration::from_millis(20), ..Options::default() }).await;
     stage.route("PathPrefix(`/`)", &[&quitter]);
     for _ in 0..5 {
-        let request = Request::post("/")
-            .header("host", "h")
-            .body(Full::default())
-            .unwrap();
+        let request = Request::post("/").header("host", "h").body(Full::default()).unwrap();
         assert_eq!(stage.ask(request).await.1, "good");
         tokio::time::sleep(Duration::from_millis(40)).await;
     }
@@ -202,11 +159,7 @@ async fn an_idle_connection_is_not_trusted_for_long() {
 
 #[tokio::test]
 async fn two_routes_are_counted_apart_and_over_tables() {
-    let (stage, one, gone) = (
-        Stage::new().await,
-        Stand::named("one").await,
-        Stand::absent().await,
-    );
+    let (stage, one, gone) = (Stage::new().await, Stand::named("one").await, Stand::absent().await);
     let table = || {
         RouteTable::new(vec![
             route("a", "PathPrefix(`/a`)", &[&one]),

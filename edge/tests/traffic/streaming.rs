@@ -25,9 +25,7 @@ fn stepwise(steps: Arc<Semaphore>, chunks: usize) -> Answered {
         let frame = Ok::<_, Infallible>(Frame::data(Bytes::from(format!("<chunk {sent}>"))));
         Some((frame, (steps, sent + 1)))
     });
-    Response::new(BodyExt::boxed(
-        StreamBody::new(stream).map_err(|never| match never {}),
-    ))
+    Response::new(BodyExt::boxed(StreamBody::new(stream).map_err(|never| match never {})))
 }
 
 #[tokio::test]
@@ -38,10 +36,7 @@ async fn each_chunk_of_an_answer_arrives_before_the_next_is_made() {
     let stage = Stage::new().await;
     stage.route("PathPrefix(`/`)", &[&stand]);
     let mut stream = TcpStream::connect(stage.address).await.unwrap();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.unwrap();
     read_until(&mut stream, "\r\n\r\n").await;
     for chunk in 0..3 {
         assert_eq!(stage.edge.in_flight(&stand.id), 1);
@@ -91,17 +86,11 @@ async fn a_backend_that_does_not_read_stops_the_client_and_fills_no_memory() {
     let stage = Stage::new().await;
     stage.route("PathPrefix(`/`)", &[&stand]);
     let mut stream = TcpStream::connect(stage.address).await.unwrap();
-    stream
-        .write_all(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n").await.unwrap();
     let block = vec![7u8; 1024 * 1024];
     let mut sent = 0;
     // Stopped means: no megabyte goes out in half a second.
-    while tokio::time::timeout(Duration::from_millis(500), stream.write_all(&block))
-        .await
-        .is_ok()
-    {
+    while tokio::time::timeout(Duration::from_millis(500), stream.write_all(&block)).await.is_ok() {
         sent += 1;
         assert!(sent < 64, "the edge takes what its backend does not");
     }
@@ -112,10 +101,7 @@ async fn a_client_that_goes_away_frees_the_backend() {
     let (stage, echo) = (Stage::new().await, Stand::echo().await);
     stage.route("PathPrefix(`/`)", &[&echo]);
     let mut stream = TcpStream::connect(stage.address).await.unwrap();
-    stream
-        .write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
-        .await
-        .unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
     until(|| async { stage.edge.in_flight(&echo.id) == 1 }).await;
     drop(stream);
     until(|| async { stage.edge.in_flight(&echo.id) == 0 && stage.edge.stats().connections == 0 }).await;
@@ -132,10 +118,7 @@ async fn a_client_that_expects_100_is_told_to_go_on_when_the_backend_takes_the_b
     assert!(first.starts_with("HTTP/1.1 100 Continue"), "{first}");
     stream.write_all(b"hello").await.unwrap();
     let answer = read_to_end(&mut stream).await;
-    assert!(
-        answer.starts_with("HTTP/1.1 200") && answer.ends_with("\n\nhello"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\n\nhello"), "{answer}");
     assert!(!answer.contains("\nexpect:"), "{answer}");
 }
 
@@ -153,17 +136,9 @@ async fn chunked_bodies_and_head_answers_keep_their_framing() {
     stage.route("PathPrefix(`/`)", &[&echo]);
     let chunked = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     let answer = stage.raw(chunked).await;
-    assert!(
-        answer.contains("\ntransfer-encoding: chunked\n") && answer.ends_with("\n\nabcde"),
-        "{answer}"
-    );
-    let answer = stage
-        .raw("HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        .await;
-    assert!(
-        answer.contains("\r\ncontent-length: ") && answer.ends_with("\r\n\r\n"),
-        "{answer}"
-    );
+    assert!(answer.contains("\ntransfer-encoding: chunked\n") && answer.ends_with("\n\nabcde"), "{answer}");
+    let answer = stage.raw("HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.contains("\r\ncontent-length: ") && answer.ends_with("\r\n\r\n"), "{answer}");
 }
 
 #[tokio::test]
@@ -179,8 +154,5 @@ async fn an_answer_that_breaks_off_is_not_passed_on_as_whole() {
     let stage = Stage::new().await;
     stage.route("PathPrefix(`/`)", &[&stand]);
     let answer = stage.raw("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
-    assert!(
-        answer.contains("half") && !answer.contains("\r\n0\r\n"),
-        "{answer}"
-    );
+    assert!(answer.contains("half") && !answer.contains("\r\n0\r\n"), "{answer}");
 }

@@ -21,10 +21,8 @@ async fn parrot() -> Stand {
             let _ = tokio::io::copy(&mut from, &mut to).await;
             let _ = to.shutdown().await;
         });
-        let response = Response::builder()
-            .status(101)
-            .header("connection", "upgrade")
-            .header("upgrade", protocol);
+        let response =
+            Response::builder().status(101).header("connection", "upgrade").header("upgrade", protocol);
         response
             .header("sec-websocket-accept", "a")
             .body(Empty::new().map_err(|never| match never {}).boxed())
@@ -41,11 +39,7 @@ async fn a_websocket_is_carried_both_ways_and_is_in_flight_until_it_closes() {
     stream.write_all(ASK.as_bytes()).await.unwrap();
     let head = read_until(&mut stream, "\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-    for field in [
-        "upgrade: websocket\r\n",
-        "connection: upgrade\r\n",
-        "sec-websocket-accept: a\r\n",
-    ] {
+    for field in ["upgrade: websocket\r\n", "connection: upgrade\r\n", "sec-websocket-accept: a\r\n"] {
         assert!(head.to_lowercase().contains(field), "{head}");
     }
     stage.edge.replace(Default::default()).unwrap();
@@ -65,10 +59,7 @@ async fn what_a_client_sends_right_behind_its_upgrade_is_not_lost() {
     let (stage, parrot) = (Stage::new().await, parrot().await);
     stage.route("PathPrefix(`/`)", &[&parrot]);
     let mut stream = TcpStream::connect(stage.address).await.unwrap();
-    stream
-        .write_all(format!("{ASK}early bytes").as_bytes())
-        .await
-        .unwrap();
+    stream.write_all(format!("{ASK}early bytes").as_bytes()).await.unwrap();
     read_until(&mut stream, "early bytes").await;
 }
 
@@ -79,10 +70,7 @@ async fn a_refused_upgrade_is_an_ordinary_answer() {
     let mut stream = TcpStream::connect(stage.address).await.unwrap();
     stream.write_all(ASK.as_bytes()).await.unwrap();
     let answer = read_until(&mut stream, "x-real-ip").await;
-    assert!(
-        answer.starts_with("HTTP/1.1 200") && answer.contains("\nupgrade: websocket\n"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\nupgrade: websocket\n"), "{answer}");
     until(|| async { stage.edge.in_flight(&echo.id) == 0 }).await;
 }
 
@@ -94,10 +82,7 @@ async fn no_tunnel_opens_to_another_http() {
         .raw("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n\r\n")
         .await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(
-        !answer.contains("\nupgrade") && !answer.contains("http2-settings"),
-        "{answer}"
-    );
+    assert!(!answer.contains("\nupgrade") && !answer.contains("http2-settings"), "{answer}");
 }
 
 #[tokio::test]
