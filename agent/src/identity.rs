@@ -92,6 +92,15 @@ impl Identity {
         format!("{}.next-{}", self.name, self.deployment)
     }
 
+    /// Its name once it is live, where somebody else was given its own during the deployment.
+    pub fn spare_name(&self) -> String {
+        format!("{}.{}", self.name, self.deployment)
+    }
+
+    pub fn is_live_name(&self, name: &str) -> bool {
+        name == self.name || name == self.spare_name()
+    }
+
     /// Its name after the switch to its successor, until it is gone.
     pub fn retired_name(&self) -> String {
         format!("{}.retired-{}", self.name, self.deployment)

@@ -55,7 +55,7 @@ impl Running {
         let newest: Option<DeploymentId> = seen.iter().map(|one| one.identity.deployment.clone()).max();
         let mut running = Self::default();
         for one in seen {
-            let promoted = one.name == one.identity.name;
+            let promoted = one.identity.is_live_name(&one.name);
             let committed = switched && Some(&one.identity.deployment) == newest.as_ref();
             if retired(&one) || !(promoted || committed) {
                 running.leftovers.push(one);

@@ -19,6 +19,7 @@ fn seen(service: &str, deployment: &str, name: Name, condition: Condition) -> Se
     };
     let name = match name {
         Name::Final => identity.name.clone(),
+        Name::Spare => identity.spare_name(),
         Name::Next => identity.next_name(),
         Name::Retired => identity.retired_name(),
     };
@@ -27,6 +28,7 @@ fn seen(service: &str, deployment: &str, name: Name, condition: Condition) -> Se
 
 enum Name {
     Final,
+    Spare,
     Next,
     Retired,
 }
@@ -48,6 +50,13 @@ fn recovered(containers: Vec<Seen>, live: &[&str], leftovers: &[&str]) {
 #[test]
 fn after_a_finished_deployment_everything_is_live() {
     recovered(vec![live("db"), live("web")], &["db-1", "web-1"], &[]);
+}
+
+#[test]
+fn a_container_whose_own_name_was_taken_is_live_by_its_spare_name() {
+    recovered(vec![seen("web", "1", Name::Spare, Condition::Running)], &["web-1"], &[]);
+    let next = seen("web", "2", Name::Next, Condition::Running);
+    recovered(vec![seen("web", "1", Name::Spare, Condition::Running), next], &["web-1"], &["web-2"]);
 }
 
 #[test]

@@ -79,20 +79,32 @@ struct Prepared {
     default_compose: Option<String>,
 }
 
-/// Deploys. `retiring` is what the deployment before has not finished clearing away; new containers wait for it,
-/// because they join the networks that it still uses.
+/// Deploys. Assumption: the deployment before has finished clearing away.
 pub async fn deploy(
     tools: &Tools,
     job: &Job<'_>,
     progress: &Progress,
-    retiring: Option<tokio::task::JoinHandle<()>>,
 ) -> Result<Deployed, DeployError> {
     let source = progress.step("fetch", fetch(tools, job)).await?;
-    let result = with_source(tools, job, progress, retiring, source.clone()).await;
-    if result.is_err() {
-        source.discard().await;
-    }
-    result
+    let switched = up_to_the_switch(tools, job, progress, source.clone()).await;
+    let (mut prepared, plan, started) = match switched {
+        Ok(switched) => switched,
+        Err(error) => {
+            source.discard().await;
+            return Err(error);
+        }
+    };
+    // It serves now: whatever fails from here on, its source stays.
+    let (retirement, names) = switch::promote(tools, job, &prepared, &plan, &started).await?;
+    prepared.warn_of_names(&names);
+    Ok(Deployed {
+        services: prepared.services(names),
+        urls: switch::urls(&tools.settings, &prepared.routes),
+        warnings: prepared.warnings,
+        default_compose: prepared.default_compose,
+        source: prepared.source,
+        retirement,
+    })
 }
 
 async fn fetch(tools: &Tools, job: &Job<'_>) -> Result<Source, DeployError> {
@@ -105,42 +117,27 @@ async fn fetch(tools: &Tools, job: &Job<'_>) -> Result<Source, DeployError> {
     Ok(fetched.await?)
 }
 
-async fn with_source(
+async fn up_to_the_switch(
     tools: &Tools,
     job: &Job<'_>,
     progress: &Progress,
-    retiring: Option<tokio::task::JoinHandle<()>>,
     source: Source,
-) -> Result<Deployed, DeployError> {
+) -> Result<(Prepared, Plan, start::Started), DeployError> {
     let read = read::compose(tools, job, &source)?;
     let images = images::prepare(tools, job, &read.project, &source, progress).await?;
     let prepared = read::prepare(tools, job, read, images, source).await?;
 
-    if let Some(retiring) = retiring {
-        // A panic in it was reported; its containers are leftovers now, and go with this plan.
-        drop(retiring.await);
-    }
     let seen = tools.engine.containers(Some(job.workspace)).await?;
     let plan = plan(&prepared.wanted, Running::recover(seen));
 
     let mut started = start::Started::default();
-    let live = attempt(tools, job, progress, &prepared, &plan, &mut started).await;
-    match live {
-        Ok(()) => {}
+    match attempt(tools, job, progress, &prepared, &plan, &mut started).await {
+        Ok(()) => Ok((prepared, plan, started)),
         Err(error) => {
             start::take_back(tools, &plan, &started).await;
-            return Err(error);
+            Err(error)
         }
     }
-    let retirement = switch::promote(tools, job, &prepared, &plan, &started).await?;
-    Ok(Deployed {
-        services: prepared.services(&plan),
-        urls: switch::urls(&tools.settings, &prepared.routes),
-        warnings: prepared.warnings,
-        default_compose: prepared.default_compose,
-        source: prepared.source,
-        retirement,
-    })
 }
 
 /// Everything up to and including the switch of the routes.
@@ -164,15 +161,27 @@ async fn attempt(
 }
 
 impl Prepared {
-    fn services(&self, plan: &Plan) -> Vec<ServiceStatus> {
-        let status = |service: &String| {
-            let kept = plan.keep.get(service).map(|kept| kept.identity.name.clone());
-            ServiceStatus {
-                service: service.clone(),
-                container: kept.unwrap_or_else(|| start::name(&self.project, service)),
-                image: self.images[service].name.clone(),
-            }
+    /// `names` are those of the containers, by service.
+    fn services(&self, names: BTreeMap<String, String>) -> Vec<ServiceStatus> {
+        let status = |(service, container): (String, String)| {
+            let image = self.images[&service].name.clone();
+            ServiceStatus { service, container, image }
         };
-        self.project.services.keys().map(status).collect()
+        names.into_iter().map(status).collect()
+    }
+
+    /// A name that the workspace's own compose file asks for is not always to be had.
+    fn warn_of_names(&mut self, names: &BTreeMap<String, String>) {
+        if self.default_compose.is_some() {
+            return;
+        }
+        for (service, name) in names {
+            let asked = &self.project.services[service].container_name;
+            if let Some(asked) = asked.as_ref().filter(|asked| *asked != name) {
+                self.warnings.push(format!(
+                    "service `{service}`: another container is called `{asked}` already; this one is `{name}`"
+                ));
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use cloudyknight_core::workspace::WorkspaceName;
 use super::check::{self, Gate};
 use super::{DeployError, Job, Prepared, Tools};
 use crate::compose::model::{Condition, Mount, MountSource, Project, Service};
-use crate::engine::{ContainerSpec, Mounted};
+use crate::engine::{Bearer, ContainerSpec, Mounted};
 use crate::identity::{Identity, Slot};
 use crate::plan::{Plan, Seen};
 
@@ -232,9 +232,13 @@ async fn identity(
 ) -> Result<Identity, DeployError> {
     let definition = &prepared.project.services[service];
     let mut name = name(&prepared.project, service);
-    if tools.engine.is_foreign(&name).await? {
-        // Another platform on this engine was first; two containers cannot bear one name.
-        name = format!("{name}.{}", tools.engine.platform());
+    // Two containers cannot bear one name: whoever was first keeps it.
+    match tools.engine.bearer(&name).await? {
+        Bearer::Foreign => name = format!("{name}.{}", tools.engine.platform()),
+        Bearer::Workspace(other) if other != job.workspace.as_str() => {
+            name = format!("{name}.{}", job.workspace);
+        }
+        Bearer::Workspace(_) | Bearer::Nobody => {}
     }
     let awaited = |other: &Service| {
         let dependency = other.depends_on.get(service);

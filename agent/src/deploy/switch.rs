@@ -6,9 +6,10 @@ use cloudyknight_core::route::Route;
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::retire::Retirement;
-use super::start::{self, Started};
+use super::start::{self, Started, StartedOne};
 use super::{DeployError, Job, Prepared, Tools};
 use crate::edge_link::routes_to;
+use crate::engine::EngineError;
 use crate::identity::Identity;
 use crate::plan::{Plan, Running};
 use crate::routes::ServiceRoute;
@@ -27,20 +28,23 @@ pub async fn routes(tools: &Tools, job: &Job<'_>, plan: &Plan, started: &Started
     Ok(tools.edge.switch(job.workspace, routes_to(live)).await?)
 }
 
-/// Gives the new containers their names. The routes are switched: from here on nothing is taken back.
+/// Gives the new containers their names, and answers them by service. The routes are switched: from here on nothing
+/// is taken back.
 pub async fn promote(
     tools: &Tools,
     job: &Job<'_>,
     prepared: &Prepared,
     plan: &Plan,
     started: &Started,
-) -> Result<Retirement, DeployError> {
+) -> Result<(Retirement, BTreeMap<String, String>), DeployError> {
     let engine = &tools.engine;
+    let mut names: BTreeMap<String, String> =
+        plan.keep.iter().map(|(service, kept)| (service.clone(), kept.name.clone())).collect();
     for old in &plan.retire {
         engine.rename(&old.id, &old.identity.retired_name()).await?;
     }
-    for one in started.containers.values() {
-        engine.rename(&one.id, &one.identity.name).await?;
+    for (service, one) in &started.containers {
+        names.insert(service.clone(), name(tools, one).await?);
         if !one.identity.one_shot {
             engine.set_restart(&one.id, one.identity.restart).await?;
         }
@@ -58,14 +62,29 @@ pub async fn promote(
             leave.extend(old.into_iter().map(|(name, _)| (name, kept.id.clone())));
         }
     }
-    Ok(Retirement {
+    let retirement = Retirement {
         workspace: job.workspace.clone(),
         containers: plan.retire.clone(),
         leave,
         networks,
         images: prepared.images.values().map(|image| image.id.clone()).collect(),
         sources: sources(plan, started, prepared),
-    })
+    };
+    Ok((retirement, names))
+}
+
+/// Renames a container that is live now. Its name was free when it was made, but another workspace or platform may have
+/// taken it since; then it gets one that nobody else has.
+async fn name(tools: &Tools, one: &StartedOne) -> Result<String, EngineError> {
+    let name = one.identity.name.clone();
+    match tools.engine.rename(&one.id, &name).await {
+        Err(error) if error.is_conflict() => {
+            let spare = one.identity.spare_name();
+            tools.engine.rename(&one.id, &spare).await?;
+            Ok(spare)
+        }
+        renamed => renamed.map(|()| name),
+    }
 }
 
 /// Source folders that containers of the live release mount.
@@ -86,7 +105,7 @@ pub async fn refresh(tools: &Tools, workspace: &WorkspaceName) -> Result<(), Dep
 pub async fn recovered(
     tools: &Tools,
     workspace: Option<&WorkspaceName>,
-) -> Result<BTreeMap<WorkspaceName, Vec<Route>>, crate::engine::EngineError> {
+) -> Result<BTreeMap<WorkspaceName, Vec<Route>>, EngineError> {
     let listed = tools.engine.addressed(workspace).await?;
     let mut addresses = BTreeMap::new();
     let mut seen: BTreeMap<WorkspaceName, Vec<_>> = BTreeMap::new();

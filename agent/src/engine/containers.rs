@@ -21,7 +21,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::{Engine, EngineError, sorted, unless};
 use crate::compose::model::{Device, Healthcheck, Isolation, Namespace, Protocol, PublishedPort, Restart};
-use crate::identity::{Identity, WORKSPACE};
+use crate::identity::{Identity, PLATFORM, WORKSPACE};
 use crate::plan::{Condition, Seen};
 
 /// Everything that decides what a container is.
@@ -65,6 +65,15 @@ pub enum Mounted {
     Tmpfs {
         target: String,
     },
+}
+
+/// To whom a container of some name belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    Nobody,
+    Workspace(String),
+    /// Another platform, or somebody who runs containers by hand.
+    Foreign,
 }
 
 /// How a container ended.
@@ -201,14 +210,17 @@ impl Engine {
         Ok(chosen.len())
     }
 
-    /// Is this name borne by a container that is not this platform's?
-    pub async fn is_foreign(&self, name: &str) -> Result<bool, EngineError> {
+    /// Who bears this name.
+    pub async fn bearer(&self, name: &str) -> Result<Bearer, EngineError> {
         let labels = match self.inspect(name).await {
             Ok(inspected) => sorted(inspected.config.and_then(|config| config.labels)),
-            Err(error) if error.is_not_found() => return Ok(false),
+            Err(error) if error.is_not_found() => return Ok(Bearer::Nobody),
             Err(error) => return Err(error),
         };
-        Ok(labels.get(crate::identity::PLATFORM).map(String::as_str) != Some(self.platform()))
+        if labels.get(PLATFORM).map(String::as_str) != Some(self.platform()) {
+            return Ok(Bearer::Foreign);
+        }
+        Ok(Bearer::Workspace(labels.get(WORKSPACE).cloned().unwrap_or_default()))
     }
 
     async fn inspect(&self, id: &str) -> Result<bollard::models::ContainerInspectResponse, EngineError> {

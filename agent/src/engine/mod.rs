@@ -11,7 +11,7 @@ mod events;
 mod images;
 mod networks;
 
-pub use containers::{ContainerSpec, LogLine, Mounted, Outcome};
+pub use containers::{Bearer, ContainerSpec, LogLine, Mounted, Outcome};
 pub use events::Happened;
 pub use images::ImageFacts;
 
@@ -49,6 +49,11 @@ impl EngineError {
 
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// Somebody else has the name.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused { status: 409, .. })
     }
 
     /// Will the same call succeed once Docker is back?
