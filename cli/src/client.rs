@@ -32,15 +32,21 @@ struct Problem {
 impl Client {
     /// The platform that `CLOUDYKNIGHT_API` and `CLOUDYKNIGHT_TOKEN` name, else the one of this home.
     pub fn new(home: &Home) -> anyhow::Result<Self> {
-        let (base, token) = match (variable("CLOUDYKNIGHT_API"), variable("CLOUDYKNIGHT_TOKEN")) {
-            (Some(base), Some(token)) => (base, token),
-            _ => {
-                let (endpoints, secrets) = crate::s3::running(home)?;
-                (endpoints.api, secrets.api_token)
-            }
-        };
+        match (variable("CLOUDYKNIGHT_API"), variable("CLOUDYKNIGHT_TOKEN")) {
+            (Some(base), Some(token)) => Ok(Self::at(&base, token)),
+            _ => Self::of(home),
+        }
+    }
+
+    /// The platform of this home, whatever the environment names: a shell may remember one that is gone.
+    pub fn of(home: &Home) -> anyhow::Result<Self> {
+        let (endpoints, secrets) = crate::s3::running(home)?;
+        Ok(Self::at(&endpoints.api, secrets.api_token))
+    }
+
+    fn at(base: &str, token: String) -> Self {
         let http = Http::builder(TokioExecutor::new()).build_http();
-        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token })
+        Self { http, base: base.trim_end_matches('/').to_owned(), token }
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {

@@ -80,7 +80,7 @@ async fn ready(home: &Home) -> anyhow::Result<Endpoints> {
     loop {
         if let Some(endpoints) = home.endpoints()?
             && answers(&endpoints.s3).await
-            && Client::new(home)?
+            && Client::of(home)?
                 .get::<serde_json::Value>("/api/v1/platform")
                 .await
                 .is_ok_and(|platform| platform.pointer("/edge/ok") == Some(&serde_json::Value::Bool(true)))
