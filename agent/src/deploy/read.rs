@@ -6,7 +6,8 @@ use cloudyknight_core::manifest::Manifest;
 
 use super::images::{Image, subset};
 use super::{DeployError, Job, Prepared, Tools};
-use crate::compose::{self, model::MountSource, model::Project, model::Service};
+use crate::compose;
+use crate::compose::model::{ImageSource, MountSource, Project, Service};
 use crate::plan::Wanted;
 use crate::routes::{self, ServiceRoute};
 use crate::source::Source;
@@ -77,7 +78,11 @@ pub async fn prepare(
 ) -> Result<Prepared, DeployError> {
     let Read { mut project, mut warnings, default_compose } = read;
     for (service, definition) in &mut project.services {
-        images[service].contract.complete(&mut definition.mounts);
+        match definition.image {
+            ImageSource::Image(_) => images[service].contract.complete(&mut definition.mounts),
+            // It inherits the contract of what it is built from, but its Dockerfile put there what it needs.
+            ImageSource::Build(_) => {}
+        }
     }
     let ports =
         images.iter().map(|(name, image)| (name.clone(), image.contract.ports(&image.facts))).collect();
