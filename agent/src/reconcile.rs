@@ -164,12 +164,17 @@ impl Reconciler {
         progress: &Progress,
         final_attempt: bool,
     ) -> Result<(Deployed, Vec<String>), DeployError> {
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         let (previous, retiring) =
             self.remember(workspace, |memory| (memory.source.clone(), memory.retiring.take()));
+        if let Some(retiring) = retiring {
+            // It clears away every source folder and image that the live release does not use: nothing of the next
+            // one may be made before it is done. A panic in it was reported; its containers are leftovers now.
+            drop(retiring.await);
+        }
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         let before = self.tools.edge.backends(workspace).await;
         let job = Job { workspace, deployment, manifest, previous: previous.as_ref(), final_attempt };
-        Ok((deploy::deploy(&self.tools, &job, progress, retiring).await?, before))
+        Ok((deploy::deploy(&self.tools, &job, progress).await?, before))
     }
 
     /// Records that a release serves, and clears away the one before in the background.
