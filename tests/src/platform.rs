@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::addresses;
+use crate::addresses::Addresses;
 use crate::client::{Client, S3};
 use crate::docker::Docker;
 use crate::http::{self, Answer, Connection};
@@ -22,8 +22,7 @@ use crate::wait::eventually;
 pub struct Platform {
     binary: PathBuf,
     home: PathBuf,
-    /// The S3 server's, the edge's and the API's.
-    addresses: [String; 3],
+    addresses: Addresses,
     environment: Vec<(String, String)>,
     /// What `cloudyknight env` says.
     variables: BTreeMap<String, String>,
@@ -147,7 +146,7 @@ impl Platform {
 
     /// The address that the edge listens on.
     pub fn edge_address(&self) -> &str {
-        &self.addresses[1]
+        &self.addresses.edge
     }
 
     /// The port of the edge, with its colon: what follows a host name in a URL.
@@ -183,7 +182,7 @@ impl Platform {
     }
 
     fn try_up(&self) -> Output {
-        let [s3, edge, api] = &self.addresses;
+        let Addresses { s3, edge, api, .. } = &self.addresses;
         self.cli(&["up", "--s3-listen", s3, "--edge-listen", edge, "--api-listen", api])
     }
 
@@ -284,7 +283,7 @@ impl Builder {
         let mut platform = Platform {
             binary: binary(),
             home,
-            addresses: addresses::free(),
+            addresses: Addresses::claim(),
             environment: self.environment,
             variables: BTreeMap::new(),
             docker: Docker::of("unknown"),
