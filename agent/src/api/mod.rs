@@ -39,8 +39,32 @@ pub fn router(agent: Agent, token: String) -> Router {
         .route("/api/v1/platform", get(platform))
         .route_layer(middleware::from_fn_with_state(api.clone(), with_token));
     let open = Router::new().route("/health", get(|| async { "ok\n" }));
-    guarded.merge(open).fallback(nowhere).with_state(api)
+    guarded.merge(open).fallback(nowhere).with_state(api).layer(middleware::map_response(in_words))
 }
+
+/// Whatever refuses a request before a handler sees it, such as a query that is none, answers as the handlers do.
+async fn in_words(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let status = parts.status;
+    let told = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM);
+    if told || !(status.is_client_error() || status.is_server_error()) {
+        return Response::from_parts(parts, body);
+    }
+    let text = axum::body::to_bytes(body, LONGEST_REFUSAL).await.unwrap_or_default();
+    let detail = match status {
+        StatusCode::METHOD_NOT_ALLOWED => "this path knows no such method".into(),
+        _ => String::from_utf8_lossy(&text),
+    };
+    let mut answer = Problem::new(status, &detail).into_response();
+    if let Some(allowed) = parts.headers.remove(header::ALLOW) {
+        answer.headers_mut().insert(header::ALLOW, allowed);
+    }
+    answer
+}
+
+const PROBLEM: &str = "application/problem+json";
+/// In bytes.
+const LONGEST_REFUSAL: usize = 4096;
 
 async fn with_token(
     State(api): State<Arc<Api>>,
@@ -184,6 +208,6 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self).expect("a problem is plain data");
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        (status, [(header::CONTENT_TYPE, PROBLEM)], body).into_response()
     }
 }
