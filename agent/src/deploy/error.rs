@@ -122,7 +122,7 @@ impl DeployError {
                                      only these files in an empty folder?"
                 .into(),
             Self::InstallTooLong { .. } => "can the host reach the package registry? The limit is the setting \
-                                            `build_timeout`"
+                                            `build_timeout_s`"
                 .into(),
             Self::NoNetwork { network, .. } => format!("create it with `docker network create {network}`"),
             Self::Exited { out_of_memory: true, .. } => "it ran out of memory".into(),
@@ -135,7 +135,7 @@ impl DeployError {
             }
             Self::Source(SourceError::TooLarge { .. }) => {
                 "the source of a workspace is kept in memory; keep large data elsewhere, or raise the setting \
-                 `max_source`"
+                 `max_source_mb`"
                     .into()
             }
             Self::Edge(_) => "is the edge running? `cloudyknight doctor` looks".into(),
