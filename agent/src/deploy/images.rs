@@ -171,8 +171,9 @@ async fn install(
     let fresh = fresh || tools.settings.fresh;
     let key = dependencies.key(image, job.manifest);
     let tag = if fresh { format!("{key}-{}", job.deployment) } else { key.clone() };
-    // Platforms beside each other share none: the one that goes takes its images with it.
-    let name = format!("{DEPENDENCIES}-{}:{}", tools.engine.platform(), tag.to_lowercase());
+    // Neither platforms nor workspaces share them: none removes what another is about to start.
+    let platform = tools.engine.platform();
+    let name = format!("{DEPENDENCIES}-{platform}-{}:{}", job.workspace, tag.to_lowercase());
     let turn = tools.installing.turn(&name);
     let _turn = turn.lock().await;
     if let Some(layer) = tools.engine.image(&name).await? {

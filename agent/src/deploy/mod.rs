@@ -80,11 +80,7 @@ struct Prepared {
 }
 
 /// Deploys. Assumption: the deployment before has finished clearing away.
-pub async fn deploy(
-    tools: &Tools,
-    job: &Job<'_>,
-    progress: &Progress,
-) -> Result<Deployed, DeployError> {
+pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result<Deployed, DeployError> {
     let source = progress.step("fetch", fetch(tools, job)).await?;
     let switched = up_to_the_switch(tools, job, progress, source.clone()).await;
     let (mut prepared, plan, started) = match switched {
