@@ -1,5 +1,7 @@
 //! The stage itself: it must notice what it is there to notice.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use cloudyknight_tests::{Client, Platform, eventually};
@@ -23,4 +25,20 @@ fn a_platform_starts_serves_and_leaves_nothing_behind() {
     platform.removed("boto3");
     let gone = || (platform.get("/boto3/").0 == 404).then_some(());
     eventually("the route is gone", Duration::from_secs(10), gone);
+}
+
+#[test]
+fn what_a_platform_leaves_behind_fails_the_test() {
+    let platform = Platform::start();
+    let home = platform.home().to_owned();
+    // A process that bears its home on its command line, and that `down` knows nothing of.
+    let mut stray = Command::new("sh");
+    stray.args(["-c", "read line"]).arg(&home).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut stray = stray.spawn().expect("sh runs");
+    let ended = catch_unwind(AssertUnwindSafe(|| drop(platform)));
+    stray.kill().expect("it still ran");
+    stray.wait().expect("its end");
+    let failure = ended.expect_err("the stray process is noticed");
+    let message = failure.downcast_ref::<String>().expect("a message");
+    assert!(message.contains(&format!("process sh -c read line {}", home.display())), "{message}");
 }

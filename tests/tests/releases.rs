@@ -8,10 +8,12 @@ use cloudyknight_tests::http::Connection;
 use cloudyknight_tests::{Client, Folder, Platform, eventually};
 use serde_json::Value;
 
-/// Answers with its version, soon or after a while.
+/// Answers with its version; below `/slow` half of it soon, and the rest after a while.
 const APP: &str = "const VERSION = 'version 1';
 require('node:http').createServer((request, response) => {
-  setTimeout(() => response.end(VERSION), request.url.endsWith('slow') ? 300 : 0);
+  if (!request.url.endsWith('slow')) return response.end(VERSION);
+  response.write('ver');
+  setTimeout(() => response.end(VERSION.slice(3)), 300);
 }).listen(3000);
 ";
 
@@ -103,10 +105,12 @@ fn twenty_redeploys_under_constant_load_drop_no_request() {
     s3.sync(app.path(), "app");
     platform.live("app");
     let watches = [
-        Watch { keep_alive: true, path: "/app" },
-        Watch { keep_alive: true, path: "/app/slow" },
-        Watch { keep_alive: false, path: "/app" },
-        Watch { keep_alive: false, path: "/app/slow" },
+        Watch { keep_alive: true, method: "GET", path: "/app" },
+        Watch { keep_alive: false, method: "GET", path: "/app" },
+        // What nobody between may ask for a second time: an answer that has begun, and what changes something.
+        Watch { keep_alive: true, method: "GET", path: "/app/slow" },
+        Watch { keep_alive: true, method: "POST", path: "/app" },
+        Watch { keep_alive: false, method: "POST", path: "/app/slow" },
     ];
     let reports: Vec<Report> = std::thread::scope(|scope| {
         let load = watches.each_ref().map(|watch| {
@@ -141,6 +145,7 @@ fn twenty_redeploys_under_constant_load_drop_no_request() {
 #[derive(Debug)]
 struct Watch {
     keep_alive: bool,
+    method: &'static str,
     path: &'static str,
 }
 
@@ -162,7 +167,8 @@ impl Watch {
             over = asked_to_end.recv_timeout(PACE) != Err(mpsc::RecvTimeoutError::Timeout);
             report.requests += 1;
             let asked = kept.take().map_or_else(|| platform.connection(), Ok).and_then(|mut connection| {
-                let answer = connection.get(platform.host(), self.path)?;
+                let body: &[u8] = if self.method == "POST" { b"a body" } else { b"" };
+                let answer = connection.request(self.method, platform.host(), self.path, &[], body)?;
                 Ok((connection, answer))
             });
             let (connection, answer) = match asked {
