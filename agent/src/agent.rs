@@ -103,17 +103,17 @@ impl Agent {
                 for one in seen {
                     workspaces.entry(one.identity.workspace.clone()).or_default().push(one);
                 }
+                let mut leftovers = Vec::new();
                 for seen in workspaces.into_values() {
-                    let running = Running::recover(seen);
+                    let mut running = Running::recover(seen);
                     used.extend(running.live.values().filter_map(|one| one.identity.source.clone()));
-                    for leftover in running.leftovers {
-                        tracing::info!(
-                            container = leftover.name,
-                            "removing what an interrupted deployment left"
-                        );
-                        deploy::report("remove", tools.engine.remove(&leftover.id).await);
+                    match deploy::finish_switch(tools, &mut running).await {
+                        Ok(()) => leftovers.extend(running.leftovers),
+                        // They tell what is live: the next deployment finishes it.
+                        Err(error) => deploy::report("finish a switch", Err(error)),
                     }
                 }
+                deploy::clear(tools, &leftovers).await;
             }
             Err(error) => {
                 tracing::warn!(error = with_causes(&error), "leftovers stay");

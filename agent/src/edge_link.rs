@@ -119,11 +119,16 @@ pub fn routes_to<'a>(live: impl IntoIterator<Item = (&'a str, &'a Identity, Ipv4
             strip_prefixes: route.strip_prefixes.clone(),
             page_root: route.page_root.clone(),
             backends: vec![Backend {
-                // The address is part of it: a container that changes networks is drained like another one.
-                id: format!("{}@{address}", &container[..container.len().min(12)]),
+                id: backend_id(container, address),
                 address: SocketAddr::new(address.into(), route.port),
             }],
         }));
     }
     routes
+}
+
+/// What the edge calls a container at an address. The address is part of it: a container that changes networks is
+/// drained like another one.
+pub fn backend_id(container: &str, address: Ipv4Addr) -> String {
+    format!("{}@{address}", &container[..container.len().min(12)])
 }

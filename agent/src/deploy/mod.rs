@@ -25,12 +25,14 @@ mod error;
 mod images;
 mod ports;
 mod read;
+mod resume;
 mod retire;
 mod start;
 mod switch;
 
 pub use error::{DeployError, Kind, with_causes};
 pub use images::Installing;
+pub use resume::{clear, finish_switch};
 pub use retire::{Retirement, report};
 pub use switch::{recovered, refresh};
 
@@ -124,7 +126,9 @@ async fn up_to_the_switch(
     let prepared = read::prepare(tools, job, read, images, source).await?;
 
     let seen = tools.engine.containers(Some(job.workspace)).await?;
-    let plan = plan(&prepared.wanted, Running::recover(seen));
+    let mut running = Running::recover(seen);
+    resume::finish_switch(tools, &mut running).await?;
+    let plan = plan(&prepared.wanted, running);
 
     let mut started = start::Started::default();
     match attempt(tools, job, progress, &prepared, &plan, &mut started).await {

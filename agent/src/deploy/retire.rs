@@ -74,7 +74,7 @@ impl Retirement {
 }
 
 /// Waits until no request is in flight on these backends, as long as the settings allow.
-async fn drain(tools: &Tools, backends: &[String]) {
+pub(super) async fn drain(tools: &Tools, backends: &[String]) {
     let give_up = tokio::time::Instant::now() + tools.settings.drain_timeout;
     while !backends.is_empty() && tokio::time::Instant::now() < give_up {
         match tools.edge.in_flight(backends).await {

@@ -6,7 +6,7 @@ use cloudyknight_core::route::Route;
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::retire::Retirement;
-use super::start::{self, Started, StartedOne};
+use super::start::{self, Started};
 use super::{DeployError, Job, Prepared, Tools};
 use crate::edge_link::routes_to;
 use crate::engine::EngineError;
@@ -44,10 +44,7 @@ pub async fn promote(
         engine.rename(&old.id, &old.identity.retired_name()).await?;
     }
     for (service, one) in &started.containers {
-        names.insert(service.clone(), name(tools, one).await?);
-        if !one.identity.one_shot {
-            engine.set_restart(&one.id, one.identity.restart).await?;
-        }
+        names.insert(service.clone(), make_live(tools, &one.id, &one.identity).await?);
     }
     let platform = engine.platform();
     let mut networks = Vec::new();
@@ -73,14 +70,22 @@ pub async fn promote(
     Ok((retirement, names))
 }
 
-/// Renames a container that is live now. Its name was free when it was made, but another workspace or platform may have
-/// taken it since; then it gets one that nobody else has.
-async fn name(tools: &Tools, one: &StartedOne) -> Result<String, EngineError> {
-    let name = one.identity.name.clone();
-    match tools.engine.rename(&one.id, &name).await {
+/// Gives a container that serves its restart policy and its name, and answers the name. That was free when the container
+/// was made, but another workspace or platform may have taken it since; then it gets one that nobody else has.
+pub(super) async fn make_live(
+    tools: &Tools,
+    container: &str,
+    identity: &Identity,
+) -> Result<String, EngineError> {
+    // The name last: it is the record that all this is done.
+    if !identity.one_shot {
+        tools.engine.set_restart(container, identity.restart).await?;
+    }
+    let name = identity.name.clone();
+    match tools.engine.rename(container, &name).await {
         Err(error) if error.is_conflict() => {
-            let spare = one.identity.spare_name();
-            tools.engine.rename(&one.id, &spare).await?;
+            let spare = identity.spare_name();
+            tools.engine.rename(container, &spare).await?;
             Ok(spare)
         }
         renamed => renamed.map(|()| name),
