@@ -96,7 +96,7 @@ impl Reconciler {
                 }
                 Todo::Deploy => {}
             }
-            let deployment = new_deployment();
+            let deployment = new_deployment(&self.tools.settings.platform, workspace);
             let (progress, manifest) = self.settle(workspace, first, &deployment, &cause).await?;
             if manifest.is_empty() {
                 self.remove(workspace).await?;
@@ -286,10 +286,13 @@ fn finish(status: &mut cloudyknight_core::status::WorkspaceStatus, outcome: Outc
 }
 
 /// Ids sort by time; no two of one workspace are made within the same millisecond, as its reconciles follow each
-/// other and each lists the bucket first.
-fn new_deployment() -> DeploymentId {
+/// other and each lists the bucket first. What follows the time tells workspaces and platforms apart: ids are part of
+/// the names of containers, which all of them share.
+fn new_deployment(platform: &str, workspace: &WorkspaceName) -> DeploymentId {
     let format =
         time::macros::format_description!("[year][month][day]t[hour][minute][second][subsecond digits:3]");
-    let id = OffsetDateTime::now_utc().format(&format);
-    DeploymentId(id.expect("the time of a running system has a year of four digits"))
+    let time = OffsetDateTime::now_utc().format(&format);
+    let time = time.expect("the time of a running system has a year of four digits");
+    let whose = blake3::hash(format!("{platform}/{workspace}").as_bytes());
+    DeploymentId(format!("{time}-{}", hex::encode(&whose.as_bytes()[..3])))
 }
