@@ -30,8 +30,9 @@ pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<
     home.make()?;
     let ran_before = lock::holder(home, "run")?.is_some();
     if !ran_before {
-        for stale in ["endpoints.json"] {
-            match std::fs::remove_file(home.run(stale)) {
+        // A process whose supervisor died works on, and what it said of itself is still true.
+        if lock::holder(home, "serve")?.is_none() {
+            match std::fs::remove_file(home.run("endpoints.json")) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }
