@@ -23,8 +23,10 @@ use crate::source::Source;
 mod check;
 mod error;
 mod images;
+mod names;
 mod ports;
 mod read;
+mod refresh;
 mod resume;
 mod retire;
 mod start;
@@ -32,9 +34,9 @@ mod switch;
 
 pub use error::{DeployError, Kind, with_causes};
 pub use images::Installing;
+pub use refresh::{recovered, refresh};
 pub use resume::{clear, finish_switch};
 pub use retire::{Retirement, report};
-pub use switch::{recovered, refresh};
 
 /// What every deployment works with.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloudyknight_core::workspace::WorkspaceName;
 
-use super::{Tools, start};
+use super::Tools;
 use crate::engine::EngineError;
 use crate::plan::Seen;
 use crate::source;
@@ -26,6 +26,8 @@ pub struct Retirement {
     pub sources: Vec<String>,
 }
 
+/// Grace for a container that is stopped, where its compose file names none.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Retirement {
@@ -35,7 +37,7 @@ impl Retirement {
         let gone: Vec<String> = backends_before.into_iter().filter(|one| !now.contains(one)).collect();
         drain(tools, &gone).await;
         for old in &self.containers {
-            let grace = old.identity.stop_grace.unwrap_or(start::STOP_GRACE);
+            let grace = old.identity.stop_grace.unwrap_or(STOP_GRACE);
             report("stop", tools.engine.stop(&old.id, grace).await);
             report("remove", tools.engine.remove(&old.id).await);
         }

@@ -2,13 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::time::Duration;
-
-use cloudyknight_core::workspace::WorkspaceName;
 
 use super::check::{self, Gate};
-use super::{DeployError, Job, Prepared, Tools};
-use crate::compose::model::{Condition, Mount, MountSource, Project, Service};
+use super::{DeployError, Job, Prepared, Tools, names, retire};
+use crate::compose::model::{Condition, Mount, MountSource, Service};
 use crate::engine::{Bearer, ContainerSpec, Mounted};
 use crate::identity::{Identity, Slot};
 use crate::plan::{Plan, Seen};
@@ -29,28 +26,6 @@ pub struct StartedOne {
     pub id: String,
     pub identity: Identity,
     pub address: Option<Ipv4Addr>,
-}
-
-/// Grace for a container that is stopped to make room, or because its release is gone.
-pub const STOP_GRACE: Duration = Duration::from_secs(10);
-
-/// The live name of a service's container.
-pub fn name(project: &Project, service: &str) -> String {
-    let workspace = &project.workspace;
-    match &project.services[service].container_name {
-        Some(name) => name.clone(),
-        None if project.services.len() == 1 => format!("workspace-{workspace}"),
-        None => format!("workspace-{workspace}-{service}"),
-    }
-}
-
-/// Docker's name of one of a workspace's networks. Platforms beside each other on one engine have their own.
-pub fn network(platform: &str, workspace: &WorkspaceName, network: &str, slot: Slot) -> String {
-    format!("cloudyknight-{platform}-{workspace}-{network}-{}", slot.as_str())
-}
-
-fn volume(platform: &str, workspace: &WorkspaceName, volume: &str) -> String {
-    format!("cloudyknight-{platform}-{workspace}-{volume}")
 }
 
 pub async fn start(
@@ -88,11 +63,13 @@ async fn make_room(
     let networks: BTreeSet<&String> = project.services.values().flat_map(|one| one.networks.keys()).collect();
     for name in networks {
         let internal = project.networks.get(name).is_some_and(|network| network.internal);
-        let name = network(platform, job.workspace, name, plan.slot);
+        let name = names::network(platform, job.workspace, name, plan.slot);
         engine.ensure_network(&name, job.workspace, tools.settings.subnet_pool, internal).await?;
     }
     for (name, definition) in &project.volumes {
-        engine.ensure_volume(&volume(platform, job.workspace, name), job.workspace, definition).await?;
+        engine
+            .ensure_volume(&names::volume(platform, job.workspace, name), job.workspace, definition)
+            .await?;
     }
     for (service, definition) in &project.services {
         for name in &definition.external_networks {
@@ -102,14 +79,14 @@ async fn make_room(
         }
     }
     for (service, kept) in &plan.keep {
-        for (name, aliases) in memberships(platform, project, service, plan.slot) {
+        for (name, aliases) in names::memberships(platform, project, service, plan.slot) {
             engine.join(&name, &kept.id, &aliases).await?;
             started.joined.push((name, kept.id.clone()));
         }
     }
     for live in plan.stop_first.values() {
         started.stopped.push(live.clone());
-        engine.stop(&live.id, STOP_GRACE).await?;
+        engine.stop(&live.id, retire::STOP_GRACE).await?;
     }
     Ok(())
 }
@@ -217,7 +194,7 @@ pub async fn take_back(tools: &Tools, plan: &Plan, started: &Started) {
     }
     if let Some(live) = plan.stop_first.values().next() {
         // It may have another address now.
-        if let Err(error) = super::switch::refresh(tools, &live.identity.workspace).await {
+        if let Err(error) = super::refresh::refresh(tools, &live.identity.workspace).await {
             tracing::warn!(%error, "routes could not be refreshed");
         }
     }
@@ -231,7 +208,7 @@ async fn identity(
     service: &str,
 ) -> Result<Identity, DeployError> {
     let definition = &prepared.project.services[service];
-    let mut name = name(&prepared.project, service);
+    let mut name = names::container(&prepared.project, service);
     // Two containers cannot bear one name: whoever was first keeps it.
     match tools.engine.bearer(&name).await? {
         Bearer::Foreign => name = format!("{name}.{}", tools.engine.platform()),
@@ -262,22 +239,6 @@ async fn identity(
     })
 }
 
-/// Docker's names of the networks that a service joins, with the names it answers to.
-pub fn memberships(
-    platform: &str,
-    project: &Project,
-    service: &str,
-    slot: Slot,
-) -> Vec<(String, Vec<String>)> {
-    let own = [service.to_owned(), name(project, service)];
-    let networks = &project.services[service].networks;
-    let member = |(name, extra): (&String, &Vec<String>)| {
-        let aliases = own.iter().chain(extra).cloned().collect();
-        (network(platform, &project.workspace, name, slot), aliases)
-    };
-    networks.iter().map(member).collect()
-}
-
 fn container(
     tools: &Tools,
     prepared: &Prepared,
@@ -302,7 +263,7 @@ fn container(
                 Mounted::Folder { source: path.clone(), target: target.clone(), read_only: *read_only }
             }
             MountSource::Volume(name) => Mounted::Volume {
-                name: volume(platform, workspace, name),
+                name: names::volume(platform, workspace, name),
                 target: target.clone(),
                 read_only: *read_only,
             },
@@ -333,6 +294,6 @@ fn container(
         isolation: definition.isolation.clone(),
         mounts,
         ports: definition.ports.clone(),
-        networks: memberships(platform, &prepared.project, service, slot),
+        networks: names::memberships(platform, &prepared.project, service, slot),
     }
 }

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use cloudyknight_core::route::Route;
-use cloudyknight_core::workspace::WorkspaceName;
-
 use super::retire::Retirement;
-use super::start::{self, Started};
-use super::{DeployError, Job, Prepared, Tools};
+use super::start::Started;
+use super::{DeployError, Job, Prepared, Tools, names, refresh};
 use crate::edge_link::routes_to;
 use crate::engine::EngineError;
 use crate::identity::Identity;
-use crate::plan::{Plan, Running};
+use crate::plan::Plan;
 use crate::routes::ServiceRoute;
 use crate::settings::Settings;
 
@@ -20,7 +17,9 @@ pub async fn routes(tools: &Tools, job: &Job<'_>, plan: &Plan, started: &Started
     let mut live = Vec::new();
     for kept in plan.keep.values() {
         let (addresses, _) = tools.engine.addresses(&kept.id).await?;
-        live.extend(address(&addresses, plan.slot.as_str()).map(|ip| (kept.id.as_str(), &kept.identity, ip)));
+        live.extend(
+            refresh::address(&addresses, plan.slot.as_str()).map(|ip| (kept.id.as_str(), &kept.identity, ip)),
+        );
     }
     for one in started.containers.values() {
         live.extend(one.address.map(|ip| (one.id.as_str(), &one.identity, ip)));
@@ -51,11 +50,11 @@ pub async fn promote(
     let mut leave = Vec::new();
     for service in prepared.project.services.keys() {
         for slot in [plan.slot, plan.slot.other()] {
-            let memberships = start::memberships(platform, &prepared.project, service, slot);
+            let memberships = names::memberships(platform, &prepared.project, service, slot);
             networks.extend(memberships.into_iter().map(|(name, _)| name));
         }
         if let (Some(kept), false) = (plan.keep.get(service), plan.start.is_empty()) {
-            let old = start::memberships(platform, &prepared.project, service, plan.slot.other());
+            let old = names::memberships(platform, &prepared.project, service, plan.slot.other());
             leave.extend(old.into_iter().map(|(name, _)| (name, kept.id.clone())));
         }
     }
@@ -98,47 +97,6 @@ fn sources(plan: &Plan, started: &Started, prepared: &Prepared) -> Vec<String> {
     let new = started.containers.values().filter_map(|one| one.identity.source.clone());
     // The newest is kept in any case: the next release links what it shares with it.
     kept.chain(new).chain([prepared.source.folder.clone()]).collect()
-}
-
-/// Makes the routes of a workspace again from what runs: after Docker started a container by itself.
-pub async fn refresh(tools: &Tools, workspace: &WorkspaceName) -> Result<(), DeployError> {
-    let routes = recovered(tools, Some(workspace)).await?.remove(workspace).unwrap_or_default();
-    Ok(tools.edge.switch(workspace, routes).await?)
-}
-
-/// The routes to everything that runs, from Docker alone.
-pub async fn recovered(
-    tools: &Tools,
-    workspace: Option<&WorkspaceName>,
-) -> Result<BTreeMap<WorkspaceName, Vec<Route>>, EngineError> {
-    let listed = tools.engine.addressed(workspace).await?;
-    let mut addresses = BTreeMap::new();
-    let mut seen: BTreeMap<WorkspaceName, Vec<_>> = BTreeMap::new();
-    for (one, its) in listed {
-        addresses.insert(one.id.clone(), its);
-        seen.entry(one.identity.workspace.clone()).or_default().push(one);
-    }
-    let routes = |seen| {
-        let running = Running::recover(seen);
-        let slot = running.slot();
-        let live: Vec<(&str, &Identity, _)> = running
-            .live
-            .values()
-            .filter_map(|one| {
-                let ip = address(addresses.get(&one.id)?, slot?.as_str())?;
-                Some((one.id.as_str(), &one.identity, ip))
-            })
-            .collect();
-        routes_to(live)
-    };
-    Ok(seen.into_iter().map(|(workspace, seen)| (workspace, routes(seen))).collect())
-}
-
-/// Its address in a network of the slot, else in any.
-fn address(addresses: &BTreeMap<String, std::net::Ipv4Addr>, slot: &str) -> Option<std::net::Ipv4Addr> {
-    let of_slot = |name: &&String| name.starts_with("cloudyknight-") && name.ends_with(&format!("-{slot}"));
-    let name = addresses.keys().find(of_slot).or_else(|| addresses.keys().next())?;
-    addresses.get(name).copied()
 }
 
 /// Where people find the workspace.

@@ -320,8 +320,16 @@ fn exit_code(status: Option<&str>) -> i64 {
 }
 
 fn ipv4(networks: HashMap<String, EndpointSettings>) -> BTreeMap<String, Ipv4Addr> {
-    let address = |settings: EndpointSettings| settings.ip_address?.parse().ok();
-    networks.into_iter().filter_map(|(name, settings)| Some((name, address(settings)?))).collect()
+    let address = |name: &str, settings: EndpointSettings| match name {
+        // It has no address of its own: it answers at the host's.
+        "host" => Some(Ipv4Addr::LOCALHOST),
+        _ => settings.ip_address?.parse().ok(),
+    };
+    let pair = |(name, settings): (String, EndpointSettings)| {
+        let address = address(&name, settings)?;
+        Some((name, address))
+    };
+    networks.into_iter().filter_map(pair).collect()
 }
 
 fn body(spec: &ContainerSpec) -> ContainerCreateBody {
