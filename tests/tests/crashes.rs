@@ -170,11 +170,20 @@ fn a_crash_while_a_release_is_prepared_changes_nothing_but_the_time_it_takes() {
 fn a_crash_around_the_switch_leaves_one_container_that_serves() {
     let platform = patient();
     let mut stage = Stage::on(&platform);
+    // The edge has the new routes, and nobody else knows it yet.
+    let switches = || platform.log().matches("new routes in force").count();
+    stage.crash("switch", |_| {
+        let before = switches();
+        let began = Instant::now();
+        // Without a pause: the next step follows within milliseconds.
+        while switches() == before {
+            assert!(began.elapsed() < PATIENCE, "no new routes came into force");
+        }
+    });
     // The old container's new name, the new container's, the end of the old one.
-    for (event, count) in [("rename", 1), ("rename", 2), ("die", 1), ("start", 1)] {
+    // (The first that ends is the one that installs dependencies.)
+    for (event, count) in [("rename", 1), ("rename", 2), ("die", 2)] {
         let mut happenings = Happenings::of(&platform, event);
-        // The installation's own container comes first.
-        let count = if matches!(event, "die" | "start") { count + 1 } else { count };
         stage.crash(&format!("{event} {count}"), |_| happenings.wait_for(count));
     }
     stage.ends();

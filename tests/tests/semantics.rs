@@ -10,13 +10,11 @@ fn named(section: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut file = None;
     for line in section.lines() {
         let is_item = line.starts_with("- `");
-        if !is_item && !(file.is_some() && line.starts_with("  ")) {
-            file = None;
-            continue;
-        }
         let mut quoted = line.split('`').skip(1).step_by(2);
         if is_item {
             file = quoted.next();
+        } else if !line.starts_with("  ") {
+            file = None;
         }
         if let Some(file) = file {
             files.entry(file).or_default().extend(quoted);
