@@ -7,6 +7,10 @@ ROOT=$(cd "$(dirname "$0")" && pwd)
 SCRIPT_ARGUMENTS=("$@")
 SAMPLES=(www api blog)
 BINARY=$ROOT/target/release/cloudyknight
+# Where a shell finds it as `cloudyknight`.
+COMMAND=/usr/local/bin/cloudyknight
+# As it was asked for: what `cloudyknight env` says later is not.
+ASKED_HOME=${CLOUDYKNIGHT_HOME:-}
 
 # shellcheck source-path=SCRIPTDIR source=infra/host/steps.sh
 . "$ROOT/infra/host/steps.sh"
@@ -45,6 +49,7 @@ up() {
     ensure_compiler
     ensure_s3_client
     step "Building cloudyknight" build_release
+    link_command
     "$ROOT/docker/build.sh"
     step "Starting the platform" "$BINARY" up
 
@@ -64,9 +69,23 @@ build_release() {
     cargo build --release --locked -p cloudyknight
 }
 
+# Makes the command `cloudyknight` lead to what was built here, unless somebody installed another one.
+link_command() {
+    if [ "$(readlink -f "$COMMAND")" = "$BINARY" ]; then return; fi
+    if [ -e "$COMMAND" ] && [ ! -L "$COMMAND" ]; then return; fi
+    if [ -w "$(dirname "$COMMAND")" ] && ln -sfn "$BINARY" "$COMMAND"; then
+        say "Linked $COMMAND to $BINARY, so that \`cloudyknight\` is a command."
+    fi
+}
+
+unlink_command() {
+    if [ "$(readlink "$COMMAND")" = "$BINARY" ] && [ -w "$(dirname "$COMMAND")" ]; then rm -f "$COMMAND"; fi
+}
+
 where_to_look() {
-    local sample settings=''
-    if [ -n "${CLOUDYKNIGHT_HOME:-}" ]; then settings="CLOUDYKNIGHT_HOME=$(printf %q "$CLOUDYKNIGHT_HOME") "; fi
+    local sample settings='' command=$BINARY
+    if [ -n "$ASKED_HOME" ]; then settings="CLOUDYKNIGHT_HOME=$(printf %q "$ASKED_HOME") "; fi
+    if [ "$(readlink -f "$(command -v cloudyknight)")" = "$BINARY" ]; then command=cloudyknight; fi
     echo
     echo "The platform is up. Its apps:"
     for sample in "${SAMPLES[@]}"; do
@@ -76,9 +95,9 @@ where_to_look() {
     cat <<NEXT
 
 To push an app of your own, in this shell:
-  eval "\$($settings$BINARY env)"
+  eval "\$($settings$command env)"
   aws s3 sync ./myapp s3://workspaces/myapp
-  $settings$BINARY wait myapp && curl "\$CLOUDYKNIGHT_URL/myapp/"
+  $settings$command wait myapp && curl "\$CLOUDYKNIGHT_URL/myapp/"
 
 The data is in $(cloudyknight_home). To stop: $settings./bootstrap.sh --down
 NEXT
@@ -99,6 +118,7 @@ purge() {
     say "This deletes, for good:"
     say "  - every workspace, release and log, and the credentials: all of $home"
     say "  - the platform's containers, networks, named volumes and dependency images"
+    say "  - the link $COMMAND, if it leads here"
     say "Docker Engine, the runtime images and what was built in target/ stay."
     if [ ! -x "$BINARY" ]; then
         if [ -e "$home" ]; then
@@ -107,7 +127,8 @@ purge() {
         say "Nothing of it is here."
         return
     fi
-    step "Stopping the platform and deleting its data" "$BINARY" down --purge
+    step "Stopping the platform and deleting its data" "$BINARY" down --purge --yes
+    unlink_command
 }
 
 case ${1:-} in
