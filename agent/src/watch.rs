@@ -19,9 +19,11 @@ impl Agent {
         let engine = &self.reconciler.tools.engine;
         let mut since = time::OffsetDateTime::now_utc().unix_timestamp();
         loop {
-            let mut happenings = std::pin::pin!(engine.happenings(since));
-            while let Some(Ok(happened)) = happenings.next().await {
-                self.refresh(&happened.workspace).await;
+            if let Ok(happenings) = engine.happenings(since) {
+                let mut happenings = std::pin::pin!(happenings);
+                while let Some(Ok(happened)) = happenings.next().await {
+                    self.refresh(&happened.workspace).await;
+                }
             }
             since = time::OffsetDateTime::now_utc().unix_timestamp();
             while engine.ready().await.is_err() {

@@ -185,3 +185,17 @@ fn a_new_host_with_the_old_store_ends_with_the_same_workspaces_live() {
     new.live("app");
     assert_eq!(page(&new, "/app/").as_deref(), Some("a newer page"));
 }
+
+#[test]
+fn a_platform_that_starts_before_docker_takes_pushes_and_deploys_them_once_docker_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("docker.sock");
+    let platform =
+        Platform::builder().setting("docker_host", format!("\"unix://{}\"", socket.display())).start();
+    platform.s3(Client::Boto3).put("app/index.html", "the page");
+    assert_eq!(page(&platform, "/app/"), None);
+
+    std::os::unix::fs::symlink("/var/run/docker.sock", &socket).expect("a link");
+    platform.live("app");
+    assert_eq!(page(&platform, "/app/").as_deref(), Some("the page"));
+}

@@ -12,9 +12,9 @@ use bollard::models::{
     Mount, MountType, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
-    WaitContainerOptions,
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptions,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+    StopContainerOptionsBuilder, WaitContainerOptions,
 };
 use cloudyknight_core::workspace::WorkspaceName;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -105,7 +105,7 @@ impl Engine {
     ) -> Result<Vec<(Seen, BTreeMap<String, Ipv4Addr>)>, EngineError> {
         let filters = self.ours(workspace.map(|name| (WORKSPACE, name.as_str())));
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let listed = self.docker.list_containers(Some(options)).await;
+        let listed = self.docker()?.list_containers(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::of("list containers", error))?;
         Ok(listed.into_iter().filter_map(seen).collect())
     }
@@ -113,7 +113,7 @@ impl Engine {
     pub async fn create(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
         let operation = || format!("make the container `{}`", spec.name);
         let options = CreateContainerOptionsBuilder::new().name(&spec.name).build();
-        let made = self.docker.create_container(Some(options), body(spec)).await;
+        let made = self.docker()?.create_container(Some(options), body(spec)).await;
         let id = made.map_err(|error| EngineError::of(operation(), error))?.id;
         for (network, aliases) in spec.networks.iter().skip(1) {
             self.join(network, &id, aliases).await?;
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     pub async fn start(&self, id: &str) -> Result<(), EngineError> {
-        let started = self.docker.start_container(id, None).await;
+        let started = self.docker()?.start_container(id, None).await;
         started.map_err(|error| EngineError::of("start a container", error))
     }
 
@@ -130,21 +130,21 @@ impl Engine {
     pub async fn stop(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
         let options =
             StopContainerOptionsBuilder::new().t(grace.as_secs().min(i32::MAX as u64) as i32).build();
-        let stopped = self.patient.stop_container(id, Some(options)).await;
+        let stopped = self.patient()?.stop_container(id, Some(options)).await;
         unless(&[304, 404], stopped.map_err(|error| EngineError::of("stop a container", error)))
     }
 
     /// Ends and removes it, with its anonymous volumes.
     pub async fn remove(&self, id: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        let removed = self.docker.remove_container(id, Some(options)).await;
+        let removed = self.docker()?.remove_container(id, Some(options)).await;
         // 409: its removal is already in progress.
         unless(&[404, 409], removed.map_err(|error| EngineError::of("remove a container", error)))
     }
 
     pub async fn rename(&self, id: &str, name: &str) -> Result<(), EngineError> {
         let options = RenameContainerOptionsBuilder::new().name(name).build();
-        let renamed = self.docker.rename_container(id, options).await;
+        let renamed = self.docker()?.rename_container(id, options).await;
         renamed.map_err(|error| EngineError::of(format!("rename a container to `{name}`"), error))
     }
 
@@ -153,7 +153,7 @@ impl Engine {
     pub async fn set_restart(&self, id: &str, restart: Restart) -> Result<(), EngineError> {
         let update =
             ContainerUpdateBody { restart_policy: Some(restart_policy(restart)), ..Default::default() };
-        let updated = self.docker.update_container(id, update).await;
+        let updated = self.docker()?.update_container(id, update).await;
         updated.map_err(|error| EngineError::of("set the restart policy", error))
     }
 
@@ -170,7 +170,7 @@ impl Engine {
 
     /// Waits until it has ended and answers its exit code.
     pub async fn ended(&self, id: &str) -> Result<i64, EngineError> {
-        let mut waiting = self.patient.wait_container(id, None::<WaitContainerOptions>);
+        let mut waiting = self.patient()?.wait_container(id, None::<WaitContainerOptions>);
         match waiting.next().await {
             Some(Ok(ended)) => Ok(ended.status_code),
             Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
@@ -201,7 +201,7 @@ impl Engine {
 
     async fn remove_where(&self, which: impl Fn(&ContainerSummary) -> bool) -> Result<usize, EngineError> {
         let options = ListContainersOptionsBuilder::new().all(true).filters(&self.ours(None)).build();
-        let listed = self.docker.list_containers(Some(options)).await;
+        let listed = self.docker()?.list_containers(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::of("list containers", error))?;
         let chosen: Vec<String> = listed.into_iter().filter(which).filter_map(|one| one.id).collect();
         for id in &chosen {
@@ -224,7 +224,7 @@ impl Engine {
     }
 
     async fn inspect(&self, id: &str) -> Result<bollard::models::ContainerInspectResponse, EngineError> {
-        let inspected = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+        let inspected = self.docker()?.inspect_container(id, None::<InspectContainerOptions>).await;
         inspected.map_err(|error| EngineError::of("inspect a container", error))
     }
 
@@ -239,13 +239,14 @@ impl Engine {
             ..Default::default()
         };
         let run = async {
-            let exec = self.docker.create_exec(id, config).await.map_err(failed)?.id;
-            let attached = self.docker.start_exec(&exec, None::<StartExecOptions>).await.map_err(failed)?;
+            let exec = self.docker()?.create_exec(id, config).await.map_err(failed)?.id;
+            let attached =
+                self.docker()?.start_exec(&exec, None::<StartExecOptions>).await.map_err(failed)?;
             if let StartExecResults::Attached { mut output, .. } = attached {
                 // Its output says nothing that its exit code does not; but it must be read to its end.
                 while output.next().await.is_some() {}
             }
-            let ended = self.docker.inspect_exec(&exec).await.map_err(failed)?;
+            let ended = self.docker()?.inspect_exec(&exec).await.map_err(failed)?;
             Ok(ended.exit_code.unwrap_or(-1))
         };
         let too_long = |_| EngineError::TooLong { operation: operation(), limit };
@@ -261,8 +262,12 @@ impl Engine {
     ) -> impl Stream<Item = Result<LogLine, EngineError>> + Send + use<> {
         let tail = tail.map_or("all".to_owned(), |lines| lines.to_string());
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).follow(follow).tail(&tail).build();
-        let (docker, id) = (self.patient.clone(), id.to_owned());
-        async_stream(docker, id, options)
+        let (sender, receiver) = tokio::sync::mpsc::channel(64);
+        tokio::spawn(send_log(self.patient().cloned(), id.to_owned(), options, sender));
+        futures::stream::unfold(
+            receiver,
+            |mut receiver| async move { Some((receiver.recv().await?, receiver)) },
+        )
     }
 
     /// The last `lines` lines of its log; what cannot be read is left out.
@@ -273,23 +278,30 @@ impl Engine {
     }
 }
 
-/// Docker's log stream with its client owned by the stream.
-fn async_stream(
-    docker: bollard::Docker,
+/// Sends a log on, line by line, until it ends or nobody reads it any more.
+async fn send_log(
+    docker: Result<bollard::Docker, EngineError>,
     id: String,
-    options: bollard::query_parameters::LogsOptions,
-) -> impl Stream<Item = Result<LogLine, EngineError>> + Send {
-    let (sender, receiver) = tokio::sync::mpsc::channel(64);
-    tokio::spawn(async move {
-        let mut logs = docker.logs(&id, Some(options));
-        while let Some(piece) = logs.next().await {
-            let line = piece.map(line).map_err(|error| EngineError::of("read a log", error));
-            if sender.send(line).await.is_err() {
-                return;
-            }
+    options: LogsOptions,
+    sender: tokio::sync::mpsc::Sender<Result<LogLine, EngineError>>,
+) {
+    let docker = match docker {
+        Ok(docker) => docker,
+        // Whoever reads it learns why there is nothing; when nobody does, nobody has to.
+        Err(error) => return drop(sender.send(Err(error)).await),
+    };
+    let mut logs = docker.logs(&id, Some(options));
+    loop {
+        let piece = tokio::select! {
+            piece = logs.next() => piece,
+            () = sender.closed() => return,
+        };
+        let Some(piece) = piece else { return };
+        let line = piece.map(line).map_err(|error| EngineError::of("read a log", error));
+        if sender.send(line).await.is_err() {
+            return;
         }
-    });
-    futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) })
+    }
 }
 
 fn line(output: LogOutput) -> LogLine {

@@ -15,12 +15,15 @@ pub struct Happened {
 
 impl Engine {
     /// Starts of our containers, since that time (in seconds of the Unix epoch), until the connection ends.
-    pub fn happenings(&self, since: i64) -> impl Stream<Item = Result<Happened, EngineError>> + '_ {
+    pub fn happenings(
+        &self,
+        since: i64,
+    ) -> Result<impl Stream<Item = Result<Happened, EngineError>> + '_, EngineError> {
         let mut filters = self.ours(None);
         filters.insert("type".into(), vec!["container".into()]);
         filters.insert("event".into(), vec!["start".into()]);
         let options = EventsOptionsBuilder::new().filters(&filters).since(&since.to_string()).build();
-        self.patient.events(Some(options)).filter_map(|event| async {
+        Ok(self.patient()?.events(Some(options)).filter_map(|event| async {
             let event = match event {
                 Ok(event) => event,
                 Err(error) => return Some(Err(EngineError::of("follow events", error))),
@@ -28,6 +31,6 @@ impl Engine {
             let attributes = event.actor?.attributes?;
             let workspace = attributes.get(WORKSPACE)?.parse().ok()?;
             Some(Ok(Happened { workspace }))
-        })
+        }))
     }
 }

@@ -31,7 +31,7 @@ const LOG_LINES: usize = 40;
 impl Engine {
     /// `None` when the engine has no such image.
     pub async fn image(&self, name: &str) -> Result<Option<ImageFacts>, EngineError> {
-        let inspected = match self.docker.inspect_image(name).await {
+        let inspected = match self.docker()?.inspect_image(name).await {
             Ok(inspected) => inspected,
             Err(error) => {
                 let error = EngineError::of(format!("inspect the image `{name}`"), error);
@@ -55,7 +55,8 @@ impl Engine {
         let tagged = name.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
         let full = if tagged { name.to_owned() } else { format!("{name}:latest") };
         let options = CreateImageOptionsBuilder::new().from_image(&full).build();
-        let pulled = self.patient.create_image(Some(options), None, None).try_for_each(|_| async { Ok(()) });
+        let pulled =
+            self.patient()?.create_image(Some(options), None, None).try_for_each(|_| async { Ok(()) });
         let pulled = tokio::time::timeout(limit, pulled).await;
         let pulled = pulled.map_err(|_| EngineError::TooLong { operation: operation.clone(), limit })?;
         pulled.map_err(|error| match error {
@@ -97,7 +98,7 @@ impl Engine {
         let mut log: Vec<String> = Vec::new();
         let body = bollard::body_full(archive);
         let build = async {
-            let mut steps = self.patient.build_image(options.build(), None, Some(body));
+            let mut steps = self.patient()?.build_image(options.build(), None, Some(body));
             while let Some(step) = steps.next().await {
                 match step {
                     Ok(step) => {
@@ -134,7 +135,8 @@ impl Engine {
         labels: HashMap<String, String>,
     ) -> Result<(), EngineError> {
         let operation = || format!("make the image `{repository}:{tag}`");
-        let inspected = self.docker.inspect_image(like).await.map_err(|e| EngineError::of(operation(), e))?;
+        let inspected =
+            self.docker()?.inspect_image(like).await.map_err(|e| EngineError::of(operation(), e))?;
         let like = inspected.config.unwrap_or_default();
         let mut own = like.labels.unwrap_or_default();
         own.extend(labels);
@@ -153,7 +155,7 @@ impl Engine {
         };
         let options =
             CommitContainerOptionsBuilder::new().container(container).repo(repository).tag(tag).pause(false);
-        let made = self.patient.commit_container(options.build(), config).await;
+        let made = self.patient()?.commit_container(options.build(), config).await;
         made.map(drop).map_err(|error| EngineError::of(operation(), error))
     }
 
@@ -164,7 +166,7 @@ impl Engine {
     ) -> Result<Vec<(String, String)>, EngineError> {
         let filters = self.ours(workspace.map(|name| (crate::identity::WORKSPACE, name.as_str())));
         let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-        let listed = self.docker.list_images(Some(options)).await;
+        let listed = self.docker()?.list_images(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::of("list images", error))?;
         let named = |image: bollard::models::ImageSummary| {
             let name = image.repo_tags.first().unwrap_or(&image.id).clone();
@@ -176,7 +178,7 @@ impl Engine {
     /// Removes an image, unless a container uses it.
     pub async fn remove_image(&self, name: &str) -> Result<(), EngineError> {
         let options = RemoveImageOptionsBuilder::new().build();
-        let removed = self.docker.remove_image(name, Some(options), None).await;
+        let removed = self.docker()?.remove_image(name, Some(options), None).await;
         // 409: a container still uses it.
         unless(
             &[404, 409],

@@ -2,6 +2,7 @@
 //! here is what any engine with images, networks and containers can do.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -17,10 +18,18 @@ pub use images::ImageFacts;
 
 #[derive(Clone, Debug)]
 pub struct Engine {
+    /// As in `DOCKER_HOST`; `None` for the local socket.
+    host: Option<String>,
+    /// Made at the first call that finds Docker there, and shared by all clones.
+    clients: Arc<OnceLock<Clients>>,
+    platform: String,
+}
+
+#[derive(Debug)]
+struct Clients {
     docker: Docker,
     /// Builds and installs answer for minutes; everything else must not.
     patient: Docker,
-    platform: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -71,31 +80,48 @@ fn unless(codes: &[u16], result: Result<(), EngineError>) -> Result<(), EngineEr
 }
 
 impl Engine {
-    /// `host` as in `DOCKER_HOST`; `None` for the local socket. Does not wait for Docker to answer.
-    pub fn connect(host: Option<&str>, platform: &str) -> Result<Self, EngineError> {
-        let open = |seconds| match host {
-            None => Docker::connect_with_unix(DEFAULT_SOCKET, seconds, bollard::API_DEFAULT_VERSION),
-            Some(host) if host.starts_with("unix://") => {
-                Docker::connect_with_unix(host, seconds, bollard::API_DEFAULT_VERSION)
-            }
-            Some(host) => Docker::connect_with_http(host, seconds, bollard::API_DEFAULT_VERSION),
+    /// `host` as in `DOCKER_HOST`; `None` for the local socket. Docker need not be there yet.
+    pub fn new(host: Option<String>, platform: String) -> Self {
+        Self { host, clients: Arc::default(), platform }
+    }
+
+    fn clients(&self) -> Result<&Clients, EngineError> {
+        if let Some(clients) = self.clients.get() {
+            return Ok(clients);
+        }
+        let open = |seconds| {
+            let version = bollard::API_DEFAULT_VERSION;
+            let opened = match self.host.as_deref().unwrap_or(DEFAULT_SOCKET) {
+                socket if socket.starts_with("unix://") => {
+                    Docker::connect_with_unix(socket, seconds, version)
+                }
+                host => Docker::connect_with_http(host, seconds, version),
+            };
+            opened.map_err(EngineError::Unreachable)
         };
-        let docker = open(60).map_err(EngineError::Unreachable)?;
-        let patient = open(3600).map_err(EngineError::Unreachable)?;
-        Ok(Self { docker, patient, platform: platform.to_owned() })
+        let clients = Clients { docker: open(60)?, patient: open(3600)? };
+        Ok(self.clients.get_or_init(|| clients))
+    }
+
+    fn docker(&self) -> Result<&Docker, EngineError> {
+        Ok(&self.clients()?.docker)
+    }
+
+    fn patient(&self) -> Result<&Docker, EngineError> {
+        Ok(&self.clients()?.patient)
     }
 
     /// Asks Docker for its version, and agrees on one of its API; all clones of this engine then speak it.
     pub async fn ready(&self) -> Result<String, EngineError> {
-        for docker in [&self.docker, &self.patient] {
+        for docker in [self.docker()?, self.patient()?] {
             docker.clone().negotiate_version().await.map_err(EngineError::Unreachable)?;
         }
-        let version = self.docker.version().await.map_err(EngineError::Unreachable)?;
+        let version = self.docker()?.version().await.map_err(EngineError::Unreachable)?;
         Ok(version.version.unwrap_or_default())
     }
 
     pub async fn ping(&self) -> Result<(), EngineError> {
-        self.docker.ping().await.map(drop).map_err(EngineError::Unreachable)
+        self.docker()?.ping().await.map(drop).map_err(EngineError::Unreachable)
     }
 
     pub fn platform(&self) -> &str {

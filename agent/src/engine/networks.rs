@@ -53,7 +53,7 @@ impl Engine {
                 ..Default::default()
             };
             match self
-                .docker
+                .docker()?
                 .create_network(request)
                 .await
                 .map_err(|error| EngineError::of(operation(), error))
@@ -72,7 +72,7 @@ impl Engine {
 
     /// Is a network of this name there, and which subnets are taken?
     async fn look(&self, name: &str) -> Result<(bool, BTreeSet<String>), EngineError> {
-        let listed = self.docker.list_networks(None::<ListNetworksOptions>).await;
+        let listed = self.docker()?.list_networks(None::<ListNetworksOptions>).await;
         let listed = listed.map_err(|error| EngineError::of("list networks", error))?;
         let exists = listed.iter().any(|network| network.name.as_deref() == Some(name));
         let configs = listed.into_iter().filter_map(|network| network.ipam?.config).flatten();
@@ -88,7 +88,7 @@ impl Engine {
             container: container.to_owned(),
             endpoint_config: Some(EndpointSettings { aliases: Some(aliases.to_vec()), ..Default::default() }),
         };
-        let joined = self.docker.connect_network(network, request).await;
+        let joined = self.docker()?.connect_network(network, request).await;
         let joined = joined.map_err(|error| EngineError::of(format!("join the network `{network}`"), error));
         match joined {
             Err(EngineError::Refused { message, .. }) if message.contains("already exists in network") => {
@@ -100,7 +100,7 @@ impl Engine {
 
     pub async fn leave(&self, network: &str, container: &str) -> Result<(), EngineError> {
         let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
-        let left = self.docker.disconnect_network(network, request).await;
+        let left = self.docker()?.disconnect_network(network, request).await;
         let left = left.map_err(|error| EngineError::of(format!("leave the network `{network}`"), error));
         match left {
             Err(EngineError::Refused { message, .. }) if message.contains("is not connected") => Ok(()),
@@ -112,13 +112,13 @@ impl Engine {
     pub async fn networks(&self, workspace: Option<&WorkspaceName>) -> Result<Vec<String>, EngineError> {
         let filters = self.ours(workspace.map(|name| (WORKSPACE, name.as_str())));
         let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
-        let listed = self.docker.list_networks(Some(options)).await;
+        let listed = self.docker()?.list_networks(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::of("list networks", error))?;
         Ok(listed.into_iter().filter_map(|network| network.name).collect())
     }
 
     pub async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
-        let removed = self.docker.remove_network(name).await;
+        let removed = self.docker()?.remove_network(name).await;
         unless(
             &[404],
             removed.map_err(|error| EngineError::of(format!("remove the network `{name}`"), error)),
@@ -140,19 +140,19 @@ impl Engine {
             labels: Some(labels),
             ..Default::default()
         };
-        let made = self.docker.create_volume(request).await;
+        let made = self.docker()?.create_volume(request).await;
         made.map(drop).map_err(|error| EngineError::of(format!("make the volume `{name}`"), error))
     }
 
     pub async fn own_volumes(&self) -> Result<Vec<String>, EngineError> {
         let options = ListVolumesOptionsBuilder::new().filters(&self.ours(None)).build();
-        let listed = self.docker.list_volumes(Some(options)).await;
+        let listed = self.docker()?.list_volumes(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::of("list volumes", error))?;
         Ok(listed.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
     }
 
     pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        let removed = self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await;
+        let removed = self.docker()?.remove_volume(name, None::<RemoveVolumeOptions>).await;
         unless(&[404], removed.map_err(|error| EngineError::of(format!("remove the volume `{name}`"), error)))
     }
 

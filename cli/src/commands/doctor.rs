@@ -61,12 +61,9 @@ fn wrong(check: &'static str, message: impl Into<String>, hint: impl Into<String
 }
 
 async fn docker(config: &Config, home: &Home, findings: &mut Vec<Finding>) {
-    let engine = match Engine::connect(config.docker_host.as_deref(), &home.platform()) {
-        Ok(engine) => engine.ready().await.map(|version| (engine, version)),
-        Err(error) => Err(error),
-    };
-    let (engine, version) = match engine {
-        Ok(both) => both,
+    let engine = Engine::new(config.docker_host.clone(), home.platform());
+    let version = match engine.ready().await {
+        Ok(version) => version,
         Err(error) => {
             let message = cloudyknight_agent::deploy::with_causes(&error);
             findings.push(wrong("docker", message, "start Docker; `./bootstrap.sh` installs and starts it"));

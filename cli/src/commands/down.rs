@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::Result<ExitCode> {
     let config = Config::load(home, &Listen::default())?;
-    let engine = Engine::connect(config.docker_host.as_deref(), &home.platform())?;
+    let engine = Engine::new(config.docker_host.clone(), home.platform());
     let docker = engine.ready().await;
     let volumes = match &docker {
         Ok(_) => engine.own_volumes().await?,

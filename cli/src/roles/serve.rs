@@ -41,7 +41,7 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
 
     let settings = config.agent(&home)?;
     prepare_source_dir(&settings.source_dir)?;
-    let engine = Engine::connect(config.docker_host.as_deref(), &settings.platform)?;
+    let engine = Engine::new(config.docker_host.clone(), settings.platform.clone());
     let ports = Ports {
         workspaces: store.bucket(WORKSPACES),
         platform: store.bucket(PLATFORM),
