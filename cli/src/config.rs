@@ -119,10 +119,14 @@ impl Config {
             }
         }
         if let Some(host) = variable("DOCKER_HOST") {
-            self.docker_host.get_or_insert(host);
+            self.docker_host = Some(host);
         }
         if let Some(fresh) = variable("CLOUDYKNIGHT_FRESH") {
-            self.fresh = matches!(fresh.as_str(), "1" | "true" | "yes");
+            self.fresh = match fresh.as_str() {
+                "1" | "true" | "yes" => true,
+                "0" | "false" | "no" => false,
+                _ => return Err(hinted(format!("CLOUDYKNIGHT_FRESH is `{fresh}`"), "say true or false")),
+            };
         }
         Ok(())
     }

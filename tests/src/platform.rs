@@ -64,7 +64,14 @@ impl Platform {
 
     /// Runs the binary for this platform.
     pub fn cli(&self, arguments: &[&str]) -> Output {
-        run(self.command(&self.binary).args(arguments))
+        run(&mut self.cli_command(arguments))
+    }
+
+    /// The binary for this platform, to be run as the test likes.
+    pub fn cli_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(&self.binary);
+        command.args(arguments);
+        command
     }
 
     /// What the binary prints as JSON; it must succeed.

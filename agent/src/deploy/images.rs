@@ -254,7 +254,7 @@ fn install_container(
         entrypoint: Some(vec!["/bin/sh".into(), "-c".into()]),
         environment: BTreeMap::new(),
         working_dir: None,
-        user: None,
+        user: Some("0".to_owned()),
         init: true,
         stop_signal: None,
         healthcheck: Healthcheck::Disabled,

@@ -39,7 +39,7 @@ pub async fn run(
     let (uploaded, deleted) = make_equal(&bucket, &name, &files, json).await?;
     if !json {
         anstream::eprintln!(
-            "{uploaded} files uploaded, {deleted} deleted, {} unchanged",
+            "files uploaded: {uploaded}, deleted: {deleted}, unchanged: {}",
             files.len() - uploaded
         );
     }
