@@ -57,9 +57,10 @@ impl Agent {
 
     /// Works until it is dropped: takes over what runs, looks at every workspace once, then follows commands.
     pub async fn run(&self) {
+        let began = time::OffsetDateTime::now_utc().unix_timestamp();
         self.take_over().await;
         self.wake_all(Cause::AgentStarted).await;
-        tokio::join!(self.inbox.clone().run(), self.watch_docker(), self.watch_edge());
+        tokio::join!(self.inbox.clone().run(), self.watch_docker(began), self.watch_edge());
     }
 
     /// Finds what runs and tells the edge, before anything is changed. Waits for Docker as long as it takes.

@@ -14,7 +14,7 @@ use crate::routes::ServiceRoute;
 
 pub const PLATFORM: &str = "cloudyknight.platform";
 pub const WORKSPACE: &str = "cloudyknight.workspace";
-const IDENTITY: &str = "cloudyknight.identity";
+pub const IDENTITY: &str = "cloudyknight.identity";
 
 /// Deployments of one workspace sort by their id: it starts with the time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

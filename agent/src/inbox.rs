@@ -97,6 +97,7 @@ impl Inbox {
     async fn work(self: Arc<Self>, workspace: WorkspaceName) {
         let heartbeat = self.clone().keep_in_flight(workspace.clone());
         let _heartbeat = AbortOnDrop(tokio::spawn(heartbeat));
+        let _cleared = ClearOnDrop { inbox: self.clone(), workspace: workspace.clone() };
         loop {
             let (cause, covered) = {
                 let mut desks = self.lock();
@@ -147,6 +148,21 @@ impl Inbox {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<WorkspaceName, Desk>> {
         self.desks.lock().expect("no thread panics while it holds the desks")
+    }
+}
+
+/// Takes the desk away when the work ends, also by a panic: the next look would otherwise wait for ever for somebody
+/// who is gone.
+struct ClearOnDrop {
+    inbox: Arc<Inbox>,
+    workspace: WorkspaceName,
+}
+
+impl Drop for ClearOnDrop {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.inbox.lock().remove(&self.workspace);
+        }
     }
 }
 

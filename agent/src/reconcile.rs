@@ -53,6 +53,8 @@ struct Memory {
 
 /// How often the bucket may move on during one deployment before it is deployed as it was.
 const SUPERSEDED_LIMIT: u32 = 5;
+/// How often its objects may change under our hands before that is a failure for people to see.
+const GIVE_UP_AFTER: u32 = 2 * SUPERSEDED_LIMIT;
 
 impl Reconciler {
     pub fn new(tools: Tools, board: Arc<Board>) -> Self {
@@ -87,6 +89,8 @@ impl Reconciler {
             let retrying = self.remember(workspace, |memory| memory.failures_in_a_row > 0);
             match todo(&first, self.board.get(workspace).as_ref(), &running, &cause, retrying) {
                 Todo::Nothing => {
+                    // A container that came back elsewhere while we were busy has nobody else to find it.
+                    deploy::refresh(&self.tools, workspace).await?;
                     self.remember(workspace, |memory| memory.failures_in_a_row = 0);
                     return Ok(Next::Done);
                 }
@@ -99,8 +103,7 @@ impl Reconciler {
             let deployment = new_deployment(&self.tools.settings.platform, workspace);
             let (progress, manifest) = self.settle(workspace, first, &deployment, &cause).await?;
             if manifest.is_empty() {
-                self.remove(workspace).await?;
-                return Ok(Next::Done);
+                return self.remove(workspace).await;
             }
             if manifest.entries.contains_key(IGNORE) {
                 self.ignore(workspace).await?;
@@ -118,7 +121,7 @@ impl Reconciler {
                     self.live(workspace, release, manifest, deployed).await?;
                     return Ok(Next::Done);
                 }
-                Err(error) if error.kind() == Kind::ListAgain => {
+                Err(error) if error.kind() == Kind::ListAgain && superseded < GIVE_UP_AFTER => {
                     tracing::info!(%workspace, release = release.short(), "the bucket moved on: listing again");
                 }
                 Err(error) => return self.failed(workspace, &error).await,
@@ -216,24 +219,35 @@ impl Reconciler {
         let failure = error.failure();
         let hint = failure.hint.as_deref().unwrap_or_default();
         tracing::warn!(%workspace, error = failure.message, hint, "the deployment failed");
-        self.fail(workspace, failure);
+        let seen = self.tools.engine.containers(Some(workspace)).await;
+        // While Docker does not answer, what served is taken to serve on.
+        let serves = seen.map_or(true, |seen| Running::recover(seen).serves());
+        self.fail(workspace, failure, serves);
         self.board.save(workspace).await?;
-        if error.kind() == Kind::Retry {
+        if let Err(error) = deploy::refresh(&self.tools, workspace).await {
+            tracing::warn!(%workspace, error = with_causes(&error), "routes could not be refreshed");
+        }
+        if error.kind() != Kind::Human {
             return Ok(self.pause(workspace));
         }
         self.remember(workspace, |memory| memory.failures_in_a_row = 0);
         Ok(Next::Done)
     }
 
-    fn fail(&self, workspace: &WorkspaceName, failure: Failure) {
+    fn fail(&self, workspace: &WorkspaceName, failure: Failure, serves: bool) {
         self.board.update(workspace, |status| {
+            if !serves {
+                status.release = None;
+                status.urls.clear();
+                status.services.clear();
+            }
             status.state = if status.release.is_some() { State::Degraded } else { State::Failed };
             finish(status, Outcome::Failed(failure));
         });
     }
 
     /// Takes everything of the workspace away but its volumes.
-    async fn remove(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
+    async fn remove(&self, workspace: &WorkspaceName) -> Result<Next, DeployError> {
         let retiring = self.remember(workspace, |memory| memory.retiring.take());
         if let Some(retiring) = retiring {
             drop(retiring.await);
@@ -250,6 +264,10 @@ impl Reconciler {
             sources: Vec::new(),
         };
         retirement.run(&self.tools, before).await;
+        if !self.tools.engine.containers(Some(workspace)).await?.is_empty() {
+            tracing::warn!(%workspace, "something of it still runs; will look again");
+            return Ok(self.pause(workspace));
+        }
         self.memory.lock().expect("no thread panics while it holds the memory").remove(workspace);
         tracing::info!(%workspace, "removed");
         self.board.update(workspace, |status| {
@@ -261,7 +279,8 @@ impl Reconciler {
             status.default_compose = None;
             finish(status, Outcome::Live);
         });
-        Ok(self.board.save(workspace).await?)
+        self.board.save(workspace).await?;
+        Ok(Next::Done)
     }
 
     async fn ignore(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {

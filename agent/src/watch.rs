@@ -15,9 +15,10 @@ const DOCKER_PAUSE: Duration = Duration::from_secs(1);
 impl Agent {
     /// Follows Docker's events. When they end, Docker was restarted: every workspace is looked at again, and the
     /// containers that it brings back by itself get their routes at the addresses they now have.
-    pub(crate) async fn watch_docker(&self) {
+    ///
+    /// `since` is when they were last known, in seconds of the Unix epoch.
+    pub(crate) async fn watch_docker(&self, mut since: i64) {
         let engine = &self.reconciler.tools.engine;
-        let mut since = time::OffsetDateTime::now_utc().unix_timestamp();
         loop {
             if let Ok(happenings) = engine.happenings(since) {
                 let mut happenings = std::pin::pin!(happenings);

@@ -81,6 +81,13 @@ pub enum Command {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Try a release that failed once more, and wait: after what was missing on the host is there
+    Retry {
+        name: String,
+        /// Give up waiting after this many seconds
+        #[arg(long, default_value_t = 300, value_name = "S")]
+        timeout: u64,
+    },
     /// Look for what is wrong with the platform or its surroundings
     Doctor,
     /// Run the platform in the foreground, for service managers and containers

@@ -12,7 +12,6 @@ use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::Home;
 
@@ -32,9 +31,9 @@ struct Problem {
 impl Client {
     /// The platform that `CLOUDYKNIGHT_API` and `CLOUDYKNIGHT_TOKEN` name, else the one of this home.
     pub fn new(home: &Home) -> anyhow::Result<Self> {
-        match (variable("CLOUDYKNIGHT_API"), variable("CLOUDYKNIGHT_TOKEN")) {
-            (Some(base), Some(token)) => Ok(Self::at(&base, token)),
-            _ => Self::of(home),
+        match home.remote() {
+            Some((base, token)) => Ok(Self::at(&base, token)),
+            None => Self::of(home),
         }
     }
 
@@ -53,6 +52,11 @@ impl Client {
         let answer = self.send(Method::GET, path).await?;
         let text = answer.into_body().collect().await.context("the API broke off its answer")?.to_bytes();
         serde_json::from_slice(&text).context("the API answered something else than was expected")
+    }
+
+    /// Asks for something to be done.
+    pub async fn post(&self, path: &str) -> anyhow::Result<()> {
+        self.send(Method::POST, path).await.map(drop)
     }
 
     /// The answer in pieces, as they come.

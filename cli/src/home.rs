@@ -42,6 +42,13 @@ impl Home {
         Ok(Self(path))
     }
 
+    /// The address of a platform elsewhere, as `cloudyknight env` or an operator set it: unless another home was asked
+    /// for than the one that was set with it.
+    pub fn remote(&self) -> Option<(String, String)> {
+        let other = variable("CLOUDYKNIGHT_HOME").is_some_and(|home| Path::new(&home) != self.0);
+        if other { None } else { variable("CLOUDYKNIGHT_API").zip(variable("CLOUDYKNIGHT_TOKEN")) }
+    }
+
     pub fn path(&self) -> &Path {
         &self.0
     }

@@ -2,7 +2,6 @@
 
 use cloudyknight_store::aws::{Checksums, ConnectSettings, S3Bucket, StaticCredentials, connect};
 
-use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::{Endpoints, Home, Secrets};
 
@@ -22,7 +21,7 @@ pub fn running(home: &Home) -> anyhow::Result<(Endpoints, Secrets)> {
 
 /// The platform of this home; or, when `CLOUDYKNIGHT_API` names a remote one, what the usual `AWS_…` variables say.
 pub async fn workspaces(home: &Home) -> anyhow::Result<S3Bucket> {
-    let settings = if variable("CLOUDYKNIGHT_API").is_some() {
+    let settings = if home.remote().is_some() {
         ConnectSettings { path_style: true, ..Default::default() }
     } else {
         let (endpoints, secrets) = running(home)?;

@@ -192,7 +192,7 @@ fn a_rule_belongs_to_the_workspace_that_had_it_first() {
         app(thief),
         "service `app` would take the route PathPrefix(`/neighbour/`) || Path(`/neighbour`), which workspace \
          `neighbour` already has",
-        Some("choose another rule, or remove the other workspace"),
+        Some("choose another rule; or remove the other workspace, and then `cloudyknight retry`"),
     );
     stage.ends();
 }

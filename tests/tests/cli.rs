@@ -1,9 +1,9 @@
 //! The commands that people type, on a platform that runs: what they print, and how they end.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use cloudyknight_tests::run::{stderr, stdout};
+use cloudyknight_tests::run::{run, stderr, stdout, succeeded};
 use cloudyknight_tests::{Client, Folder, Platform};
 use serde_json::Value;
 
@@ -139,4 +139,27 @@ fn doctor_finds_a_healthy_platform_healthy_and_a_stopped_one_not() {
     assert!(!stopped.status.success());
     assert!(stdout(&stopped).contains("`cloudyknight up` starts it"), "{}", stdout(&stopped));
     platform.up();
+}
+
+#[test]
+fn retry_tries_a_failed_release_again_once_what_was_missing_is_there() {
+    let platform = quick();
+    let image = format!("ck-retry-{}:latest", platform.id());
+    let compose = format!("services:\n  site:\n    image: {image}\n    expose: [8080]\n");
+    let folder = Folder::of(&[("docker-compose.yml", &compose), ("index.html", "one")]);
+    platform.s3(Client::Boto3).sync(folder.path(), "site");
+    platform.failed("site");
+
+    let still = platform.cli(&["retry", "site"]);
+    assert!(!still.status.success());
+    assert!(stderr(&still).contains(&image), "{}", stderr(&still));
+
+    let docker = |arguments: &[&str]| succeeded("docker", &run(Command::new("docker").args(arguments)));
+    docker(&["tag", "workspace-static-ephemeral:latest", &image]);
+    let now = platform.cli(&["retry", "site"]);
+    docker(&["rmi", "--no-prune", &image]);
+    assert!(now.status.success(), "{}", stderr(&now));
+    assert_eq!(platform.get("/site/"), (200, "one".to_owned()));
+    let nothing = platform.cli(&["retry", "site"]);
+    assert!(stderr(&nothing).contains("did not fail"), "{}", stderr(&nothing));
 }

@@ -35,15 +35,18 @@ const LOG_LINES: usize = 30;
 impl Gate {
     /// The compose file's health check, else the image's, else the port, else that it keeps running.
     pub fn of(check: &Healthcheck, image_test: Option<&[String]>, port: Option<u16>) -> Self {
-        let without = port.map_or(Self::Running, Self::Port);
-        match (check, image_test) {
-            (Healthcheck::Check { test, timeout, .. }, _) => {
-                Self::Command { test: test.clone(), timeout: timeout.unwrap_or(COMMAND_LIMIT) }
-            }
-            (Healthcheck::Inherit, Some(test)) => {
-                Self::Command { test: test.to_vec(), timeout: COMMAND_LIMIT }
-            }
-            (Healthcheck::Inherit, None) | (Healthcheck::Disabled, _) => without,
+        let (own, timeout) = match check {
+            Healthcheck::Check { test, timeout, .. } => (Some(test.as_slice()), *timeout),
+            Healthcheck::Inherit => (None, None),
+            Healthcheck::Disabled => return port.map_or(Self::Running, Self::Port),
+        };
+        // A check without a test only says when the image's own runs.
+        let test = own.filter(|test| !test.is_empty()).or(image_test);
+        // Docker takes zero for its default as well.
+        let timeout = timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(COMMAND_LIMIT);
+        match test {
+            Some(test) => Self::Command { test: test.to_vec(), timeout },
+            None => port.map_or(Self::Running, Self::Port),
         }
     }
 
@@ -69,7 +72,11 @@ pub async fn ready(
     let mut looked_for_exit = began;
     loop {
         let passed = match gate {
-            Gate::Command { test, timeout } => command_succeeds(tools, container, test, *timeout).await,
+            Gate::Command { test, timeout } => {
+                // A check that hangs may not outlast the gate.
+                let rest = limit.saturating_sub(began.elapsed()).max(COMMAND_INTERVAL);
+                command_succeeds(tools, container, test, rest.min(*timeout)).await
+            }
             Gate::Port(port) => match address {
                 Some(address) => accepts(SocketAddr::new(address.into(), *port)).await,
                 None => false,
@@ -165,6 +172,15 @@ mod tests {
         check(&own, Some(&image), Some(80), command("own", Duration::from_secs(3)));
         check(&Healthcheck::Inherit, Some(&image), Some(80), command("image", COMMAND_LIMIT));
         check(&Healthcheck::Inherit, None, Some(80), Gate::Port(80));
+        let timing_only = Healthcheck::Check {
+            test: Vec::new(),
+            interval: None,
+            timeout: Some(Duration::ZERO),
+            retries: None,
+            start_period: None,
+        };
+        check(&timing_only, Some(&image), None, command("image", COMMAND_LIMIT));
+        check(&timing_only, None, Some(80), Gate::Port(80));
         check(&Healthcheck::Disabled, Some(&image), Some(80), Gate::Port(80));
         check(&Healthcheck::Inherit, None, None, Gate::Running);
     }

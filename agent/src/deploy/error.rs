@@ -45,6 +45,8 @@ pub enum DeployError {
     Refused { service: String, message: String },
     #[error("the edge does not take the new routes")]
     Edge(#[from] ControlError),
+    #[error("the new release serves, but its containers could not be given their names")]
+    Unrecorded(#[source] EngineError),
     #[error("the container engine failed")]
     Engine(#[from] EngineError),
 }
@@ -71,7 +73,7 @@ impl DeployError {
                     Follow::Human => Kind::Human,
                 }
             }
-            Self::Source(SourceError::Disk { .. }) | Self::Edge(_) => Kind::Retry,
+            Self::Source(SourceError::Disk { .. }) | Self::Edge(_) | Self::Unrecorded(_) => Kind::Retry,
             Self::Engine(error) if error.is_outage() => Kind::Retry,
             _ => Kind::Human,
         }
@@ -101,7 +103,12 @@ impl DeployError {
             | Self::NotListening { service, .. }
             | Self::Unhealthy { service, .. }
             | Self::Refused { service, .. } => Some(service),
-            Self::Superseded | Self::Bucket(_) | Self::Source(_) | Self::Edge(_) | Self::Engine(_) => None,
+            Self::Superseded
+            | Self::Bucket(_)
+            | Self::Source(_)
+            | Self::Edge(_)
+            | Self::Unrecorded(_)
+            | Self::Engine(_) => None,
         }
     }
 
@@ -109,10 +116,12 @@ impl DeployError {
         let hint = match self {
             Self::Compose(error) => return error.hint.clone(),
             Self::Route(error) => error.hint(),
-            Self::RouteTaken { .. } => "choose another rule, or remove the other workspace".into(),
+            Self::RouteTaken { .. } => {
+                "choose another rule; or remove the other workspace, and then `cloudyknight retry`".into()
+            }
             Self::NoImage { .. } => {
                 "check the name and the tag; an image that no registry has must be built on this host, or by \
-                 `build:` from the workspace"
+                 `build:` from the workspace; `cloudyknight retry` tries again"
                     .into()
             }
             Self::Build { .. } => "the end of the build's output is in the log below; it builds from the files of \
@@ -124,7 +133,7 @@ impl DeployError {
             Self::InstallTooLong { .. } => "can the host reach the package registry? The limit is the setting \
                                             `build_timeout_s`"
                 .into(),
-            Self::NoNetwork { network, .. } => format!("create it with `docker network create {network}`"),
+            Self::NoNetwork { network, .. } => format!("create it with `docker network create {network}`, and then `cloudyknight retry`"),
             Self::Exited { out_of_memory: true, .. } => "it ran out of memory".into(),
             Self::Exited { code: 127, .. } => "its command was not found in the image".into(),
             Self::Exited { .. } => "the end of its output is in the log below".into(),
@@ -140,8 +149,11 @@ impl DeployError {
             }
             Self::Edge(_) => "is the edge running? `cloudyknight doctor` looks".into(),
             Self::Engine(error) if error.is_outage() => "is Docker running? `cloudyknight doctor` looks".into(),
-            Self::Refused { .. } | Self::Engine(_) => return None,
-            Self::Superseded | Self::Bucket(_) | Self::Source(_) => return None,
+            Self::Refused { .. } | Self::Engine(_) | Self::Unrecorded(_) => return None,
+            Self::Superseded | Self::Source(SourceError::Bucket { .. }) => {
+                "its objects change faster than they can be read; it is tried again".into()
+            }
+            Self::Bucket(_) | Self::Source(_) => return None,
         };
         Some(hint)
     }

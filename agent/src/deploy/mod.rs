@@ -95,7 +95,8 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
         }
     };
     // It serves now: whatever fails from here on, its source stays.
-    let (retirement, names) = switch::promote(tools, job, &prepared, &plan, &started).await?;
+    let promoted = switch::promote(tools, job, &prepared, &plan, &started).await;
+    let (retirement, names) = promoted.map_err(DeployError::Unrecorded)?;
     prepared.warn_of_names(&names);
     Ok(Deployed {
         services: prepared.services(names),

@@ -15,9 +15,15 @@ pub fn container(project: &Project, service: &str) -> String {
     }
 }
 
-/// Docker's name of one of a workspace's networks. Platforms beside each other on one engine have their own.
-pub fn network(platform: &str, workspace: &WorkspaceName, network: &str, slot: Slot) -> String {
-    format!("cloudyknight-{platform}-{workspace}-{network}-{}", slot.as_str())
+/// Docker's name of one of a workspace's networks. Platforms beside each other on one engine have their own; and one
+/// that is cut off from the outside is another network than one that is not.
+pub fn network(platform: &str, project: &Project, network: &str, slot: Slot) -> String {
+    let kind = if is_internal(project, network) { "-internal" } else { "" };
+    format!("cloudyknight-{platform}-{}-{network}{kind}-{}", project.workspace, slot.as_str())
+}
+
+pub fn is_internal(project: &Project, network: &str) -> bool {
+    project.networks.get(network).is_some_and(|network| network.internal)
 }
 
 /// Docker's name of one of a workspace's volumes.
@@ -36,7 +42,7 @@ pub fn memberships(
     let networks = &project.services[service].networks;
     let member = |(name, extra): (&String, &Vec<String>)| {
         let aliases = own.iter().chain(extra).cloned().collect();
-        (network(platform, &project.workspace, name, slot), aliases)
+        (network(platform, project, name, slot), aliases)
     };
     networks.iter().map(member).collect()
 }

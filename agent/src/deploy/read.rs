@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloudyknight_core::manifest::Manifest;
 
 use super::images::{Image, subset};
-use super::{DeployError, Job, Prepared, Tools};
+use super::{DeployError, Job, Prepared, Tools, names};
 use crate::compose;
 use crate::compose::model::{ImageSource, MountSource, Project, Service};
 use crate::plan::Wanted;
@@ -108,7 +108,7 @@ pub async fn prepare(
         let none = Vec::new();
         let routes = assigned.routes.get(service).unwrap_or(&none);
         let want = Wanted {
-            spec: spec(definition, &images[service], routes, job.manifest),
+            spec: spec(&project, definition, &images[service], routes, job.manifest),
             depends_on: definition.depends_on.keys().cloned().collect::<BTreeSet<_>>(),
             exclusive: exclusive(definition).is_some(),
         };
@@ -143,12 +143,20 @@ fn exclusive(service: &Service) -> Option<&'static str> {
 
 /// Digest of everything that makes a container of this service what it is: what the file says, the image, the
 /// routes, and the part of the source that it mounts. A change anywhere else leaves the container alone.
-fn spec(service: &Service, image: &Image, routes: &[ServiceRoute], manifest: &Manifest) -> String {
+fn spec(
+    project: &Project,
+    service: &Service,
+    image: &Image,
+    routes: &[ServiceRoute],
+    manifest: &Manifest,
+) -> String {
     let sources = service.mounts.iter().filter_map(|mount| match &mount.source {
         MountSource::Workspace(path) => Some(subset(manifest, path).digest()),
         MountSource::Volume(_) | MountSource::Anonymous | MountSource::Tmpfs | MountSource::Host(_) => None,
     });
     let sources: Vec<_> = sources.collect();
-    let all = serde_json::to_vec(&(service, &image.id, routes, sources)).expect("a service is plain data");
+    let internal: Vec<bool> = service.networks.keys().map(|name| names::is_internal(project, name)).collect();
+    let all = serde_json::to_vec(&(service, internal, &image.id, routes, sources))
+        .expect("a service is plain data");
     hex::encode(&blake3::hash(&all).as_bytes()[..16])
 }

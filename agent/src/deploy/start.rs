@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::check::{self, Gate};
-use super::{DeployError, Job, Prepared, Tools, names, retire};
+use super::{DeployError, Job, Prepared, Tools, names, refresh, resume, retire};
 use crate::compose::model::{Condition, Mount, MountSource, Service};
 use crate::engine::{Bearer, ContainerSpec, Mounted};
 use crate::identity::{Identity, Slot};
@@ -35,8 +35,10 @@ pub async fn start(
     plan: &Plan,
     started: &mut Started,
 ) -> Result<(), DeployError> {
-    for leftover in &plan.leftovers {
-        tools.engine.remove(&leftover.id).await?;
+    if !plan.leftovers.is_empty() {
+        // The edge may still know one of them: first what is live gets the traffic, then they finish what they carry.
+        refresh::refresh(tools, job.workspace).await?;
+        resume::clear(tools, &plan.leftovers).await;
     }
     if plan.start.is_empty() {
         return Ok(());
@@ -62,8 +64,8 @@ async fn make_room(
     let project = &prepared.project;
     let networks: BTreeSet<&String> = project.services.values().flat_map(|one| one.networks.keys()).collect();
     for name in networks {
-        let internal = project.networks.get(name).is_some_and(|network| network.internal);
-        let name = names::network(platform, job.workspace, name, plan.slot);
+        let internal = names::is_internal(project, name);
+        let name = names::network(platform, project, name, plan.slot);
         engine.ensure_network(&name, job.workspace, tools.settings.subnet_pool, internal).await?;
     }
     for (name, definition) in &project.volumes {
@@ -194,7 +196,7 @@ pub async fn take_back(tools: &Tools, plan: &Plan, started: &Started) {
     }
     if let Some(live) = plan.stop_first.values().next() {
         // It may have another address now.
-        if let Err(error) = super::refresh::refresh(tools, &live.identity.workspace).await {
+        if let Err(error) = refresh::refresh(tools, &live.identity.workspace).await {
             tracing::warn!(%error, "routes could not be refreshed");
         }
     }

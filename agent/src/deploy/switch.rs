@@ -35,12 +35,16 @@ pub async fn promote(
     prepared: &Prepared,
     plan: &Plan,
     started: &Started,
-) -> Result<(Retirement, BTreeMap<String, String>), DeployError> {
+) -> Result<(Retirement, BTreeMap<String, String>), EngineError> {
     let engine = &tools.engine;
     let mut names: BTreeMap<String, String> =
         plan.keep.iter().map(|(service, kept)| (service.clone(), kept.name.clone())).collect();
     for old in &plan.retire {
-        engine.rename(&old.id, &old.identity.retired_name()).await?;
+        match engine.rename(&old.id, &old.identity.retired_name()).await {
+            // Somebody removed it already.
+            Err(error) if error.is_not_found() => {}
+            renamed => renamed?,
+        }
     }
     for (service, one) in &started.containers {
         names.insert(service.clone(), make_live(tools, &one.id, &one.identity).await?);

@@ -21,7 +21,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::{Engine, EngineError, sorted, unless};
 use crate::compose::model::{Device, Healthcheck, Isolation, Namespace, Protocol, PublishedPort, Restart};
-use crate::identity::{Identity, PLATFORM, WORKSPACE};
+use crate::identity::{IDENTITY, Identity, PLATFORM, WORKSPACE};
 use crate::plan::{Condition, Seen};
 
 /// Everything that decides what a container is.
@@ -191,7 +191,8 @@ impl Engine {
 
     /// Removes containers of ours that bear no identity: they installed dependencies for an agent that is gone.
     pub async fn remove_unidentified(&self) -> Result<(), EngineError> {
-        self.remove_where(|one| Identity::from_labels(&sorted(one.labels.clone())).is_none()).await.map(drop)
+        let without = |one: &ContainerSummary| !sorted(one.labels.clone()).contains_key(IDENTITY);
+        self.remove_where(without).await.map(drop)
     }
 
     /// Removes every container of this platform; answers how many there were.

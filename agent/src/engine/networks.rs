@@ -131,8 +131,9 @@ impl Engine {
         workspace: &WorkspaceName,
         volume: &NamedVolume,
     ) -> Result<(), EngineError> {
-        let mut labels = self.owned_by(workspace);
-        labels.extend(volume.labels.clone());
+        let mut labels: HashMap<String, String> = volume.labels.clone().into_iter().collect();
+        // Ours last: a compose file cannot say whose a volume is.
+        labels.extend(self.owned_by(workspace));
         let request = VolumeCreateRequest {
             name: Some(name.to_owned()),
             driver: volume.driver.clone(),

@@ -14,6 +14,7 @@ mod env;
 mod logs;
 mod ls;
 mod push;
+mod retry;
 mod rm;
 mod status;
 mod up;
@@ -36,6 +37,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Ls { name } => ls::run(&home, name.as_deref(), json).await,
         Command::Push { dir, name, timeout } => push::run(&home, &dir, name, timeout, json).await,
         Command::Rm { name, yes } => rm::run(&home, &name, yes, json).await,
+        Command::Retry { name, timeout } => retry::run(&home, &name, timeout, json).await,
         Command::Doctor => doctor::run(&home, json).await,
         Command::Run(listen) => {
             roles::log_to_stderr();

@@ -81,10 +81,12 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         "sweep",
         pump::sweep(sweep, workspaces, platform, store.queue(COMMANDS), shutdown.clone()),
     ));
-    let working = tokio::spawn(async move { agent.run().await });
+    let mut working = tokio::spawn(async move { agent.run().await });
 
     let ended = tokio::select! {
         result = super::asked_to_stop() => result,
+        // Without it S3 would take pushes that nobody deploys.
+        ended = &mut working => Err(anyhow::anyhow!("the agent ended by itself: {ended:?}")),
         part = parts.join_next() => {
             let part = part.context("there are parts")?.context("a part of the platform panicked")?;
             part.and_then(|name| Err(anyhow::anyhow!("the part `{name}` ended by itself")))

@@ -51,13 +51,15 @@ async fn keep(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut pause = FIRST_PAUSE;
+    // Settings that have worked are not what is wrong now: another program may hold our port for a moment.
+    let mut was_well = false;
     loop {
         let began = Instant::now();
         match start(role, &program, &arguments) {
             Ok(mut child) => tokio::select! {
                 status = child.wait() => {
                     let status = status.with_context(|| format!("could not wait for the process `{role}`"))?;
-                    if status.code() == Some(i32::from(EXIT_SETTINGS)) {
+                    if status.code() == Some(i32::from(EXIT_SETTINGS)) && !was_well {
                         anyhow::bail!("the process `{role}` cannot work with these settings");
                     }
                     tracing::warn!(role, %status, again_in_ms = pause.as_millis() as u64, "a process ended");
@@ -69,6 +71,7 @@ async fn keep(
                 tracing::warn!(role, error = format!("{error:#}"), "a process could not be started")
             }
         }
+        was_well |= began.elapsed() >= WELL;
         pause = if began.elapsed() >= WELL { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
