@@ -22,6 +22,11 @@ fn a_push_of_2000_files_with_boto3_is_at_most_two_deployments_and_complete() {
     check(Client::Boto3);
 }
 
+#[test]
+fn a_push_of_2000_files_with_rclone_is_at_most_two_deployments_and_complete() {
+    check(Client::Rclone);
+}
+
 fn check(client: Client) {
     let platform = Platform::start();
     let site = Folder::of(&[("index.html", "many\n")]);
