@@ -35,7 +35,8 @@ impl EdgeLink {
     /// Replaces the routes of one workspace. When it returns, the edge sends it no new request any other way.
     pub async fn switch(&self, workspace: &WorkspaceName, routes: Vec<Route>) -> Result<(), ControlError> {
         let mut all = self.routes.lock().await;
-        let before = all.insert(workspace.clone(), routes);
+        let before =
+            if routes.is_empty() { all.remove(workspace) } else { all.insert(workspace.clone(), routes) };
         if all.get(workspace) == before.as_ref() {
             return Ok(());
         }

@@ -84,6 +84,11 @@ impl Running {
         newest.map(|one| one.identity.slot)
     }
 
+    /// Does any of its containers still run? After a failure that is what people have left.
+    pub fn serves_something(&self) -> bool {
+        self.live.values().any(|one| one.condition == Condition::Running)
+    }
+
     /// Do all of its containers run?
     pub fn serves(&self) -> bool {
         !self.live.is_empty() && self.live.values().all(Seen::serves)

@@ -98,6 +98,15 @@ fn a_workspace_serves_when_all_run_and_jobs_have_ended_well() {
     assert!(!Running::default().serves());
 }
 
+#[test]
+fn a_workspace_of_which_one_container_still_runs_serves_something() {
+    let dead = |service| seen(service, "1", Name::Final, Condition::Restarting);
+    let limping = Running::recover(vec![live("web"), dead("worker")]);
+    assert!(!limping.serves() && limping.serves_something());
+    assert!(!Running::recover(vec![dead("web")]).serves_something());
+    assert!(!Running::default().serves_something());
+}
+
 fn want(spec: &str, depends_on: &[&str], exclusive: bool) -> Wanted {
     let depends_on: BTreeSet<String> = depends_on.iter().map(|one| (*one).to_owned()).collect();
     Wanted { spec: spec.into(), depends_on, exclusive }

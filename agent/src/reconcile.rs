@@ -221,7 +221,7 @@ impl Reconciler {
         tracing::warn!(%workspace, error = failure.message, hint, "the deployment failed");
         let seen = self.tools.engine.containers(Some(workspace)).await;
         // While Docker does not answer, what served is taken to serve on.
-        let serves = seen.map_or(true, |seen| Running::recover(seen).serves());
+        let serves = seen.map_or(true, |seen| Running::recover(seen).serves_something());
         self.fail(workspace, failure, serves);
         self.board.save(workspace).await?;
         if let Err(error) = deploy::refresh(&self.tools, workspace).await {
