@@ -113,6 +113,7 @@ impl Progress {
                 id: id.to_string(),
                 release: None,
                 cause,
+                traceparent: None,
                 started_at: now(),
                 finished_at: None,
                 outcome: Outcome::Running,

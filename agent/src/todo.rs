@@ -74,6 +74,7 @@ mod tests {
             id: "1".into(),
             release: Some(deployed.digest()),
             cause: Cause::Sweep,
+            traceparent: None,
             started_at: "then".into(),
             finished_at: None,
             outcome,

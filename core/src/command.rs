@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::trace::{self, TraceParent};
 use crate::workspace::WorkspaceName;
 
 /// The wire format; `version` grows when an older agent could misread it.
@@ -12,6 +13,9 @@ pub struct Command {
     pub workspace: WorkspaceName,
     pub action: Action,
     pub cause: Cause,
+    /// The trace that this is part of. One that cannot be read is none: it must not cost the command.
+    #[serde(default, deserialize_with = "trace::lenient", skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<TraceParent>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +40,12 @@ impl Command {
     pub const VERSION: u32 = 1;
 
     pub fn reconcile(workspace: WorkspaceName, cause: Cause) -> Self {
-        Self { version: Self::VERSION, workspace, action: Action::Reconcile, cause }
+        Self { version: Self::VERSION, workspace, action: Action::Reconcile, cause, traceparent: None }
+    }
+
+    #[must_use]
+    pub fn traced(self, traceparent: TraceParent) -> Self {
+        Self { traceparent: Some(traceparent), ..self }
     }
 
     pub fn to_json(&self) -> String {

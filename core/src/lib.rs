@@ -16,6 +16,8 @@ pub mod decision;
 
 pub mod command;
 
+pub mod trace;
+
 pub mod manifest;
 
 pub mod rule;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Cause;
 use crate::manifest::ReleaseDigest;
+use crate::trace::{self, TraceParent};
 use crate::workspace::WorkspaceName;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +52,9 @@ pub struct Deployment {
     /// Unknown until the bucket was listed.
     pub release: Option<ReleaseDigest>,
     pub cause: Cause,
+    /// The trace that the command came with: the same in the logs of the functions and of the agent.
+    #[serde(default, deserialize_with = "trace::lenient", skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<TraceParent>,
     pub started_at: String,
     pub finished_at: Option<String>,
     pub outcome: Outcome,

@@ -19,8 +19,23 @@ pub trait Bucket: Send + Sync + 'static {
     /// Writes one object whole and answers its ETag. When it returns, the object is durable.
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError>;
 
+    /// The same, if `condition` holds at that moment ([`BucketError::Changed`] otherwise).
+    ///
+    /// Caveat: a server that knows no conditional writes is asked first and written to then, so that a writer in between
+    /// is not noticed. The adapter says so once, in the log.
+    async fn put_if(&self, key: &str, body: Bytes, condition: &Condition) -> Result<String, BucketError>;
+
     /// Deletes one object; deleting what is not there is no error.
     async fn delete(&self, key: &str) -> Result<(), BucketError>;
+}
+
+/// What must be true of a key for it to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// There is no object of that key.
+    Absent,
+    /// It still is the version with this ETag.
+    Unchanged(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,6 +25,7 @@ fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> 
             id: "1".into(),
             release,
             cause: Cause::Sweep,
+            traceparent: None,
             started_at: String::new(),
             finished_at: None,
             outcome,

@@ -16,7 +16,7 @@ use cloudyknight_core::form;
 use futures::{StreamExt, stream};
 
 use super::verdict::{self, Verdict};
-use crate::bucket::{Bucket, BucketError, Content, Object};
+use crate::bucket::{Bucket, BucketError, Condition, Content, Object};
 
 #[derive(Clone, Debug)]
 pub struct S3Bucket {
@@ -183,6 +183,16 @@ impl Bucket for S3Bucket {
 
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
         let request = self.client.put_object().bucket(&self.name).key(key).body(body.into());
+        let answer = request.send().await.map_err(|error| self.error("put", key, error))?;
+        Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
+    }
+
+    async fn put_if(&self, key: &str, body: Bytes, condition: &Condition) -> Result<String, BucketError> {
+        let request = self.client.put_object().bucket(&self.name).key(key).body(body.into());
+        let request = match condition {
+            Condition::Absent => request.if_none_match("*"),
+            Condition::Unchanged(etag) => request.if_match(format!("\"{etag}\"")),
+        };
         let answer = request.send().await.map_err(|error| self.error("put", key, error))?;
         Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
     }

@@ -15,7 +15,7 @@ use super::listing::{self, Query, Start};
 use super::objects::{self, Attributes, Condition, New, ObjectRow};
 use super::writer::Unit;
 use super::{buckets, outbox};
-use crate::bucket::{Bucket, BucketError, Content, Object};
+use crate::bucket::{self, Bucket, BucketError, Content, Object};
 
 pub(super) struct EmbeddedBucket {
     pub store: Arc<EmbeddedStore>,
@@ -52,7 +52,31 @@ impl Bucket for EmbeddedBucket {
     }
 
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
-        self.put_object(key, body).await.map_err(|error| self.error("put", key, error))
+        let put = self.put_object(key, body, Condition::default()).await;
+        put.map_err(|error| self.error("put", key, error))
+    }
+
+    async fn put_if(
+        &self,
+        key: &str,
+        body: Bytes,
+        condition: &bucket::Condition,
+    ) -> Result<String, BucketError> {
+        let condition = match condition {
+            bucket::Condition::Absent => {
+                Condition { if_none_match: Some("*".to_owned()), ..Condition::default() }
+            }
+            bucket::Condition::Unchanged(etag) => {
+                Condition { if_match: Some(etag.clone()), ..Condition::default() }
+            }
+        };
+        match self.put_object(key, body, condition).await {
+            Ok(etag) => Ok(etag),
+            Err(EmbeddedError::PreconditionFailed(_) | EmbeddedError::NoSuchKey(_)) => {
+                Err(BucketError::Changed { bucket: self.name.clone(), key: key.to_owned() })
+            }
+            Err(error) => Err(self.error("put", key, error)),
+        }
     }
 
     async fn delete(&self, key: &str) -> Result<(), BucketError> {
@@ -77,7 +101,12 @@ impl EmbeddedBucket {
         self.store.readers.read(work).await
     }
 
-    async fn put_object(&self, key: &str, body: Bytes) -> Result<String, EmbeddedError> {
+    async fn put_object(
+        &self,
+        key: &str,
+        body: Bytes,
+        condition: Condition,
+    ) -> Result<String, EmbeddedError> {
         objects::check_key(key)?;
         let staged = Staged::of(Arc::clone(&self.store.blobs), body).await?;
         let (bucket, key) = (self.name.clone(), key.to_owned());
@@ -88,7 +117,7 @@ impl EmbeddedBucket {
                 size: staged.size,
                 etag: hex::encode(staged.md5),
                 attributes: &Attributes::default(),
-                condition: &Condition::default(),
+                condition: &condition,
                 event: outbox::PUT,
             };
             objects::put(unit, new, staged).map(|row| row.etag)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use super::{Fault, Faults, Injected};
-use crate::bucket::{Bucket, BucketError, Content, Object};
+use crate::bucket::{Bucket, BucketError, Condition, Content, Object};
 
 pub struct FailingBucket {
     inner: Arc<dyn Bucket>,
@@ -85,6 +85,10 @@ impl Bucket for FailingBucket {
 
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
         self.call(BucketOperation::Put, key, self.inner.put(key, body)).await
+    }
+
+    async fn put_if(&self, key: &str, body: Bytes, condition: &Condition) -> Result<String, BucketError> {
+        self.call(BucketOperation::Put, key, self.inner.put_if(key, body, condition)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), BucketError> {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use md5::{Digest, Md5};
 
-use crate::bucket::{Bucket, BucketError, Content, Object};
+use crate::bucket::{Bucket, BucketError, Condition, Content, Object};
 
 /// How much of a body arrives at once, in bytes: small enough that tests see bodies in pieces.
 const PIECE: usize = 64 * 1024;
@@ -70,15 +70,31 @@ impl Bucket for MemoryBucket {
     }
 
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
-        let etag = hex::encode(Md5::digest(&body));
-        self.objects().insert(key.to_owned(), Stored { etag: etag.clone(), body });
-        Ok(etag)
+        Ok(insert(&mut self.objects(), key, body))
+    }
+
+    async fn put_if(&self, key: &str, body: Bytes, condition: &Condition) -> Result<String, BucketError> {
+        let mut objects = self.objects();
+        let holds = match (condition, objects.get(key)) {
+            (Condition::Absent, there) => there.is_none(),
+            (Condition::Unchanged(etag), there) => there.is_some_and(|stored| stored.etag == *etag),
+        };
+        if !holds {
+            return Err(BucketError::Changed { bucket: self.name.clone(), key: key.to_owned() });
+        }
+        Ok(insert(&mut objects, key, body))
     }
 
     async fn delete(&self, key: &str) -> Result<(), BucketError> {
         self.objects().remove(key);
         Ok(())
     }
+}
+
+fn insert(objects: &mut BTreeMap<String, Stored>, key: &str, body: Bytes) -> String {
+    let etag = hex::encode(Md5::digest(&body));
+    objects.insert(key.to_owned(), Stored { etag: etag.clone(), body });
+    etag
 }
 
 impl Stored {
@@ -105,6 +121,21 @@ mod tests {
         let keys: Vec<_> = bucket.list("b/").await.unwrap().into_iter().map(|object| object.key).collect();
         assert_eq!(keys, ["b/1", "b/2"]);
         assert_eq!(bucket.folders().await.unwrap(), ["a", "ab", "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_condition_that_does_not_hold_keeps_what_is_there() {
+        let bucket = bucket(&[]).await;
+        let put = async |body: &'static str, condition| {
+            let written = bucket.put_if("k", Bytes::from_static(body.as_bytes()), &condition).await;
+            written.map_err(|error| assert!(matches!(error, BucketError::Changed { .. }), "{error}"))
+        };
+        assert!(put("x", Condition::Unchanged("none".into())).await.is_err());
+        let first = put("1", Condition::Absent).await.unwrap();
+        assert!(put("2", Condition::Absent).await.is_err());
+        assert!(put("2", Condition::Unchanged(first.clone())).await.is_ok());
+        assert!(put("3", Condition::Unchanged(first)).await.is_err());
+        assert_eq!(bucket.get("k", None).await.unwrap().bytes().await.unwrap(), "2");
     }
 
     #[tokio::test]
