@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::run::{run, run_with_input, succeeded};
+use crate::server;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
@@ -47,6 +48,13 @@ def put(key, body): s3.put_object(Bucket=BUCKET, Key=key, Body=body)
 impl S3 {
     pub(crate) fn new(client: Client, variables: &BTreeMap<String, String>, home: &Path) -> Self {
         Self { client, variables: variables.clone(), home: home.to_owned() }
+    }
+
+    /// A client of another server, which needs no platform.
+    pub fn at(client: Client, endpoint: &str) -> Self {
+        let variables = server::variables(endpoint).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        // Where Debian says that no home is.
+        Self { client, variables: variables.into(), home: PathBuf::from("/nonexistent") }
     }
 
     /// Copies one file to a key of the bucket `workspaces`.
@@ -149,14 +157,9 @@ impl S3 {
 
     /// The program with an environment that holds nothing of the machine's: no proxy, no certificates, no profile.
     fn command(&self) -> Command {
-        let mut command = Command::new(find(self.client.program()));
-        command.env_clear().env("HOME", &self.home).env("LANG", "C.UTF-8");
-        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        let mut command = bare(self.client.program());
+        command.env("HOME", &self.home);
         command.envs(self.variables.iter().filter(|(name, _)| name.starts_with("AWS_")));
-        for file in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "RCLONE_CONFIG"] {
-            command.env(file, "/dev/null");
-        }
-        command.env("AWS_EC2_METADATA_DISABLED", "true");
         let endpoint = &self.variables["AWS_ENDPOINT_URL"];
         for (option, value) in
             [("TYPE", "s3"), ("PROVIDER", "Other"), ("ENV_AUTH", "true"), ("ENDPOINT", endpoint)]
@@ -165,6 +168,22 @@ impl S3 {
         }
         command
     }
+}
+
+/// Python with boto3, for what is no push.
+pub fn python() -> Command {
+    bare("python3")
+}
+
+/// A program with an environment that holds nothing of the machine's.
+fn bare(program: &str) -> Command {
+    let mut command = Command::new(find(program));
+    command.env_clear().env("LANG", "C.UTF-8").env("AWS_EC2_METADATA_DISABLED", "true");
+    command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    for file in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "RCLONE_CONFIG"] {
+        command.env(file, "/dev/null");
+    }
+    command
 }
 
 /// Among what test.sh installed, else on the PATH.

@@ -13,6 +13,11 @@ mod addresses;
 
 mod leftovers;
 
+pub mod server;
+
+pub mod backend;
+pub use backend::Backend;
+
 pub mod client;
 pub use client::Client;
 
@@ -35,6 +40,9 @@ pub use api::Api;
 
 pub mod store_file;
 pub use store_file::StoreFile;
+
+pub mod sqs;
+pub use sqs::Sqs;
 
 pub mod wait;
 pub use wait::eventually;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::addresses::Addresses;
+use crate::backend::Backend;
 use crate::client::{Client, S3};
 use crate::docker::Docker;
 use crate::http::{self, Answer, Connection};
@@ -176,6 +177,11 @@ impl Platform {
         (status, body)
     }
 
+    /// Where it may be told to take the notifications of other servers.
+    pub fn ingest_address(&self) -> &str {
+        &self.addresses.ingest
+    }
+
     /// A connection to the edge.
     pub fn connection(&self) -> std::io::Result<Connection> {
         Connection::open(self.edge_address())
@@ -248,6 +254,18 @@ impl Builder {
     #[must_use]
     pub fn setting(mut self, name: &str, value: impl Display) -> Self {
         self.settings.push_str(&format!("{name} = {value}\n"));
+        self
+    }
+
+    /// Stands on this.
+    #[must_use]
+    pub fn backend(mut self, backend: &Backend) -> Self {
+        for (name, value) in backend.settings() {
+            self = self.setting(name, value);
+        }
+        for (name, value) in backend.variables() {
+            self = self.variable(name, value);
+        }
         self
     }
 

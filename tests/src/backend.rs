@@ -1,0 +1,98 @@
+//! What a platform can stand on, as one word: the server behind it, started and with buckets and queues in it, and the
+//! settings that send a platform there.
+
+use std::path::Path;
+
+use crate::client::python;
+use crate::run::{run, succeeded};
+use crate::server::{self, LocalStack, Ministack, Moto, SeaweedFs};
+
+pub enum Backend {
+    /// The platform's own store, in its own process.
+    Embedded,
+    LocalStack(LocalStack),
+    Moto(Moto),
+    Ministack(Ministack),
+    /// Sends no notifications: what is pushed is found by the sweep.
+    SeaweedFs(SeaweedFs),
+}
+
+impl Backend {
+    pub fn localstack() -> Self {
+        // It has run the hooks itself.
+        Self::LocalStack(LocalStack::start())
+    }
+
+    pub fn moto() -> Self {
+        let server = Moto::start();
+        run_hooks(server.endpoint(), &["10-buckets.py", "20-queues.py"]);
+        Self::Moto(server)
+    }
+
+    pub fn ministack() -> Self {
+        let server = Ministack::start();
+        run_hooks(server.endpoint(), &["10-buckets.py", "20-queues.py"]);
+        Self::Ministack(server)
+    }
+
+    pub fn seaweedfs() -> Self {
+        let server = SeaweedFs::start();
+        run_hooks(server.endpoint(), &["10-buckets.py"]);
+        Self::SeaweedFs(server)
+    }
+
+    /// Where its server listens, if it is one.
+    pub fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Embedded => None,
+            Self::LocalStack(server) => Some(server.endpoint()),
+            Self::Moto(server) => Some(server.endpoint()),
+            Self::Ministack(server) => Some(server.endpoint()),
+            Self::SeaweedFs(server) => Some(server.endpoint()),
+        }
+    }
+
+    pub fn sends_notifications(&self) -> bool {
+        !matches!(self, Self::SeaweedFs(_))
+    }
+
+    /// The URL of one of its queues, such as `commands.fifo`.
+    pub fn queue(&self, name: &str) -> String {
+        let account = if matches!(self, Self::Moto(_)) { "123456789012" } else { "000000000000" };
+        let endpoint = self.endpoint().expect("the embedded queues have no URLs");
+        format!("{endpoint}/{account}/{name}")
+    }
+
+    /// What `config.toml` says for it: names, and values in TOML.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let text = |text: &str| format!("{text:?}");
+        let Some(endpoint) = self.endpoint() else { return Vec::new() };
+        let store = [("store", text(endpoint)), ("region", text(server::REGION))];
+        let triggers = if self.sends_notifications() {
+            vec![("events", text(&self.queue("events"))), ("commands", text(&self.queue("commands.fifo")))]
+        } else {
+            vec![("events", text("none")), ("sweep_interval_s", "1".to_owned())]
+        };
+        store.into_iter().chain(triggers).collect()
+    }
+
+    /// What the platform's processes need in their environment.
+    pub fn variables(&self) -> Vec<(&'static str, &'static str)> {
+        match self {
+            Self::Embedded => Vec::new(),
+            _ => {
+                vec![("AWS_ACCESS_KEY_ID", server::ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", server::SECRET_KEY)]
+            }
+        }
+    }
+}
+
+/// Runs what LocalStack runs by itself against another server.
+fn run_hooks(endpoint: &str, hooks: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../localstack/init/ready.d");
+    for hook in hooks {
+        let mut command = python();
+        command.arg(folder.join(hook)).envs(server::variables(endpoint));
+        succeeded(hook, &run(&mut command));
+    }
+}
