@@ -1,6 +1,6 @@
 //! The bucket of workspaces, as the CLI reaches it: through S3, like any other client.
 
-use cloudyknight_store::aws::{Checksums, ConnectSettings, S3Bucket, StaticCredentials, connect};
+use cloudyknight_store::aws::{ConnectSettings, S3Bucket, StaticCredentials, connect};
 
 use crate::errors::hinted;
 use crate::home::{Endpoints, Home, Secrets};
@@ -28,12 +28,9 @@ pub async fn workspaces(home: &Home) -> anyhow::Result<S3Bucket> {
         ConnectSettings {
             endpoint: Some(endpoints.s3),
             region: Some(REGION.to_owned()),
-            credentials: Some(StaticCredentials {
-                access_key: secrets.access_key,
-                secret_key: secrets.secret_key,
-            }),
+            credentials: Some(StaticCredentials::new(secrets.access_key, secrets.secret_key)),
             path_style: true,
-            checksums: Checksums::WhenSupported,
+            ..Default::default()
         }
     };
     Ok(connect(settings).await?.bucket(WORKSPACES))

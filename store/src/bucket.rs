@@ -59,7 +59,7 @@ pub enum BucketError {
     NotFound { bucket: String, key: String },
     #[error("object `{key}` in bucket `{bucket}` was replaced while it was read")]
     Changed { bucket: String, key: String },
-    #[error("bucket `{bucket}` refused to {operation} `{key}`")]
+    #[error("bucket `{bucket}` refused to {operation}{}", named(.key))]
     Refused {
         bucket: String,
         operation: &'static str,
@@ -67,7 +67,7 @@ pub enum BucketError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    #[error("could not {operation} `{key}` in bucket `{bucket}`")]
+    #[error("could not {operation}{} in bucket `{bucket}`", named(.key))]
     Unavailable {
         bucket: String,
         operation: &'static str,
@@ -75,6 +75,11 @@ pub enum BucketError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// A key in a sentence; what concerns the whole bucket has none.
+fn named(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!(" `{key}`") }
 }
 
 /// What follows from an error.

@@ -14,6 +14,8 @@ pub mod memory;
 
 pub mod aws;
 
+pub mod hint;
+
 pub mod failing;
 
 pub mod embedded;

@@ -38,9 +38,10 @@ impl Server {
         aws::connect(ConnectSettings {
             endpoint: Some(self.address.clone()),
             region: Some("us-east-1".into()),
-            credentials: Some(StaticCredentials { access_key: "tests".into(), secret_key: secret.into() }),
+            credentials: Some(StaticCredentials::new("tests", secret)),
             path_style: true,
             checksums,
+            ..ConnectSettings::default()
         })
         .await
         .unwrap()
@@ -188,9 +189,9 @@ async fn errors_say_whether_to_try_again() {
     let settings = ConnectSettings {
         endpoint: Some(format!("http://{closed}")),
         region: Some("us-east-1".into()),
-        credentials: Some(StaticCredentials { access_key: "tests".into(), secret_key: SECRET.into() }),
+        credentials: Some(StaticCredentials::new("tests", SECRET)),
         path_style: true,
-        checksums: Checksums::default(),
+        ..ConnectSettings::default()
     };
     check(aws::connect(settings).await.unwrap().bucket("workspaces"), Follow::Retry).await;
 }

@@ -1,51 +1,112 @@
 //! A bucket of S3.
 
+use std::error::Error;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Config;
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::EncodingType;
 use bytes::Bytes;
 use cloudyknight_core::form;
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 
+use super::answer::{self, Cause};
+use super::conditional::Declined;
+use super::site::Site;
 use super::verdict::{self, Verdict};
 use crate::bucket::{Bucket, BucketError, Condition, Content, Object};
 
 #[derive(Clone, Debug)]
 pub struct S3Bucket {
-    client: Client,
-    name: String,
+    pub(super) client: Client,
+    pub(super) name: String,
+    pub(super) site: Arc<Site>,
 }
 
+/// What the SDK answers when an operation failed.
+pub(super) type Failure<E> = SdkError<E, HttpResponse>;
+
+/// The error of one operation.
+pub(super) trait SdkFailure: ProvideErrorMetadata + Error + Send + Sync + 'static {}
+
+impl<E: ProvideErrorMetadata + Error + Send + Sync + 'static> SdkFailure for E {}
+
 impl S3Bucket {
-    pub(super) fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+    pub(super) fn new(client: Client, name: String, site: Arc<Site>) -> Self {
+        Self { client, name, site }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Uploads a file without holding it in memory, and answers its ETag. One PUT, so 5 GiB at most.
     ///
-    /// There is no limit on its time, only on the time in which nothing moves.
+    /// Its time is limited by its size, and by how long nothing moves.
     pub async fn put_file(&self, key: &str, path: &Path) -> Result<String, BucketError> {
-        let body =
-            ByteStream::read_from().path(path).build().await.map_err(|source| BucketError::Refused {
-                bucket: self.name.clone(),
-                operation: "read a file for",
-                key: key.to_owned(),
-                source: source.into(),
-            })?;
-        let unlimited = Config::builder()
-            .timeout_config(TimeoutConfig::builder().disable_operation_attempt_timeout().build());
+        let refused = |source: Cause| self.refused("read a file for", key, source);
+        let size = tokio::fs::metadata(path).await.map_err(|error| refused(error.into()))?.len();
+        let body = ByteStream::read_from().path(path).build().await.map_err(|error| refused(error.into()))?;
         let request = self.client.put_object().bucket(&self.name).key(key).body(body);
-        let answer = request.customize().config_override(unlimited).send().await;
+        let answer = request.customize().config_override(self.upload(size)).send().await;
         let answer = answer.map_err(|error| self.error("put", key, error))?;
         Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
+    }
+
+    /// What an upload of so many bytes needs beside the usual.
+    pub(super) fn upload(&self, bytes: u64) -> aws_sdk_s3::config::Builder {
+        Config::builder().timeout_config(self.site.patience.upload(bytes))
+    }
+
+    /// One PUT, tried once: an attempt that was carried out and whose answer was lost would fail its own condition
+    /// when it is made again.
+    pub(super) async fn put_under(
+        &self,
+        key: &str,
+        body: Bytes,
+        condition: Option<Condition>,
+    ) -> Result<String, Declined> {
+        let once = self.upload(body.len() as u64).retry_config(RetryConfig::disabled());
+        let request = self.client.put_object().bucket(&self.name).key(key).body(body.into());
+        let request = match condition {
+            None => request,
+            Some(Condition::Absent) => request.if_none_match("*"),
+            Some(Condition::Unchanged(etag)) => request.if_match(format!("\"{etag}\"")),
+        };
+        let answer = request.customize().config_override(once).send().await;
+        let answer = answer.map_err(|error| self.declined(key, error))?;
+        Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
+    }
+
+    pub(super) fn content(&self, key: &str, answer: GetObjectOutput) -> Content {
+        let object = Object {
+            key: key.to_owned(),
+            etag: unquoted(answer.e_tag().unwrap_or_default()).to_owned(),
+            size: answer.content_length().and_then(|size| size.try_into().ok()).unwrap_or_default(),
+        };
+        let (bucket, key) = (self.name.clone(), key.to_owned());
+        let body = stream::unfold(Some(answer.body), move |body| {
+            let (bucket, key) = (bucket.clone(), key.clone());
+            async move {
+                let mut body = body?;
+                match body.next().await? {
+                    Ok(piece) => Some((Ok(piece), Some(body))),
+                    Err(source) => {
+                        let source = source.into();
+                        Some((Err(BucketError::Unavailable { bucket, operation: "read", key, source }), None))
+                    }
+                }
+            }
+        });
+        Content { object, body: body.boxed() }
     }
 
     /// Every page of a listing. XML cannot carry every character that a key may hold, so names are asked for encoded.
@@ -91,7 +152,12 @@ impl S3Bucket {
         }
     }
 
-    fn unavailable(&self, operation: &'static str, key: &str, why: impl Into<Source>) -> BucketError {
+    pub(super) fn unavailable(
+        &self,
+        operation: &'static str,
+        key: &str,
+        why: impl Into<Cause>,
+    ) -> BucketError {
         BucketError::Unavailable {
             bucket: self.name.clone(),
             operation,
@@ -100,28 +166,25 @@ impl S3Bucket {
         }
     }
 
-    fn error<E>(&self, operation: &'static str, key: &str, error: SdkError<E, HttpResponse>) -> BucketError
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
+    pub(super) fn error<E: SdkFailure>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        error: Failure<E>,
+    ) -> BucketError {
         let (bucket, key) = (self.name.clone(), key.to_owned());
+        let cause = |error| answer::cause(error, self.site.endpoint.as_deref());
         match verdict::of(&error) {
             Verdict::NoKey => BucketError::NotFound { bucket, key },
             Verdict::ConditionFailed => BucketError::Changed { bucket, key },
-            Verdict::Unavailable => {
-                BucketError::Unavailable { bucket, operation, key, source: verdict::cause(error) }
-            }
-            Verdict::Refused => {
-                BucketError::Refused { bucket, operation, key, source: verdict::cause(error) }
-            }
+            Verdict::Unavailable => BucketError::Unavailable { bucket, operation, key, source: cause(error) },
+            Verdict::Refused => BucketError::Refused { bucket, operation, key, source: cause(error) },
         }
     }
 }
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
-
 /// An ETag as the platform knows it: without the quotes of HTTP.
-fn unquoted(etag: &str) -> &str {
+pub(super) fn unquoted(etag: &str) -> &str {
     etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"')).unwrap_or(etag)
 }
 
@@ -159,42 +222,25 @@ impl Bucket for S3Bucket {
         let condition = etag.map(|etag| format!("\"{etag}\""));
         let request = self.client.get_object().bucket(&self.name).key(key).set_if_match(condition);
         let answer = request.send().await.map_err(|error| self.error("get", key, error))?;
-        let object = Object {
-            key: key.to_owned(),
-            etag: unquoted(answer.e_tag().unwrap_or_default()).to_owned(),
-            size: answer.content_length().and_then(|size| size.try_into().ok()).unwrap_or_default(),
-        };
-        let (bucket, key) = (self.name.clone(), key.to_owned());
-        let body = stream::unfold(Some(answer.body), move |body| {
-            let (bucket, key) = (bucket.clone(), key.clone());
-            async move {
-                let mut body = body?;
-                match body.next().await? {
-                    Ok(piece) => Some((Ok(piece), Some(body))),
-                    Err(source) => {
-                        let source = source.into();
-                        Some((Err(BucketError::Unavailable { bucket, operation: "read", key, source }), None))
-                    }
-                }
-            }
-        });
-        Ok(Content { object, body: body.boxed() })
+        // Some servers do not heed the condition.
+        if etag.is_some_and(|wanted| wanted != unquoted(answer.e_tag().unwrap_or_default())) {
+            return Err(BucketError::Changed { bucket: self.name.clone(), key: key.to_owned() });
+        }
+        Ok(self.content(key, answer))
     }
 
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
+        let upload = self.upload(body.len() as u64);
         let request = self.client.put_object().bucket(&self.name).key(key).body(body.into());
-        let answer = request.send().await.map_err(|error| self.error("put", key, error))?;
+        let answer = request.customize().config_override(upload).send().await;
+        let answer = answer.map_err(|error| self.error("put", key, error))?;
         Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
     }
 
+    /// Sent once: after [`BucketError::Unavailable`] it may have been written.
     async fn put_if(&self, key: &str, body: Bytes, condition: &Condition) -> Result<String, BucketError> {
-        let request = self.client.put_object().bucket(&self.name).key(key).body(body.into());
-        let request = match condition {
-            Condition::Absent => request.if_none_match("*"),
-            Condition::Unchanged(etag) => request.if_match(format!("\"{etag}\"")),
-        };
-        let answer = request.send().await.map_err(|error| self.error("put", key, error))?;
-        Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
+        self.conditionally(key, condition, |condition| self.put_under(key, body.clone(), condition).boxed())
+            .await
     }
 
     async fn delete(&self, key: &str) -> Result<(), BucketError> {

@@ -1,21 +1,17 @@
 //! The clients, made once, in a main, and shared by everything that talks to AWS.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, StalledStreamProtectionConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::config::{Credentials, ProvideCredentials, RequestChecksumCalculation};
 use http::Uri;
 
+use super::meter::Meter;
+use super::patience::Patience;
+use super::site::Site;
 use super::{S3Bucket, SqsQueue};
-
-/// How long one attempt of a call may take: longer than the longest poll of a queue (20 s), and than a small object
-/// takes on a slow line. The bodies of large ones are watched for standing still instead.
-const ATTEMPT: Duration = Duration::from_secs(60);
-
-/// How long a body may stand still. A server that writes to a busy disk is slow before it answers, and not gone.
-const STALLED: Duration = Duration::from_secs(30);
 
 /// Where the servers are and who we are. What is left out is found as every AWS tool finds it: in the environment,
 /// in the user's profile, or from the machine we run on.
@@ -25,15 +21,20 @@ pub struct ConnectSettings {
     pub endpoint: Option<String>,
     pub region: Option<String>,
     pub credentials: Option<StaticCredentials>,
+    /// Of `~/.aws`, for region and credentials that are not given here.
+    pub profile: Option<String>,
     /// The bucket stands in the path and not in the host name: what most servers besides AWS want.
     pub path_style: bool,
     pub checksums: Checksums,
+    pub patience: Patience,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct StaticCredentials {
     pub access_key: String,
     pub secret_key: String,
+    /// Of credentials that run out.
+    pub session_token: Option<String>,
 }
 
 /// Whether uploads carry a checksum that S3 does not insist on.
@@ -47,6 +48,8 @@ pub enum Checksums {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    #[error("no credentials were found")]
+    Credentials(#[source] CredentialsError),
     #[error("`{0}` is no endpoint: it takes the form http://host:port or https://host")]
     Endpoint(String),
 }
@@ -56,42 +59,87 @@ pub enum ConnectError {
 pub struct Clients {
     s3: aws_sdk_s3::Client,
     sqs: aws_sdk_sqs::Client,
+    config: SdkConfig,
+    meter: Meter,
+    site: Arc<Site>,
 }
 
 /// Makes the clients. Nothing is sent yet, so wrong credentials are told by the first call that needs them.
 pub async fn connect(settings: ConnectSettings) -> Result<Clients, ConnectError> {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALLED).build())
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build());
+        .stalled_stream_protection(settings.patience.stalls())
+        .retry_config(settings.patience.retries())
+        .timeout_config(settings.patience.timeouts());
     if let Some(endpoint) = settings.endpoint {
         loader = loader.endpoint_url(checked(endpoint)?);
+    }
+    if let Some(profile) = settings.profile {
+        loader = loader.profile_name(profile);
     }
     if let Some(region) = settings.region {
         loader = loader.region(Region::new(region));
     }
-    if let Some(StaticCredentials { access_key, secret_key }) = settings.credentials {
-        loader =
-            loader.credentials_provider(Credentials::new(access_key, secret_key, None, None, "settings"));
+    if let Some(StaticCredentials { access_key, secret_key, session_token }) = settings.credentials {
+        let credentials = Credentials::new(access_key, secret_key, session_token, None, "settings");
+        loader = loader.credentials_provider(credentials);
     }
     if settings.checksums == Checksums::WhenRequired {
         loader = loader.request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
     }
-    Ok(Clients::new(&loader.load().await, settings.path_style))
+    Ok(Clients::new(loader.load().await, settings.path_style, settings.patience))
 }
 
 impl Clients {
-    fn new(config: &SdkConfig, path_style: bool) -> Self {
-        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
-        Self { s3: aws_sdk_s3::Client::from_conf(s3), sqs: aws_sdk_sqs::Client::new(config) }
+    fn new(config: SdkConfig, path_style: bool, patience: Patience) -> Self {
+        let meter = Meter::default();
+        let s3 = aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(path_style)
+            .interceptor(meter.of("s3"));
+        let sqs = aws_sdk_sqs::config::Builder::from(&config).interceptor(meter.of("sqs"));
+        Self {
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            site: Arc::new(Site::new(config.endpoint_url().map(str::to_owned), patience)),
+            config,
+            meter,
+        }
     }
 
     pub fn bucket(&self, name: impl Into<String>) -> S3Bucket {
-        S3Bucket::new(self.s3.clone(), name.into())
+        S3Bucket::new(self.s3.clone(), name.into(), Arc::clone(&self.site))
     }
 
     /// `url` as SQS gives it; one that ends in `.fifo` is a FIFO queue.
     pub fn queue(&self, url: impl Into<String>) -> SqsQueue {
-        SqsQueue::new(self.sqs.clone(), url.into())
+        SqsQueue::new(self.sqs.clone(), url.into(), Arc::clone(&self.site))
+    }
+
+    /// Counts what these clients ask for.
+    pub fn meter(&self) -> Meter {
+        self.meter.clone()
+    }
+
+    /// The credentials that requests are signed with now, from wherever they come. Those of a role run out.
+    pub async fn credentials(&self) -> Result<StaticCredentials, ConnectError> {
+        let nowhere = || ConnectError::Credentials(CredentialsError::not_loaded_no_source());
+        let provider = self.config.credentials_provider().ok_or_else(nowhere)?;
+        let found = provider.provide_credentials().await.map_err(ConnectError::Credentials)?;
+        Ok(StaticCredentials {
+            access_key: found.access_key_id().to_owned(),
+            secret_key: found.secret_access_key().to_owned(),
+            session_token: found.session_token().map(str::to_owned),
+        })
+    }
+
+    /// The region that requests are signed for; from the settings, or from where credentials come from.
+    pub fn region(&self) -> Option<&str> {
+        self.config.region().map(Region::as_ref)
+    }
+}
+
+impl StaticCredentials {
+    pub fn new(access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+        Self { access_key: access_key.into(), secret_key: secret_key.into(), session_token: None }
     }
 }
 
@@ -126,7 +174,8 @@ mod tests {
 
     #[test]
     fn settings_do_not_print_the_secret() {
-        let credentials = StaticCredentials { access_key: "AK".into(), secret_key: "hush".into() };
+        let credentials =
+            StaticCredentials { session_token: Some("hush".into()), ..StaticCredentials::new("AK", "hush") };
         let settings = ConnectSettings { credentials: Some(credentials), ..ConnectSettings::default() };
         let printed = format!("{settings:?}");
         assert!(printed.contains("AK") && !printed.contains("hush"), "{printed}");

@@ -1,17 +1,20 @@
 //! A queue of SQS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::config::http::HttpResponse;
-use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::config::Config;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
     SendMessageBatchRequestEntry,
 };
 
+use super::answer::{self, Cause};
+use super::bucket::{Failure, SdkFailure};
 use super::sending::batches;
+use super::site::Site;
 use super::verdict::{self, Verdict};
 use crate::queue::{Depth, Message, Outgoing, Queue, QueueError, Receipt};
 
@@ -19,6 +22,7 @@ use crate::queue::{Depth, Message, Outgoing, Queue, QueueError, Receipt};
 const BATCH: usize = 10;
 /// The longest that SQS waits for a message, in seconds.
 const LONGEST_WAIT: i32 = 20;
+const LONGEST_POLL: Duration = Duration::from_secs(LONGEST_WAIT as u64);
 /// The longest that SQS keeps a message invisible, in seconds.
 const LONGEST_VISIBILITY: i32 = 12 * 60 * 60;
 /// How often the messages that SQS did not accept are sent again, beside the SDK's own retries of whole calls.
@@ -26,20 +30,25 @@ const ATTEMPTS: u32 = 4;
 
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
-    client: Client,
-    url: String,
+    pub(super) client: Client,
+    pub(super) url: String,
+    pub(super) site: Arc<Site>,
 }
 
 impl SqsQueue {
-    pub(super) fn new(client: Client, url: String) -> Self {
-        Self { client, url }
+    pub(super) fn new(client: Client, url: String, site: Arc<Site>) -> Self {
+        Self { client, url, site }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     fn name(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or(&self.url)
     }
 
-    fn is_fifo(&self) -> bool {
+    pub(super) fn is_fifo(&self) -> bool {
         self.url.ends_with(".fifo")
     }
 
@@ -82,28 +91,24 @@ impl SqsQueue {
         Ok(())
     }
 
-    fn refused(&self, operation: &'static str, source: impl Into<Source>) -> QueueError {
+    pub(super) fn refused(&self, operation: &'static str, source: impl Into<Cause>) -> QueueError {
         QueueError::Refused { queue: self.name().to_owned(), operation, source: source.into() }
     }
 
-    fn unavailable(&self, operation: &'static str, source: impl Into<Source>) -> QueueError {
+    pub(super) fn unavailable(&self, operation: &'static str, source: impl Into<Cause>) -> QueueError {
         QueueError::Unavailable { queue: self.name().to_owned(), operation, source: source.into() }
     }
 
-    fn error<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> QueueError
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
+    pub(super) fn error<E: SdkFailure>(&self, operation: &'static str, error: Failure<E>) -> QueueError {
+        let cause = |error| answer::cause(error, self.site.endpoint.as_deref());
         match verdict::of(&error) {
-            Verdict::Unavailable => self.unavailable(operation, verdict::cause(error)),
+            Verdict::Unavailable => self.unavailable(operation, cause(error)),
             Verdict::NoKey | Verdict::ConditionFailed | Verdict::Refused => {
-                self.refused(operation, verdict::cause(error))
+                self.refused(operation, cause(error))
             }
         }
     }
 }
-
-type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[async_trait]
 impl Queue for SqsQueue {
@@ -136,7 +141,9 @@ impl Queue for SqsQueue {
             .visibility_timeout(whole_seconds(visibility, LONGEST_VISIBILITY))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
-        let answer = request.send().await.map_err(|error| self.error("receive", error))?;
+        let patient = Config::builder().timeout_config(self.site.patience.and(wait.min(LONGEST_POLL)));
+        let answer = request.customize().config_override(patient).send().await;
+        let answer = answer.map_err(|error| self.error("receive", error))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
     }
 

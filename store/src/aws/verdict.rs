@@ -3,6 +3,8 @@
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use super::answer;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The object is not there.
@@ -21,34 +23,38 @@ pub(super) fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> 
         // Missing credentials fail here too. The default chain may find them later (a role that comes up slowly),
         // so that is worth another try; the error's chain says what is missing.
         SdkError::DispatchFailure(failure) if failure.is_user() => Verdict::Refused,
-        SdkError::ServiceError(answer) => of_answer(answer.raw().status().as_u16(), answer.err().code()),
+        SdkError::ServiceError(answer) => of_answer(answer.raw().status().as_u16(), answer::code(error)),
         // Time-outs, broken connections, answers that are not understood, and what the SDK may add.
         _ => Verdict::Unavailable,
     }
 }
 
-/// The error as a cause of ours.
-pub(super) fn cause<E>(error: SdkError<E, HttpResponse>) -> Box<dyn std::error::Error + Send + Sync>
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    match error {
-        SdkError::ServiceError(answer) => Box::new(Answer {
-            status: answer.raw().status().as_u16(),
-            code: answer.err().code().unwrap_or("without a code").to_owned(),
-            message: answer.err().message().unwrap_or("no reason given").to_owned(),
-        }),
-        other => Box::new(other),
+/// Whether the object that was looked at is not there; the answer to a HEAD has no code.
+pub(super) fn is_missing_object<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let not_found = |status, code: Option<&str>| status == 404 && matches!(code, None | Some("NotFound"));
+    of(error) == Verdict::NoKey || status(error).is_some_and(|status| not_found(status, answer::code(error)))
+}
+
+/// Whether the server does not know a part of the request, such as its condition.
+pub(super) fn is_not_implemented<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let says = || match error {
+        SdkError::ServiceError(answer) => {
+            answer.err().message().is_some_and(|message| message.to_lowercase().contains("not implemented"))
+        }
+        _ => false,
+    };
+    match status(error) {
+        Some(501) => true,
+        Some(400) => says(),
+        _ => answer::code(error) == Some("NotImplemented"),
     }
 }
 
-/// What a server answered instead of doing what it was asked. The SDK's own error says it two or three times over.
-#[derive(Debug, thiserror::Error)]
-#[error("the server answered {status} {code}: {message}")]
-struct Answer {
-    status: u16,
-    code: String,
-    message: String,
+fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+    match error {
+        SdkError::ServiceError(answer) => Some(answer.raw().status().as_u16()),
+        _ => None,
+    }
 }
 
 /// The codes are those that say that a request below 500 may be tried again unchanged.
@@ -66,10 +72,19 @@ fn of_answer(status: u16, code: Option<&str>) -> Verdict {
             | "RequestThrottled"
             | "TooManyRequestsException"
             | "RequestTimeout"
+            // Only because credentials are renewed beside us: a role's, or a profile's.
             | "ExpiredToken"
+            | "ExpiredTokenException"
             | "OperationAborted"
-            | "ConditionalRequestConflict",
+            | "ConditionalRequestConflict"
+            // Of SQS: too many messages in flight, and a key that is asked for too often.
+            | "OverLimit"
+            | "AWS.SimpleQueueService.OverLimit"
+            | "KmsThrottled"
+            | "KMS.ThrottlingException",
         ) => Verdict::Unavailable,
+        // What a server does not implement, it will not implement tomorrow.
+        (501, _) => Verdict::Refused,
         (408 | 429 | 500.., _) => Verdict::Unavailable,
         _ => Verdict::Refused,
     }
@@ -92,6 +107,9 @@ mod tests {
         check(301, Some("PermanentRedirect"), Verdict::Refused);
         check(400, Some("RequestTimeout"), Verdict::Unavailable);
         check(400, Some("ExpiredToken"), Verdict::Unavailable);
+        check(403, Some("OverLimit"), Verdict::Unavailable);
+        check(400, Some("KmsThrottled"), Verdict::Unavailable);
+        check(501, Some("NotImplemented"), Verdict::Refused);
         check(403, Some("RequestThrottled"), Verdict::Unavailable);
         check(409, Some("OperationAborted"), Verdict::Unavailable);
         check(429, None, Verdict::Unavailable);
