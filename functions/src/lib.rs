@@ -1,8 +1,11 @@
-//! The stateless handlers between the queues: which workspace changed, what was missed, and what was given up on.
+//! The stateless handlers around the queues: what servers post, which workspace changed, what was missed, and what was
+//! given up on.
 //!
 //! Each handler takes values and ports and returns what it did; it holds nothing between two calls. The same handlers
 //! run in the platform's own process, where [`pump`] feeds them, and as AWS Lambda functions, where the mains in
 //! `src/bin` do.
+
+pub mod ingest;
 
 pub mod object_changed;
 
