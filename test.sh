@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
-# Sets up what the tests need, and runs them all. Arguments go to the test runner: `./test.sh -p cloudyknight-core`.
+# Sets up what the tests need, and runs them all; at the end it says which servers they ran against. Arguments go to the
+# test runner: `./test.sh -p cloudyknight-core`.
+#
+# `./test.sh --backend NAME` runs only the end-to-end story, on that backend (embedded, localstack, moto, ministack or
+# seaweedfs; may be given several times).
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")" && pwd)
+# shellcheck disable=SC2034 # engine.sh may start this script once more
 SCRIPT_ARGUMENTS=("$@")
 CLIENTS=$ROOT/target/test-clients
+SERVERS=$ROOT/target/test-servers
 cd "$ROOT"
 
 # shellcheck source-path=SCRIPTDIR source=infra/host/steps.sh
@@ -19,21 +25,79 @@ cd "$ROOT"
 . infra/host/rust.sh
 # shellcheck source-path=SCRIPTDIR source=infra/host/python.sh
 . infra/host/python.sh
+# shellcheck source-path=SCRIPTDIR source=tests/servers/install.sh
+. tests/servers/install.sh
+
+CHOSEN=()
+RUNNER_ARGUMENTS=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --backend)
+        [ $# -gt 1 ] || die "--backend wants a name" "one of: ${BACKENDS[*]}"
+        CHOSEN+=("$2")
+        shift
+        ;;
+    --backend=*) CHOSEN+=("${1#*=}") ;;
+    *) RUNNER_ARGUMENTS+=("$1") ;;
+    esac
+    shift
+done
+for backend in "${CHOSEN[@]}"; do
+    is_backend "$backend" || die "there is no backend \`$backend\`" "one of: ${BACKENDS[*]}"
+done
 
 ensure_engine
 ensure_compiler
 docker/build.sh
 ensure_python_tools "$CLIENTS" tests/clients.txt "the S3 clients that the tests push with"
+
+# Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
+declare -A SKIPPED=()
+if [ ${#CHOSEN[@]} -gt 0 ]; then wanted=("${CHOSEN[@]}"); else wanted=("${BACKENDS[@]}"); fi
+for backend in "${wanted[@]}"; do
+    if prepare_backend "$backend" "$SERVERS"; then continue; fi
+    if [ ${#CHOSEN[@]} -gt 0 ]; then die "$backend cannot be run here: $NOT_PREPARED"; fi
+    SKIPPED[$backend]=$NOT_PREPARED
+done
+
 # All of it at once, and not just the binary: with other features switched on, its dependencies would be built twice.
 step "Building the binary and the tests" cargo build --locked --workspace --all-targets --all-features
 
 # Tests start platforms of their own, and must not end up with the settings or the credentials of another one.
 for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' || true); do unset "$variable"; done
 export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
+export CLOUDYKNIGHT_TEST_SERVERS=$SERVERS
 export CLOUDYKNIGHT_TEST_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/cloudyknight
+CLOUDYKNIGHT_TEST_REPORT=$(mktemp "${TMPDIR:-/tmp}/cloudyknight.XXXXXX")
+export CLOUDYKNIGHT_TEST_REPORT
+trap 'rm -f "$CLOUDYKNIGHT_TEST_REPORT"' EXIT
 
-if cargo nextest --version >/dev/null 2>&1; then
-    exec cargo nextest run --workspace --all-features --locked "$@"
-else
-    exec cargo test --workspace --all-features --locked "$@"
+# Every test that wants a server says so in its name: `…_on_moto…`. These words for the runner choose among the names.
+names=()
+for backend in "${CHOSEN[@]}"; do names+=("on_$backend"); done
+for backend in "${!SKIPPED[@]}"; do names+=(--skip "on_$backend"); done
+if [ ${#names[@]} -gt 0 ]; then
+    [[ " ${RUNNER_ARGUMENTS[*]} " == *" -- "* ]] || RUNNER_ARGUMENTS+=(--)
+    RUNNER_ARGUMENTS+=("${names[@]}")
 fi
+if [ ${#CHOSEN[@]} -gt 0 ]; then scope=(--package cloudyknight-tests --test story); else scope=(--workspace); fi
+
+runner=(cargo test)
+if cargo nextest --version >/dev/null 2>&1; then runner=(cargo nextest run); fi
+status=0
+"${runner[@]}" "${scope[@]}" --all-features --locked "${RUNNER_ARGUMENTS[@]}" || status=$?
+
+# Each story has written a line: backend, client, outcome, seconds.
+tell_of() {
+    local stories
+    stories=$(awk -v name="$1" '$1 == name { printf "%s%s %s in %s s", n++ ? ", " : "", $2, $3, $4 }' "$CLOUDYKNIGHT_TEST_REPORT")
+    if [ -n "${SKIPPED[$1]:-}" ]; then
+        say "$(printf '%-11s skipped: %s' "$1" "${SKIPPED[$1]}")"
+    else
+        say "$(printf '%-11s %s' "$1" "${stories:-not run: not among the tests that were asked for}")"
+    fi
+}
+say ""
+say "The story on each backend, by client:"
+for backend in "${BACKENDS[@]}"; do tell_of "$backend"; done
+exit "$status"

@@ -41,6 +41,17 @@ impl Backend {
         Self::SeaweedFs(server)
     }
 
+    /// As `./test.sh --backend` knows it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::LocalStack(_) => "localstack",
+            Self::Moto(_) => "moto",
+            Self::Ministack(_) => "ministack",
+            Self::SeaweedFs(_) => "seaweedfs",
+        }
+    }
+
     /// Where its server listens, if it is one.
     pub fn endpoint(&self) -> Option<&str> {
         match self {

@@ -38,11 +38,16 @@ pub use neighbour::Neighbour;
 pub mod api;
 pub use api::Api;
 
+pub mod deployments;
+pub use deployments::Deployments;
+
 pub mod store_file;
 pub use store_file::StoreFile;
 
 pub mod sqs;
 pub use sqs::Sqs;
+
+pub mod replay;
 
 pub mod wait;
 pub use wait::eventually;

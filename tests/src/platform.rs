@@ -199,6 +199,17 @@ impl Platform {
         self.cli(&["up", "--s3-listen", s3, "--edge-listen", edge, "--api-listen", api])
     }
 
+    /// Changes one of its settings, for the next start.
+    #[track_caller]
+    pub fn configure(&self, name: &str, value: impl Display) {
+        let path = self.home.join("config.toml");
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let others = text.lines().filter(|line| !line.starts_with(&format!("{name} = ")));
+        let lines: Vec<String> =
+            std::iter::once(format!("{name} = {value}")).chain(others.map(str::to_owned)).collect();
+        std::fs::write(&path, lines.join("\n") + "\n").expect("the settings are written");
+    }
+
     /// Stops it; data stays.
     #[track_caller]
     pub fn down(&self) {
