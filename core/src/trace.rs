@@ -26,6 +26,24 @@ impl TraceParent {
         valid.then_some(Self { trace, span, sampled: true })
     }
 
+    /// The trace that AWS X-Ray writes as `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`.
+    /// Its root without the dashes is the id of the same trace for W3C. `span` stands in where no parent is named.
+    /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
+    pub fn from_xray(header: &str, span: [u8; 8]) -> Option<Self> {
+        let field = |name: &str| {
+            let mut fields = header.split(';').filter_map(|field| field.trim().split_once('='));
+            fields.find(|(key, _)| *key == name).map(|(_, value)| value)
+        };
+        let mut root = field("Root")?.split('-');
+        let (version, epoch, unique) = (root.next()?, root.next()?, root.next()?);
+        if version != "1" || epoch.len() != 8 || root.next().is_some() {
+            return None;
+        }
+        let trace = bytes(&format!("{epoch}{unique}"))?;
+        let parent = Self::new(trace, field("Parent").and_then(bytes).unwrap_or(span))?;
+        Some(Self { sampled: field("Sampled") != Some("0"), ..parent })
+    }
+
     /// The same trace, with another span as the parent.
     pub fn child(&self, span: [u8; 8]) -> Option<Self> {
         Self::new(self.trace, span).map(|child| Self { sampled: self.sampled, ..child })
@@ -127,6 +145,36 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e47é-00f067aa0ba902b7-01",
         ] {
             assert!(text.parse::<TraceParent>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_trace_of_x_ray_is_the_same_trace() {
+        let check = |header: &str, expected: Option<&str>| {
+            let read = TraceParent::from_xray(header, [0xab; 8]).map(|read| read.to_string());
+            assert_eq!(read.as_deref(), expected, "{header}");
+        };
+        let root = "Root=1-5759e988-bd862e3fe1be46a994272793";
+        let sampled = Some("00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01");
+        check(&format!("{root};Parent=53995c3f42cd8ad8;Sampled=1"), sampled);
+        check(&format!("Sampled=1; Parent=53995c3f42cd8ad8; {root}; Lineage=a:0"), sampled);
+        let unsampled = Some("00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-00");
+        check(&format!("{root};Parent=53995c3f42cd8ad8;Sampled=0"), unsampled);
+        let alone = Some("00-5759e988bd862e3fe1be46a994272793-abababababababab-01");
+        for rest in ["", ";Parent=", ";Parent=nonsense", ";Sampled=?"] {
+            check(&format!("{root}{rest}"), alone);
+        }
+        for nonsense in [
+            "",
+            "Root=",
+            "Parent=53995c3f42cd8ad8",
+            "Root=2-5759e988-bd862e3fe1be46a994272793",
+            "Root=1-5759e98-8bd862e3fe1be46a994272793",
+            "Root=1-5759e988-bd862e3fe1be46a99427279",
+            "Root=1-5759e988-bd862e3fe1be46a994272793-1",
+            "Root=1-00000000-000000000000000000000000",
+        ] {
+            check(nonsense, None);
         }
     }
 

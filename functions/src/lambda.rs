@@ -1,12 +1,18 @@
-//! What the mains for AWS Lambda share: settings from the environment, the clients, and the shape of an SQS batch.
+//! What the mains for AWS Lambda share: settings from the environment, the clients, and the shape of an SQS batch and of
+//! a request to a function URL.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
+
+mod url;
 
 use std::env;
 
+use cloudyknight_core::trace::TraceParent;
 use cloudyknight_store::aws::{self, Clients, ConnectError, ConnectSettings};
-use lambda_runtime::Diagnostic;
+use lambda_runtime::{Context, Diagnostic};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+
+pub use url::{UrlAnswer, UrlRequest};
 
 use crate::Incoming;
 use crate::chain::Chain;
@@ -83,6 +89,12 @@ pub async fn clients() -> Result<Clients, ConnectError> {
 pub fn start_logging() {
     let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
     tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(false).init();
+}
+
+/// The trace that Lambda made the invocation part of, if it traces at all.
+pub fn trace(context: &Context) -> Option<TraceParent> {
+    // Lambda names a parent; another runtime that does not costs us nothing but a link.
+    TraceParent::from_xray(context.xray_trace_id.as_deref()?, getrandom::u64().ok()?.to_be_bytes())
 }
 
 /// The error of an invocation, with its causes: Lambda records only what the error itself says.

@@ -22,6 +22,7 @@ pub mod lambda;
 
 mod backoff;
 mod chain;
+mod trace;
 
 /// A message of a queue, as a handler sees it: no receipt, because whoever received it settles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

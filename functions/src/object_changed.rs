@@ -7,18 +7,19 @@ use cloudyknight_core::change::Change;
 use cloudyknight_core::command::Command;
 use cloudyknight_core::decision::decide;
 use cloudyknight_core::notification::{self, Doubt, Ignored, NotANotification, WhyIgnored};
+use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::queue::{Outgoing, Queue, QueueError};
 
-use crate::Incoming;
 use crate::chain::Chain;
+use crate::{Incoming, trace};
 
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Ids of the messages that must be delivered again; all others are done with.
     pub failed: Vec<String>,
-    pub commands_sent: usize,
+    pub sent: Vec<Command>,
     /// Why no command was sent. Then the whole batch failed.
     pub not_sent: Option<QueueError>,
     /// Messages that are no notifications, by id. They fail each time, until the queue puts them among its dead letters.
@@ -27,11 +28,16 @@ pub struct Outcome {
     pub doubts: Vec<Doubt>,
 }
 
-/// Handles a batch of notifications about `bucket`.
+/// Handles a batch of notifications about `bucket`. Each command begins a trace, unless `outer` goes on already.
 ///
 /// A batch that is delivered again sends the same commands under the same deduplication ids, so that the queue drops
 /// them; a later change comes with another message, so its command is another.
-pub async fn handle(batch: &[Incoming<'_>], bucket: &str, commands: &dyn Queue) -> Outcome {
+pub async fn handle(
+    batch: &[Incoming<'_>],
+    bucket: &str,
+    commands: &dyn Queue,
+    outer: Option<&TraceParent>,
+) -> Outcome {
     let mut outcome = Outcome::default();
     let mut changes: Vec<Change> = Vec::new();
     let mut messages: BTreeMap<WorkspaceName, BTreeSet<&str>> = BTreeMap::new();
@@ -48,14 +54,16 @@ pub async fn handle(batch: &[Incoming<'_>], bucket: &str, commands: &dyn Queue) 
             Err(why) => outcome.unreadable.push((message.id.to_owned(), why)),
         }
     }
-    let outgoing: Vec<_> = decide(changes)
-        .into_iter()
+    let decided: Vec<_> = decide(changes).into_iter().map(|command| trace::traced(command, outer)).collect();
+    let outgoing = decided
+        .iter()
         .map(|command| {
+            // By what was received alone: the trace is another at each try.
             let dedup = messages.get(&command.workspace).map(|ids| dedup(&command.workspace, ids));
-            outgoing(&command, dedup)
+            outgoing(command, dedup)
         })
         .collect();
-    outcome.send(outgoing, batch, commands).await;
+    outcome.send(decided, outgoing, batch, commands).await;
     outcome
 }
 
@@ -75,12 +83,17 @@ fn dedup(workspace: &WorkspaceName, messages: &BTreeSet<&str>) -> String {
 }
 
 impl Outcome {
-    async fn send(&mut self, outgoing: Vec<Outgoing>, batch: &[Incoming<'_>], commands: &dyn Queue) {
-        let count = outgoing.len();
+    async fn send(
+        &mut self,
+        decided: Vec<Command>,
+        outgoing: Vec<Outgoing>,
+        batch: &[Incoming<'_>],
+        commands: &dyn Queue,
+    ) {
         // Nothing to send is nothing to fail: a batch of test events must not depend on the commands queue.
-        match if count == 0 { Ok(()) } else { commands.send(outgoing).await } {
+        match if outgoing.is_empty() { Ok(()) } else { commands.send(outgoing).await } {
             Ok(()) => {
-                self.commands_sent = count;
+                self.sent = decided;
                 self.failed = self.unreadable.iter().map(|(id, _)| id.clone()).collect();
             }
             Err(error) => {
@@ -90,7 +103,8 @@ impl Outcome {
         }
     }
 
-    /// Writes to the log what somebody may have to act on, one line a kind and batch: a burst must not flood it.
+    /// Writes to the log what somebody may have to act on, one line a kind and batch: a burst must not flood it. And
+    /// one line a command, where its trace begins.
     pub fn log(&self) {
         if let Some(error) = &self.not_sent {
             let messages = self.failed.len();
@@ -114,8 +128,8 @@ impl Outcome {
         if let Some(Ignored { key, why }) = others.first() {
             tracing::debug!(records = others.len(), first = ?key, why = %Chain(why), "ignored records");
         }
-        if self.commands_sent > 0 {
-            tracing::debug!(commands = self.commands_sent, "sent commands");
+        for command in &self.sent {
+            tracing::info!(workspace = %command.workspace, trace_id = trace::id(command), "sent a command");
         }
     }
 }

@@ -74,7 +74,7 @@ pub async fn sweep(
     while or_shutdown(tokio::time::sleep(interval), &shutdown).await.is_some() {
         let mut backoff = Backoff::default();
         loop {
-            match sweep::handle(&*workspaces, &*platform, &*commands).await {
+            match sweep::handle(&*workspaces, &*platform, &*commands, None).await {
                 Ok(swept) => break swept.log(),
                 Err(error) if backoff.failures() + 1 >= ATTEMPTS => {
                     break tracing::error!(error = %Chain(&error), "gave up on this sweep; the next one comes");
@@ -113,7 +113,7 @@ async fn sent(
 ) -> object_changed::Outcome {
     let mut backoff = Backoff::default();
     loop {
-        let outcome = object_changed::handle(batch, bucket, commands).await;
+        let outcome = object_changed::handle(batch, bucket, commands, None).await;
         let again = matches!(outcome.not_sent, Some(QueueError::Unavailable { .. }));
         if !again || backoff.failures() + 1 >= ATTEMPTS {
             return outcome;

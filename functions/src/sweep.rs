@@ -1,11 +1,12 @@
 //! The bucket against what is deployed, on a schedule: whatever notification was lost, the next sweep finds what it
 //! was about. For every workspace that differs it sends the command that the notification would have led to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cloudyknight_core::command::{Cause, Command};
 use cloudyknight_core::manifest::Manifest;
 use cloudyknight_core::status::{Outcome, State, WorkspaceStatus};
+use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::{InvalidName, WorkspaceName};
 use cloudyknight_store::bucket::{Bucket, BucketError, Follow};
 use cloudyknight_store::listing;
@@ -14,6 +15,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::chain::Chain;
 use crate::object_changed::outgoing;
+use crate::trace;
 
 /// How many workspaces are compared at once.
 const AT_ONCE: usize = 8;
@@ -27,8 +29,8 @@ const NO_MONITOR: &str = ".nomonitor";
 #[derive(Debug, Default)]
 pub struct Swept {
     pub workspaces: usize,
-    /// Those that differed, and for which a command was sent.
-    pub drifted: Vec<WorkspaceName>,
+    /// What was sent for those that differed.
+    pub sent: Vec<Command>,
     /// Folders of the bucket that can be no workspaces.
     pub strange: Vec<(String, InvalidName)>,
     /// Workspaces that could not be compared because the bucket refused.
@@ -47,13 +49,14 @@ pub enum SweepError {
     },
 }
 
-/// Compares every workspace once.
+/// Compares every workspace once. Each command begins a trace, unless `outer` goes on already.
 ///
 /// A workspace whose newest release was tried and failed is left alone: it would fail again, and its status says why.
 pub async fn handle(
     workspaces: &dyn Bucket,
     platform: &dyn Bucket,
     commands: &dyn Queue,
+    outer: Option<&TraceParent>,
 ) -> Result<Swept, SweepError> {
     let mut swept = Swept::default();
     let mut names = known(platform).await.map_err(SweepError::Compare)?;
@@ -70,16 +73,18 @@ pub async fn handle(
         .try_collect()
         .await
         .map_err(SweepError::Compare)?;
-    let mut repairs = BTreeMap::new();
+    let mut repairs = Vec::new();
     for (name, compared) in compared {
         match compared {
             Ok(None) => {}
-            Ok(Some(dedup)) => drop(repairs.insert(name, dedup)),
+            Ok(Some(dedup)) => {
+                repairs.push((trace::traced(Command::reconcile(name, Cause::Sweep), outer), dedup));
+            }
             Err(error) => swept.refused.push((name, error)),
         }
     }
     send(&repairs, commands).await?;
-    swept.drifted = repairs.into_keys().collect();
+    swept.sent = repairs.into_iter().map(|(command, _)| command).collect();
     Ok(swept)
 }
 
@@ -166,14 +171,11 @@ fn drifted(manifest: &Manifest, status: Option<&WorkspaceStatus>) -> bool {
     attempted != Some(&manifest.digest())
 }
 
-async fn send(repairs: &BTreeMap<WorkspaceName, String>, commands: &dyn Queue) -> Result<(), SweepError> {
+async fn send(repairs: &[(Command, String)], commands: &dyn Queue) -> Result<(), SweepError> {
     if repairs.is_empty() {
         return Ok(());
     }
-    let outgoing = repairs
-        .iter()
-        .map(|(name, dedup)| outgoing(&Command::reconcile(name.clone(), Cause::Sweep), Some(dedup.clone())))
-        .collect();
+    let outgoing = repairs.iter().map(|(command, dedup)| outgoing(command, Some(dedup.clone()))).collect();
     commands.send(outgoing).await.map_err(|source| SweepError::Send { drifted: repairs.len(), source })
 }
 
@@ -186,13 +188,18 @@ impl Swept {
         for (workspace, error) in &self.refused {
             tracing::error!(%workspace, error = %Chain(error), "could not compare a workspace with what is deployed");
         }
-        if !self.drifted.is_empty() {
-            let names: Vec<_> = self.drifted.iter().map(WorkspaceName::as_str).collect();
+        for command in &self.sent {
             tracing::info!(
-                workspaces = names.join(" "),
-                "the bucket differs from what is deployed: sent commands"
+                workspace = %command.workspace,
+                trace_id = trace::id(command),
+                "the bucket differs from what is deployed: sent a command"
             );
         }
+    }
+
+    /// The workspaces that differed.
+    pub fn drifted(&self) -> Vec<&WorkspaceName> {
+        self.sent.iter().map(|command| &command.workspace).collect()
     }
 }
 

@@ -14,7 +14,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let bucket = lambda::setting("WORKSPACES_BUCKET")?;
     let commands = lambda::clients().await?.queue(lambda::setting("COMMANDS_QUEUE_URL")?);
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
-        let outcome = object_changed::handle(&event.payload.incoming(), &bucket, &commands).await;
+        let trace = lambda::trace(&event.context);
+        let incoming = event.payload.incoming();
+        let outcome = object_changed::handle(&incoming, &bucket, &commands, trace.as_ref()).await;
         outcome.log();
         Ok::<_, Infallible>(SqsAnswer::failed(outcome.failed))
     });

@@ -13,11 +13,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let workspaces = clients.bucket(lambda::setting("WORKSPACES_BUCKET")?);
     let platform = clients.bucket(lambda::setting("PLATFORM_BUCKET")?);
     let commands = clients.queue(lambda::setting("COMMANDS_QUEUE_URL")?);
-    let handler = service_fn(async |_: LambdaEvent<Value>| {
-        let swept =
-            sweep::handle(&workspaces, &platform, &commands).await.map_err(|error| lambda::told(&error))?;
+    let handler = service_fn(async |event: LambdaEvent<Value>| {
+        let trace = lambda::trace(&event.context);
+        let swept = sweep::handle(&workspaces, &platform, &commands, trace.as_ref())
+            .await
+            .map_err(|error| lambda::told(&error))?;
         swept.log();
-        Ok::<_, Diagnostic>(json!({"workspaces": swept.workspaces, "drifted": swept.drifted}))
+        Ok::<_, Diagnostic>(json!({"workspaces": swept.workspaces, "drifted": swept.drifted()}))
     });
     lambda_runtime::run(handler).await
 }

@@ -23,7 +23,7 @@ fn notification(keys: &[&str]) -> String {
 
 async fn run(batch: &[(&str, &str)], commands: &dyn Queue) -> Outcome {
     let batch: Vec<_> = batch.iter().map(|(id, body)| Incoming { id, body }).collect();
-    handle(&batch, "workspaces", commands).await
+    handle(&batch, "workspaces", commands, None).await
 }
 
 /// Everything on the queue, taken off it.
@@ -40,7 +40,11 @@ async fn drained(commands: &dyn Queue) -> Vec<Message> {
 }
 
 async fn sent(commands: &dyn Queue) -> Vec<Command> {
-    drained(commands).await.iter().map(|message| Command::from_json(&message.body).unwrap()).collect()
+    drained(commands).await.iter().map(|message| untraced(&message.body)).collect()
+}
+
+fn untraced(command: &str) -> Command {
+    Command { traceparent: None, ..Command::from_json(command).unwrap() }
 }
 
 fn put(workspace: &str, path: &str, more: usize) -> Command {
@@ -54,11 +58,11 @@ async fn a_batch_is_one_command_for_each_workspace_in_its_group() {
         [("1", notification(&["b/x", "a/1"])), ("2", notification(&["a/2"])), ("3", notification(&[]))];
     let batch: Vec<_> = batch.iter().map(|(id, body)| (*id, body.as_str())).collect();
     let outcome = run(&batch, &commands).await;
-    assert_eq!((outcome.commands_sent, outcome.failed), (2, vec![]));
+    assert_eq!((outcome.sent.len(), outcome.failed), (2, vec![]));
     let messages = drained(&commands).await;
     let groups: Vec<_> = messages.iter().map(|message| message.group.as_deref()).collect();
     assert_eq!(groups, [Some("a"), Some("b")]);
-    let read: Vec<_> = messages.iter().map(|message| Command::from_json(&message.body).unwrap()).collect();
+    let read: Vec<_> = messages.iter().map(|message| untraced(&message.body)).collect();
     assert_eq!(read, [put("a", "1", 1), put("b", "x", 0)]);
 }
 
@@ -90,7 +94,7 @@ async fn the_same_message_twice_in_a_batch_is_the_same_command() {
 async fn an_unreadable_message_fails_alone() {
     let commands = MemoryQueue::fifo("commands.fifo");
     let outcome = run(&[("1", &notification(&["a/1"])), ("2", "hello"), ("3", "{}")], &commands).await;
-    assert_eq!((outcome.commands_sent, outcome.failed), (1, vec!["2".to_owned(), "3".to_owned()]));
+    assert_eq!((outcome.sent.len(), outcome.failed), (1, vec!["2".to_owned(), "3".to_owned()]));
     assert_eq!(sent(&commands).await, [put("a", "1", 0)]);
 }
 
@@ -100,7 +104,7 @@ async fn when_nothing_could_be_sent_the_whole_batch_fails() {
     commands.fail_next(QueueOperation::Send, 1, Fault::Unavailable);
     let body = notification(&["a/1"]);
     let outcome = run(&[("1", &body), ("2", "hello")], &commands).await;
-    assert_eq!((outcome.commands_sent, outcome.failed), (0, vec!["1".to_owned(), "2".to_owned()]));
+    assert_eq!((outcome.sent.len(), outcome.failed), (0, vec!["1".to_owned(), "2".to_owned()]));
     assert!(outcome.not_sent.is_some());
     assert_eq!(sent(&commands).await, []);
 }
@@ -122,4 +126,27 @@ async fn what_marks_nothing_needs_no_commands_queue() {
     let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"workspaces"}"#;
     let outcome = run(&[("1", test), ("2", &notification(&["No_Workspace/x", "top"]))], &commands).await;
     assert_eq!((outcome.failed, outcome.ignored.len()), (vec![], 3));
+}
+
+#[tokio::test]
+async fn every_command_begins_a_trace_of_its_own() {
+    let commands = MemoryQueue::fifo("commands.fifo");
+    let outcome = run(&[("1", &notification(&["a/1", "b/1"]))], &commands).await;
+    let read: Vec<_> =
+        drained(&commands).await.iter().map(|m| Command::from_json(&m.body).unwrap()).collect();
+    assert_eq!(read, outcome.sent);
+    let traces: BTreeSet<_> =
+        read.iter().map(|command| command.traceparent.as_ref().unwrap().trace_id()).collect();
+    assert_eq!(traces.len(), 2);
+}
+
+#[tokio::test]
+async fn commands_belong_to_the_trace_that_goes_on_around_them() {
+    let commands = MemoryQueue::fifo("commands.fifo");
+    let outer = TraceParent::new([1; 16], [2; 8]).unwrap();
+    let body = notification(&["a/1", "b/1"]);
+    handle(&[Incoming { id: "1", body: &body }], "workspaces", &commands, Some(&outer)).await;
+    for message in drained(&commands).await {
+        assert_eq!(Command::from_json(&message.body).unwrap().traceparent.as_ref(), Some(&outer));
+    }
 }

@@ -109,7 +109,7 @@ impl World {
     }
 
     async fn sweep(&self) -> Swept {
-        handle(&*self.workspaces, &*self.platform, &self.commands).await.unwrap()
+        handle(&*self.workspaces, &*self.platform, &self.commands, None).await.unwrap()
     }
 
     async fn commanded(&self) -> Vec<String> {
@@ -119,13 +119,14 @@ impl World {
             .iter()
             .map(|message| Command::from_json(&message.body).unwrap())
             .inspect(|command| assert_eq!(command.cause, Cause::Sweep))
+            .inspect(|command| assert!(command.traceparent.is_some()))
             .map(|command| command.workspace.to_string())
             .collect()
     }
 }
 
 fn names(swept: &Swept) -> Vec<&str> {
-    swept.drifted.iter().map(WorkspaceName::as_str).collect()
+    swept.drifted().into_iter().map(WorkspaceName::as_str).collect()
 }
 
 #[tokio::test]
@@ -166,7 +167,7 @@ async fn a_refusal_hides_no_other_workspace() {
     workspaces.fail_when(|operation, key| {
         (operation == BucketOperation::List && key == "live/").then_some(Fault::Refused)
     });
-    let swept = handle(&workspaces, &*world.platform, &world.commands).await.unwrap();
+    let swept = handle(&workspaces, &*world.platform, &world.commands, None).await.unwrap();
     assert_eq!((names(&swept), swept.refused.len()), (vec!["gone", "lost"], 1));
 }
 
@@ -176,7 +177,7 @@ async fn a_bucket_that_does_not_answer_ends_the_sweep() {
     let workspaces = FailingBucket::new(world.workspaces.clone());
     for operation in [BucketOperation::Folders, BucketOperation::List] {
         workspaces.fail_next(operation, 1, Fault::Unavailable);
-        let swept = handle(&workspaces, &*world.platform, &world.commands).await;
+        let swept = handle(&workspaces, &*world.platform, &world.commands, None).await;
         assert!(matches!(swept, Err(SweepError::Compare(_))));
     }
     assert_eq!(world.commanded().await, [""; 0]);
