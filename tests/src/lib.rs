@@ -15,6 +15,14 @@ mod leftovers;
 
 pub mod server;
 
+pub mod elsewhere;
+pub use elsewhere::Elsewhere;
+
+pub mod minio;
+
+pub mod proxy;
+pub use proxy::{Mood, Proxy};
+
 pub mod backend;
 pub use backend::Backend;
 

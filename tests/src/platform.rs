@@ -48,6 +48,7 @@ pub struct Builder {
     tables: String,
     environment: Vec<(String, String)>,
     store: Option<PathBuf>,
+    ingest: bool,
 }
 
 /// How long `wait` waits: longer than a first installation of dependencies takes on a busy machine.
@@ -177,7 +178,7 @@ impl Platform {
         (status, body)
     }
 
-    /// Where it may be told to take the notifications of other servers.
+    /// Where it takes the notifications of other servers, if it was asked to.
     pub fn ingest_address(&self) -> &str {
         &self.addresses.ingest
     }
@@ -194,9 +195,24 @@ impl Platform {
         succeeded("cloudyknight up", &output);
     }
 
-    fn try_up(&self) -> Output {
+    /// The same, and it may fail.
+    pub fn try_up(&self) -> Output {
         let Addresses { s3, edge, api, .. } = &self.addresses;
         self.cli(&["up", "--s3-listen", s3, "--edge-listen", edge, "--api-listen", api])
+    }
+
+    /// Asks it for its endpoints and its id, once it is up.
+    #[track_caller]
+    pub fn learn(&mut self) {
+        let variables = self.cli_json(&["env"]);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        self.variables = variables
+            .as_object()
+            .expect("an object of variables")
+            .iter()
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect();
+        self.docker = Docker::of(self.id());
     }
 
     /// Changes one of its settings, for the next start.
@@ -280,6 +296,13 @@ impl Builder {
         self
     }
 
+    /// Takes the notifications of other servers.
+    #[must_use]
+    pub fn ingest(mut self) -> Self {
+        self.ingest = true;
+        self
+    }
+
     /// A table of `config.toml`, such as `[policy]` and what follows.
     #[must_use]
     pub fn table(mut self, text: &str) -> Self {
@@ -302,11 +325,25 @@ impl Builder {
         self
     }
 
+    #[track_caller]
     pub fn start(self) -> Platform {
+        let mut platform = self.prepare();
+        platform.up();
+        platform.learn();
+        platform
+    }
+
+    /// All but the start.
+    pub fn prepare(self) -> Platform {
         // Short, because sockets lie in it, and their paths may not be long.
         let home =
             tempfile::Builder::new().prefix("ck-").tempdir_in("/tmp").expect("a temporary folder").keep();
-        let config = format!("{}{}", self.settings, self.tables);
+        let addresses = Addresses::claim();
+        let mut settings = self.settings;
+        if self.ingest {
+            settings.push_str(&format!("ingest_listen = {:?}\n", addresses.ingest));
+        }
+        let config = format!("{settings}{}", self.tables);
         if !config.is_empty() {
             std::fs::write(home.join("config.toml"), config).expect("the settings are written");
         }
@@ -316,26 +353,15 @@ impl Builder {
                 &run(Command::new("cp").arg("-R").arg(store).arg(home.join("store"))),
             );
         }
-        let mut platform = Platform {
+        Platform {
             binary: binary(),
             home,
-            addresses: Addresses::claim(),
+            addresses,
             environment: self.environment,
             variables: BTreeMap::new(),
             docker: Docker::of("unknown"),
             clients: tempfile::tempdir().expect("a temporary folder"),
-        };
-        platform.up();
-        let variables = platform.cli_json(&["env"]);
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        platform.variables = variables
-            .as_object()
-            .expect("an object of variables")
-            .iter()
-            .map(|(name, value)| (name.clone(), text(value)))
-            .collect();
-        platform.docker = Docker::of(platform.id());
-        platform
+        }
     }
 }
 

@@ -1,0 +1,185 @@
+//! What stands between a platform and a server, and behaves as a bad day: passes everything on, answers 500, never
+//! answers, or breaks every connection. It counts what it is asked, so that a platform which asks too often is noticed.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::wait::eventually;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    Passes,
+    Answers500,
+    Hangs,
+    Breaks,
+}
+
+pub struct Proxy {
+    address: String,
+    shared: Arc<Mutex<Shared>>,
+    accepts: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    server: String,
+    mood: Mood,
+    requests: usize,
+    /// Every connection that is open, so that a change of mood is felt by all.
+    open: Vec<TcpStream>,
+    ended: bool,
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// As S3 says it; for SQS the status is enough.
+const INTERNAL_ERROR: &str = "<Error><Code>InternalError</Code><Message>a bad day</Message></Error>";
+
+impl Proxy {
+    /// A proxy before the server of this endpoint.
+    pub fn before(endpoint: &str) -> Self {
+        let server = endpoint.strip_prefix("http://").expect("it speaks HTTP").to_owned();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let address = listener.local_addr().expect("its address").to_string();
+        let shared = Shared { server, mood: Mood::Passes, requests: 0, open: Vec::new(), ended: false };
+        let shared = Arc::new(Mutex::new(shared));
+        let accepts = std::thread::spawn({
+            let shared = shared.clone();
+            move || accept(&listener, &shared)
+        });
+        Self { address, shared, accepts: Some(accepts) }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on. Whatever is under way is broken off.
+    pub fn turns(&self, mood: Mood) {
+        let mut shared = self.shared.lock().expect("nobody panics");
+        shared.mood = mood;
+        for connection in shared.open.drain(..) {
+            // It may have ended by itself.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// How many requests have come so far, whatever became of them.
+    pub fn requests(&self) -> usize {
+        self.shared.lock().expect("nobody panics").requests
+    }
+
+    /// Waits until this many more have come.
+    #[track_caller]
+    pub fn sees(&self, more: usize) {
+        let before = self.requests();
+        let what = format!("{more} more requests");
+        eventually(&what, 6 * PATIENCE, || (self.requests() >= before + more).then_some(()));
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.lock().expect("nobody panics").ended = true;
+        self.turns(Mood::Breaks);
+        // Whoever waits for a connection gets one, and sees that it is over.
+        let _ = TcpStream::connect(&self.address);
+        let _ = self.accepts.take().map(JoinHandle::join);
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Mutex<Shared>>) {
+    for connection in listener.incoming() {
+        let Ok(connection) = connection else { continue };
+        let mut now = shared.lock().expect("nobody panics");
+        if now.ended {
+            return;
+        }
+        now.open.retain(|connection| connection.peer_addr().is_ok());
+        if let Ok(held) = connection.try_clone() {
+            now.open.push(held);
+        }
+        let shared = shared.clone();
+        // One request each: the answers say that the connection closes. An error is the end of the connection, too.
+        std::thread::spawn(move || {
+            let _ = handle(&connection, &shared);
+            let _ = connection.shutdown(Shutdown::Both);
+        });
+    }
+}
+
+fn handle(mut client: &TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()> {
+    let Some((head, rest)) = head(client)? else { return Ok(()) };
+    let (mood, server) = {
+        let mut shared = shared.lock().expect("nobody panics");
+        shared.requests += 1;
+        (shared.mood, shared.server.clone())
+    };
+    match mood {
+        Mood::Passes => pass(client, &head, &rest, &server, shared),
+        Mood::Answers500 => {
+            drain(client, &head, rest.len())?;
+            let length = INTERNAL_ERROR.len();
+            write!(
+                client,
+                "HTTP/1.1 500 Internal Server Error\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+            )?;
+            client.write_all(INTERNAL_ERROR.as_bytes())
+        }
+        // Until the mood changes, or the client has had enough.
+        Mood::Hangs => std::io::copy(&mut client, &mut std::io::sink()).map(drop),
+        Mood::Breaks => Ok(()),
+    }
+}
+
+/// The request line and the headers, with what was read beyond them; none from a client that asks nothing.
+fn head(mut client: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+    const END: &[u8] = b"\r\n\r\n";
+    let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
+    loop {
+        let read = client.read(&mut piece)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&piece[..read]);
+        if let Some(at) = bytes.windows(END.len()).position(|window| window == END) {
+            let rest = bytes.split_off(at + END.len());
+            return Ok(Some((String::from_utf8_lossy(&bytes).into_owned(), rest)));
+        }
+    }
+}
+
+/// Reads what the client still sends: closing before would take the answer back.
+fn drain(client: &TcpStream, head: &str, had: usize) -> std::io::Result<()> {
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let left = length.unwrap_or_default().saturating_sub(had);
+    let left = u64::try_from(left).unwrap_or(u64::MAX);
+    std::io::copy(&mut client.take(left), &mut std::io::sink()).map(drop)
+}
+
+fn pass(
+    mut client: &TcpStream,
+    head: &str,
+    rest: &[u8],
+    server: &str,
+    shared: &Mutex<Shared>,
+) -> std::io::Result<()> {
+    let mut upstream = TcpStream::connect(server)?;
+    shared.lock().expect("nobody panics").open.push(upstream.try_clone()?);
+    let first = head.find("\r\n").expect("a head has lines");
+    let lines =
+        head[first..].split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+    let lines: Vec<&str> = lines.collect();
+    let head = format!("{}\r\nconnection: close{}", &head[..first], lines.join("\r\n"));
+    upstream.write_all(head.as_bytes())?;
+    upstream.write_all(rest)?;
+    let (mut from_client, mut to_server) = (client.try_clone()?, upstream.try_clone()?);
+    std::thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
+    let answered = std::io::copy(&mut upstream, &mut client);
+    upstream.shutdown(Shutdown::Both).and(answered).map(drop)
+}

@@ -1,0 +1,246 @@
+//! Stores and queues that are not what the settings say, that say no, or that have a bad day; and messages from people
+//! who should not send any. Each is told clearly, nothing is asked in a hurry, nothing is lost, and the workspaces beside
+//! it notice nothing.
+
+use std::time::{Duration, Instant};
+
+use cloudyknight_tests::client::S3;
+use cloudyknight_tests::platform::Builder;
+use cloudyknight_tests::run::{stderr, stdout};
+use cloudyknight_tests::{
+    Api, Backend, Client, Elsewhere, Mood, Neighbour, Platform, Proxy, Sqs, eventually,
+};
+use serde_json::json;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Whoever cannot start says so within this time.
+const SOON: Duration = Duration::from_secs(30);
+
+fn builder() -> Builder {
+    Platform::builder().setting("quiet_ms", 50)
+}
+
+/// What `up` says when it fails: soon, and with a hint.
+#[track_caller]
+fn fails_soon(platform: &Platform) -> String {
+    let began = Instant::now();
+    let output = platform.try_up();
+    let words = format!("{}{}", stdout(&output), stderr(&output));
+    assert!(!output.status.success(), "it started: {words}");
+    assert!(began.elapsed() < SOON, "it took {:?} to say: {words}", began.elapsed());
+    assert!(words.contains("hint: "), "{words}");
+    words
+}
+
+#[track_caller]
+fn contains(words: &str, each: &[&str]) {
+    for one in each {
+        assert!(words.contains(one), "it does not say {one:?}: {words}");
+    }
+}
+
+#[test]
+fn wrong_credentials_are_told_at_the_start() {
+    let store = Elsewhere::start();
+    let with =
+        |access_key: &str, secret_key: &str| store.below_with(builder(), access_key, secret_key).prepare();
+    let words = fails_soon(&with(store.access_key(), "not the secret"));
+    contains(&words, &["AWS_SECRET_ACCESS_KEY", store.url()]);
+    assert!(!words.contains("not the secret"), "the secret is told: {words}");
+    let words = fails_soon(&with("nobody", store.secret_key()));
+    contains(&words, &["AWS_ACCESS_KEY_ID", store.url()]);
+    assert!(!words.contains(store.secret_key()), "the secret is told: {words}");
+}
+
+#[test]
+fn a_bucket_or_a_queue_that_is_not_there_is_told_at_the_start_on_moto() {
+    let server = Backend::moto();
+    let platform = builder().backend(&server).prepare();
+    for (setting, value, names) in [
+        ("platform_bucket", "nowhere".to_owned(), "nowhere"),
+        ("workspaces_bucket", "nothing".to_owned(), "nothing"),
+        ("commands", server.queue("nobody.fifo"), "nobody.fifo"),
+        ("events", server.queue("silence"), "silence"),
+    ] {
+        let text = std::fs::read_to_string(platform.home().join("config.toml")).expect("the settings");
+        platform.configure(setting, format!("{value:?}"));
+        contains(&fails_soon(&platform), &[names]);
+        std::fs::write(platform.home().join("config.toml"), text).expect("the settings as they were");
+    }
+    platform.up();
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_at_the_start() {
+    // A port that nobody listens on: the proxy's, once it is gone.
+    let proxy = Proxy::before("http://127.0.0.1:9");
+    let nowhere = proxy.endpoint();
+    drop(proxy);
+    let platform = builder()
+        .setting("store", format!("{nowhere:?}"))
+        .setting("events", "\"none\"")
+        .variable("AWS_ACCESS_KEY_ID", "test")
+        .variable("AWS_SECRET_ACCESS_KEY", "test")
+        .prepare();
+    contains(&fails_soon(&platform), &[&nowhere]);
+}
+
+/// A notification as this server sends them: of a key in a bucket.
+fn notification(bucket: &str, key: &str) -> String {
+    let object = json!({"key": key, "size": 3, "eTag": "d41d8cd98f00b204e9800998ecf8427e"});
+    let bucket = json!({"name": bucket, "arn": format!("arn:aws:s3:::{bucket}")});
+    let record = json!({
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
+        "eventTime": "2026-01-01T00:00:00.000Z", "eventName": "ObjectCreated:Put",
+        "s3": {"s3SchemaVersion": "1.0", "bucket": bucket, "object": object},
+    });
+    json!({"Records": [record]}).to_string()
+}
+
+#[test]
+fn a_notification_for_another_bucket_marks_no_workspace_on_moto() {
+    let server = Backend::moto();
+    let platform = builder().backend(&server).start();
+    let neighbour = Neighbour::of(&platform);
+    let endpoint = server.endpoint().expect("it listens");
+    let events = Sqs::at(endpoint, &server.queue("events"));
+    let before = platform.status("neighbour");
+    events
+        .send(&[notification("photos", "neighbour/index.html"), notification("photos", "holiday/beach.jpg")]);
+    eventually("they are handled", PATIENCE, || (events.depth() == 0).then_some(()));
+    let commands = Sqs::at(endpoint, &server.queue("commands.fifo"));
+    assert_eq!(commands.depth(), 0);
+    assert_eq!(platform.status("neighbour")["deployment"], before["deployment"]);
+    assert_eq!(Api::of(&platform).get("/api/v1/workspaces/holiday").expect("an answer").status, 404);
+    assert_eq!(Sqs::at(endpoint, &server.queue("events-dead")).depth(), 0, "it is no dead letter");
+    neighbour.is_unhurt();
+}
+
+#[test]
+fn a_poison_message_becomes_a_dead_letter_that_is_told_on_ministack() {
+    let server = Backend::ministack();
+    let endpoint = server.endpoint().expect("it listens");
+    let queue = |name: &str| Sqs::at(endpoint, &server.queue(name));
+    let (events, commands) = (queue("events"), queue("commands.fifo"));
+    // A message that is not handled comes again after half a minute: once is enough here.
+    for (queue, dead) in [(&events, "events-dead"), (&commands, "commands-dead.fifo")] {
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{dead}");
+        let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": 1}).to_string();
+        queue.set(&[("RedrivePolicy", policy.as_str())].into());
+    }
+    let platform = builder().backend(&server).start();
+    let neighbour = Neighbour::of(&platform);
+    let poison = "no \u{1f480} sense";
+    events.send(&[poison.to_owned()]);
+    commands.send_in_group("poison", "once", poison);
+
+    let api = Api::of(&platform);
+    let letters = eventually("both are given up on", 2 * PATIENCE, || {
+        let platform = api.read("/api/v1/platform")?;
+        let letters = platform["dead_letters"].as_array()?.clone();
+        (letters.len() == 2).then_some(letters)
+    });
+    let mut told: Vec<_> = letters.iter().map(|one| (one["queue"].clone(), one["body"].clone())).collect();
+    told.sort_by_key(|(queue, _)| queue.to_string());
+    assert_eq!(told, [(json!("commands-dead.fifo"), json!(poison)), (json!("events-dead"), json!(poison))]);
+    let doctor = platform.cli(&["doctor"]);
+    contains(&stdout(&doctor), &["WRONG dead letters: 2 messages were given up on"]);
+    assert_eq!(doctor.status.code(), Some(1));
+    neighbour.is_unhurt();
+}
+
+/// How long a bad day lasts, and how often anything may be asked meanwhile: several who ask wait longer each time.
+const OUTAGE: Duration = Duration::from_secs(10);
+const AT_MOST: usize = 150;
+
+/// Lets an outage last, and answers how often the platform has asked.
+fn lasts(proxy: &Proxy) -> usize {
+    let (before, began) = (proxy.requests(), Instant::now());
+    eventually("the outage lasts", 2 * OUTAGE, || (began.elapsed() > OUTAGE).then_some(()));
+    proxy.requests() - before
+}
+
+#[test]
+fn a_store_that_answers_500_amid_a_deployment_delays_it_and_nothing_else_on_ministack() {
+    store_outage(Mood::Answers500);
+}
+
+#[test]
+fn a_store_that_hangs_amid_a_deployment_delays_it_and_nothing_else_on_ministack() {
+    store_outage(Mood::Hangs);
+}
+
+fn store_outage(mood: Mood) {
+    let server = Backend::ministack();
+    let direct = server.endpoint().expect("it listens");
+    let proxy = Proxy::before(direct);
+    // Time enough to have the outage begin in the middle.
+    let platform = Platform::builder().backend(&server).setting("quiet_ms", 1_500).prepare();
+    platform.configure("store", format!("{:?}", proxy.endpoint()));
+    let platform = begun(platform);
+    let neighbour = Neighbour::of(&platform);
+    let s3 = S3::at(Client::Boto3, direct);
+    s3.put("app/index.html", "one");
+    platform.live("app");
+
+    s3.put("app/index.html", "two");
+    let api = Api::of(&platform);
+    eventually("the deployment has begun", PATIENCE, || (api.step("app")? == "settle").then_some(()));
+    proxy.turns(mood);
+    proxy.sees(1);
+    // Others are pushed to as well.
+    s3.put("other/index.html", "of another");
+    let asked = lasts(&proxy);
+    println!("{mood:?}: {asked} requests in {OUTAGE:?}");
+    assert!((1..=AT_MOST).contains(&asked), "{asked} requests in {OUTAGE:?}");
+    assert_eq!(platform.get("/app/"), (200, "one".to_owned()));
+
+    proxy.turns(Mood::Passes);
+    platform.live("app");
+    assert_eq!(platform.get("/app/"), (200, "two".to_owned()));
+    platform.live("other");
+    assert_eq!(platform.get("/other/"), (200, "of another".to_owned()));
+    neighbour.is_unhurt();
+}
+
+#[test]
+fn queues_that_are_away_for_a_while_delay_what_is_pushed_and_lose_nothing_on_ministack() {
+    let server = Backend::ministack();
+    let direct = server.endpoint().expect("it listens");
+    let proxy = Proxy::before(direct);
+    let platform = builder().backend(&server).prepare();
+    for (setting, queue) in [("events", "events"), ("commands", "commands.fifo")] {
+        let url = server.queue(queue).replace(direct, &proxy.endpoint());
+        platform.configure(setting, format!("{url:?}"));
+    }
+    let platform = begun(platform);
+    let neighbour = Neighbour::of(&platform);
+    let s3 = platform.s3(Client::Boto3);
+    s3.put("app/index.html", "one");
+    platform.live("app");
+
+    proxy.turns(Mood::Breaks);
+    proxy.sees(1);
+    s3.put("app/index.html", "two");
+    s3.put("new/index.html", "three");
+    let asked = lasts(&proxy);
+    println!("{asked} requests in {OUTAGE:?}");
+    assert!((1..=AT_MOST).contains(&asked), "{asked} requests in {OUTAGE:?}");
+    assert_eq!(platform.get("/app/"), (200, "one".to_owned()));
+
+    proxy.turns(Mood::Passes);
+    for (name, words) in [("app", "two"), ("new", "three")] {
+        platform.live(name);
+        assert_eq!(platform.get(&format!("/{name}/")), (200, words.to_owned()));
+        let cause = platform.status(name)["deployment"]["cause"].clone();
+        assert_ne!(cause, json!({"kind": "sweep"}), "what waited in the queue was not lost");
+    }
+    neighbour.is_unhurt();
+}
+
+/// Started, after its settings were changed.
+fn begun(mut platform: Platform) -> Platform {
+    platform.up();
+    platform.learn();
+    platform
+}
