@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, CommandError};
-use crate::notification::{self, NotANotification};
+use crate::notification;
 use crate::workspace::WorkspaceName;
 
 /// The document `dead-letters/<id>.json` of the platform bucket.
@@ -91,11 +91,7 @@ fn judge_notification(body: &str, bucket: &str) -> (Kind, String, Vec<WorkspaceN
             (Kind::Notification, reason, workspaces)
         }
         Err(error) => {
-            let detail = match &error {
-                NotANotification::Json(source) => format!("{error}: {source}"),
-                NotANotification::TooLong(_) | NotANotification::Shape => error.to_string(),
-            };
-            let reason = format!("neither a command nor a notification: {detail}");
+            let reason = format!("neither a command nor a notification: {}", error.in_full());
             (Kind::Unknown, reason, workspace_field(body))
         }
     }

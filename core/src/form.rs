@@ -3,6 +3,18 @@
 
 /// What was written, with every `+` a space and every `%XX` a byte.
 pub fn decoded(written: &str) -> Result<String, Undecodable> {
+    let bytes = bytes(written, |at| Err(Undecodable::Escape(at)))?;
+    String::from_utf8(bytes).map_err(|_| Undecodable::Utf8)
+}
+
+/// The same of what is not written like that: what is no escape stands for itself, and what is no text becomes �.
+pub fn decoded_lossily(written: &str) -> String {
+    let bytes = bytes(written, |_| Ok(b'%')).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// `broken` says what a `%` at some byte stands for that is followed by no two digits.
+fn bytes(written: &str, broken: impl Fn(usize) -> Result<u8, Undecodable>) -> Result<Vec<u8>, Undecodable> {
     let bytes = written.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -11,16 +23,19 @@ pub fn decoded(written: &str) -> Result<String, Undecodable> {
             b'+' => decoded.push(b' '),
             b'%' => {
                 let mut digits = [0; 1];
-                let escape = bytes.get(at + 1..at + 3).ok_or(Undecodable::Escape(at))?;
-                hex::decode_to_slice(escape, &mut digits).map_err(|_| Undecodable::Escape(at))?;
-                decoded.extend(digits);
-                at += 2;
+                match bytes.get(at + 1..at + 3).map(|escape| hex::decode_to_slice(escape, &mut digits)) {
+                    Some(Ok(())) => {
+                        decoded.extend(digits);
+                        at += 2;
+                    }
+                    Some(Err(_)) | None => decoded.push(broken(at)?),
+                }
             }
             _ => decoded.push(byte),
         }
         at += 1;
     }
-    String::from_utf8(decoded).map_err(|_| Undecodable::Utf8)
+    Ok(decoded)
 }
 
 /// Why a text is not written like that.
@@ -59,7 +74,23 @@ mod tests {
         check("app/%FF", Undecodable::Utf8);
     }
 
+    #[test]
+    fn what_is_no_form_encoding_can_still_be_read() {
+        let check = |written: &str, key: &str| assert_eq!(decoded_lossily(written), key);
+        check("app%2F100%", "app/100%");
+        check("app%2F100%25+%2", "app/100% %2");
+        check("app%2F%FFx", "app/\u{FFFD}x");
+        check("%é%41", "%éA");
+    }
+
     proptest! {
+        #[test]
+        fn both_ways_to_decode_agree_where_both_can(written in "[%+a-f0-9/é]{0,40}") {
+            if let Ok(decoded) = decoded(&written) {
+                prop_assert_eq!(decoded, decoded_lossily(&written));
+            }
+        }
+
         #[test]
         fn every_key_survives_the_encoding_of_aws(key in ".{0,200}") {
             let written: String = key

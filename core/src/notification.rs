@@ -7,16 +7,27 @@
 //! somebody should look. What is ignored says why, and never takes its well-formed siblings with it.
 
 mod envelope;
+mod eventbridge;
 mod key;
 mod kind;
+mod lenient;
+mod minio;
+#[cfg(test)]
+mod properties;
+mod s3;
+mod seaweedfs;
+mod sns;
 #[cfg(test)]
 mod tests;
 
 use crate::change::{Change, ChangeKind, NotInWorkspace};
 use crate::form::Undecodable;
 
-use envelope::{Envelope, Record};
+use envelope::{Found, Record};
+use key::Spelling;
 use kind::Kind;
+
+pub use envelope::MAX_DEPTH;
 
 /// The largest text that is looked at, in bytes: SQS carries no message above 1 MiB, so no server means more.
 pub const MAX_TEXT: usize = 1 << 20;
@@ -46,23 +57,54 @@ pub enum WhyIgnored {
     OtherBucket(String),
     #[error("an event {0:?} changes no content")]
     NoContent(String),
+    #[error("SNS sent a {0}; it delivers nothing until somebody visits the URL in it")]
+    Confirmation(String),
+    #[error("it is about {0:?} on the server, which is in no bucket")]
+    OutsideBuckets(String),
+    #[error("it is about a folder; the files in it tell of themselves")]
+    Folder,
+    #[error("it is about a part of an upload that is not complete")]
+    Unfinished,
     #[error("the record names no object")]
     NoKey,
+    #[error("what the record carries is no notification: {0}")]
+    NoNotification(String),
     #[error("its key cannot be decoded")]
     Key(#[source] Undecodable),
     #[error("its key belongs to no workspace")]
     NotInWorkspace(#[source] NotInWorkspace),
 }
 
+impl WhyIgnored {
+    /// Whether servers say such things all day: a read, a test, another bucket. The others somebody should look at.
+    pub fn is_ordinary(&self) -> bool {
+        match self {
+            Self::Test
+            | Self::OtherBucket(_)
+            | Self::OutsideBuckets(_)
+            | Self::NoContent(_)
+            | Self::Folder
+            | Self::Unfinished => true,
+            Self::Confirmation(_)
+            | Self::NoKey
+            | Self::NoNotification(_)
+            | Self::Key(_)
+            | Self::NotInWorkspace(_) => false,
+        }
+    }
+}
+
 /// Something in a record that we do not know, and that did not keep it from marking its workspace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
-    #[error("version {0:?} of the event format is unknown here; only 2.x is")]
+    #[error("version {0:?} of the event format is unknown here")]
     Version(String),
     #[error("the kind of event {0:?} is unknown here")]
     Kind(String),
     #[error("the record names no bucket")]
     NoBucket,
+    #[error("key {0:?} is not encoded as any server is known to")]
+    Key(String),
 }
 
 /// A text that is no notification at all.
@@ -74,6 +116,18 @@ pub enum NotANotification {
     Json(#[source] serde_json::Error),
     #[error("the JSON is none of the kinds of notification known here")]
     Shape,
+    #[error("more than {MAX_DEPTH} messages lie in each other, and the innermost was not looked at")]
+    TooDeep,
+}
+
+impl NotANotification {
+    /// With its cause, for where only a text can be kept.
+    pub(crate) fn in_full(&self) -> String {
+        match self {
+            Self::Json(source) => format!("{self}: {source}"),
+            Self::TooLong(_) | Self::Shape | Self::TooDeep => self.to_string(),
+        }
+    }
 }
 
 /// Reads one message of the events queue. `bucket` is the one we listen to.
@@ -83,12 +137,12 @@ pub fn parse(text: &str, bucket: &str) -> Result<Parsed, NotANotification> {
     if text.len() > MAX_TEXT {
         return Err(NotANotification::TooLong(text.len()));
     }
-    let json = serde_json::from_str(text).map_err(NotANotification::Json)?;
+    let json = lenient::parse(text).map_err(NotANotification::Json)?;
     let mut parsed = Parsed::default();
-    match envelope::open(&json).ok_or(NotANotification::Shape)? {
-        Envelope::Test => parsed.ignored.push(Ignored { key: None, why: WhyIgnored::Test }),
-        Envelope::Records(records) => records.into_iter().for_each(|record| parsed.take(&record, bucket)),
-    }
+    envelope::open(&json, &mut |found| match found {
+        Found::Record(record) => parsed.take(&record, bucket),
+        Found::Ignored(ignored) => parsed.ignored.push(ignored),
+    })?;
     Ok(parsed)
 }
 
@@ -99,7 +153,7 @@ impl Parsed {
                 self.changes.extend(changes);
                 self.doubts.extend(doubts);
             }
-            Err(why) => self.ignored.push(Ignored { key: record.key.map(str::to_owned), why }),
+            Err(why) => self.ignored.push(Ignored { key: record.key.as_deref().map(str::to_owned), why }),
         }
     }
 }
@@ -111,45 +165,52 @@ fn changes(record: &Record<'_>, bucket: &str) -> Result<(Vec<Change>, Vec<Doubt>
         Some(_) => {}
         None => doubts.push(Doubt::NoBucket),
     }
-    let name = record.event_name.unwrap_or_default();
-    let kind = match kind::of_event(name) {
+    let event = record.event.unwrap_or_default();
+    let kind = match record.family.kind(event) {
         Kind::Change(kind) => kind,
-        Kind::NoContent => return Err(WhyIgnored::NoContent(name.to_owned())),
+        Kind::NoContent => return Err(WhyIgnored::NoContent(event.to_owned())),
+        Kind::Test => return Err(WhyIgnored::Test),
         Kind::Unknown => {
-            doubts.push(Doubt::Kind(name.to_owned()));
+            doubts.push(Doubt::Kind(event.to_owned()));
             ChangeKind::Put
         }
     };
     let version = record.version.unwrap_or_default();
-    if !known_version(version) {
+    if !record.family.knows_version(version) {
         doubts.push(Doubt::Version(version.to_owned()));
     }
-    let key = record.key.ok_or(WhyIgnored::NoKey)?;
-    Ok((marked(key, record.source, kind)?, doubts))
-}
-
-/// AWS promises that the major number grows when an older reader would go wrong, and only then.
-fn known_version(version: &str) -> bool {
-    version.split('.').next() == Some("2")
+    let key = record.key.as_deref().ok_or(WhyIgnored::NoKey)?;
+    let (changes, doubt) = marked(key, record.spelling, kind)?;
+    doubts.extend(doubt);
+    Ok((changes, doubts))
 }
 
 /// One change for each workspace that the key may mean. Where no reading of it names one, the first reading's
 /// reason is told: it is the likeliest.
-fn marked(key: &str, source: Option<&str>, kind: ChangeKind) -> Result<Vec<Change>, WhyIgnored> {
+fn marked(
+    key: &str,
+    spelling: Spelling,
+    kind: ChangeKind,
+) -> Result<(Vec<Change>, Option<Doubt>), WhyIgnored> {
     let mut marked: Vec<Change> = Vec::new();
+    let mut doubt = None;
     let mut why = None;
-    for reading in key::readings(key, source) {
+    for reading in key::readings(key, spelling) {
         let change = reading
+            .key
             .map_err(WhyIgnored::Key)
             .and_then(|key| Change::of_key(&key, kind).map_err(WhyIgnored::NotInWorkspace));
         match change {
             Ok(change) if marked.iter().any(|known| known.workspace == change.workspace) => {}
-            Ok(change) => marked.push(change),
+            Ok(change) => {
+                marked.push(change);
+                doubt = reading.lossy.then(|| Doubt::Key(key.to_owned()));
+            }
             Err(reason) => why = why.or(Some(reason)),
         }
     }
     match why {
         Some(why) if marked.is_empty() => Err(why),
-        _ => Ok(marked),
+        _ => Ok((marked, doubt)),
     }
 }

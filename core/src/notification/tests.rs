@@ -1,4 +1,3 @@
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -45,6 +44,10 @@ fn creations_put_and_removals_delete_with_and_without_prefix() {
     check("ObjectRemoved:Delete", Delete);
     check("s3:ObjectRemoved:DeleteMarkerCreated", Delete);
     check("LifecycleExpiration:Delete", Delete);
+    check("s3:ObjectLifecycle:Expiration:Current", Delete);
+    check("ObjectSynced:Create", Put);
+    check("ObjectSynced:Delete", Delete);
+    check("ObjectRestore:Completed", Put);
 }
 
 #[test]
@@ -65,6 +68,17 @@ fn keys_are_decoded_as_forms() {
 fn a_key_that_is_no_form_is_taken_as_it_is() {
     assert_eq!(only_change(record("ObjectCreated:Put", "app/100%.txt")), change("app/100%.txt", Put));
     assert_eq!(only_change(record("ObjectCreated:Put", "app/%FF")), change("app/%FF", Put));
+}
+
+#[test]
+fn a_key_that_is_encoded_wrongly_marks_its_folder_and_is_doubted() {
+    let check = |written: &str, key: &str| {
+        let Parsed { changes, ignored, doubts } = parsed(&[record("ObjectCreated:Put", written)]);
+        assert_eq!((changes, ignored), (vec![change(key, Put)], vec![]));
+        assert_eq!(doubts, [Doubt::Key(written.into())]);
+    };
+    check("app%2F100%.txt", "app/100%.txt");
+    check("app%2F%FF.txt", "app/\u{FFFD}.txt");
 }
 
 #[test]
@@ -124,6 +138,20 @@ fn a_bad_record_does_not_lose_its_siblings() {
 }
 
 #[test]
+fn a_field_that_nobody_can_read_costs_only_itself() {
+    let text = format!(r#"{{"Records":[{}]}}"#, record("ObjectCreated:Put", "app/KEY"));
+    let check = |broken: &str| {
+        let text = text.replace(r#""size":3"#, &format!(r#""size":3,"userMetadata":{broken}"#));
+        assert_eq!(parse(&text, "workspaces").unwrap().changes, [change("app/KEY", Put)], "{broken}");
+    };
+    check(r#"{"x":"\ud800"}"#);
+    check("1e999");
+    check(&format!("{}{}", "[".repeat(400), "]".repeat(400)));
+    let text = text.replace("KEY", r"\ud800");
+    assert_eq!(parse(&text, "workspaces").unwrap().changes[0].workspace.as_str(), "app");
+}
+
+#[test]
 fn another_bucket_is_not_ours() {
     let mut record = record("ObjectCreated:Put", "app/x");
     record["s3"]["bucket"]["name"] = json!("cloudyknight");
@@ -132,7 +160,16 @@ fn another_bucket_is_not_ours() {
 
 #[test]
 fn what_changes_no_content_is_ignored() {
-    for event in ["s3:ObjectAccessed:Get", "ObjectTagging:Put", "ObjectAcl:Put"] {
+    for event in [
+        "s3:ObjectAccessed:Get",
+        "ObjectTagging:Put",
+        "ObjectAcl:Put",
+        "s3:ObjectCreated:PutTagging",
+        "s3:ObjectRemoved:NoOP",
+        "ObjectRestore:Post",
+        "ObjectLifecycle:Expiration:AbortMultipartUpload",
+        "s3:Scanner:BigPrefix",
+    ] {
         assert_eq!(only_reason(record(event, "app/x")), WhyIgnored::NoContent(event.into()));
     }
 }
@@ -163,6 +200,11 @@ fn what_is_doubtful_still_marks_and_is_told() {
 }
 
 #[test]
+fn a_test_event_among_records_changes_nothing() {
+    assert_eq!(only_reason(record("s3:TestEvent", "app/x")), WhyIgnored::Test);
+}
+
+#[test]
 fn a_test_event_changes_nothing() {
     let text = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2014-10-13T15:57:02.089Z","Bucket":"workspaces"}"#;
     let parsed = parse(text, "workspaces").unwrap();
@@ -178,6 +220,197 @@ fn minio_adds_fields_beside_the_records() {
     let text =
         json!({"EventName": "s3:ObjectCreated:Put", "Key": "workspaces/app/index.js", "Records": [record]});
     assert_eq!(parse(&text.to_string(), "workspaces").unwrap().changes, [change("app/index.js", Put)]);
+    for records in [json!([]), json!(null), json!("gone")] {
+        let mut text = text.clone();
+        text["Records"] = records;
+        assert_eq!(parse(&text.to_string(), "workspaces").unwrap().changes, [change("app/index.js", Put)]);
+    }
+}
+
+fn in_sns(message: &str) -> String {
+    json!({"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": message}).to_string()
+}
+
+#[test]
+fn messages_may_lie_in_each_other_to_a_bound() {
+    let records = json!({"Records": [record("ObjectCreated:Put", "app/x")]}).to_string();
+    let mut text = records.clone();
+    for _ in 1..MAX_DEPTH {
+        text = in_sns(&text);
+        assert_eq!(parse(&text, "workspaces").unwrap().changes, [change("app/x", Put)]);
+    }
+    assert!(matches!(parse(&in_sns(&text), "workspaces"), Err(NotANotification::TooDeep)));
+}
+
+#[test]
+fn what_a_function_is_called_with_is_opened_and_each_message_stands_alone() {
+    let good = |key: &str| json!({"Records": [record("ObjectCreated:Put", key)]}).to_string();
+    let text = json!({"Records": [
+        {"messageId": "1", "eventSource": "aws:sqs", "body": good("a/1")},
+        {"messageId": "2", "eventSource": "aws:sqs", "body": "hello"},
+        {"messageId": "3", "eventSource": "aws:sqs", "body": in_sns(&good("b/1"))},
+        {"messageId": "4", "eventSource": "aws:sqs", "body": r#"{"Records":[]}"#},
+        {"EventSource": "aws:sns", "Sns": {"Type": "Notification", "Message": good("c/1")}},
+    ]});
+    let Parsed { changes, ignored, doubts } = parse(&text.to_string(), "workspaces").unwrap();
+    assert_eq!(changes, [change("a/1", Put), change("b/1", Put), change("c/1", Put)]);
+    assert_eq!(doubts, []);
+    let told: Vec<_> = ignored.iter().map(|ignored| ignored.why.to_string()).collect();
+    assert!(
+        told[0].starts_with("what the record carries is no notification: the text is no JSON: "),
+        "{}",
+        told[0]
+    );
+    assert_eq!(told[1..], ["the record names no object"]);
+}
+
+#[test]
+fn a_confirmation_of_sns_is_ignored_with_what_to_do() {
+    for kind in ["SubscriptionConfirmation", "UnsubscribeConfirmation"] {
+        let text = json!({"Type": kind, "TopicArn": "arn", "Message": "You have chosen …", "SubscribeURL": "https://…"});
+        let parsed = parse(&text.to_string(), "workspaces").unwrap();
+        assert_eq!(parsed.ignored, [Ignored { key: None, why: WhyIgnored::Confirmation(kind.into()) }]);
+    }
+}
+
+fn bridged(detail_type: &str, key: &str) -> Value {
+    json!({
+        "version": "0", "id": "1", "detail-type": detail_type, "source": "aws.s3",
+        "detail": {"version": "0", "bucket": {"name": "workspaces"}, "object": {"key": key}},
+    })
+}
+
+fn parsed_alone(json: Value) -> Parsed {
+    parse(&json.to_string(), "workspaces").unwrap()
+}
+
+#[test]
+fn events_of_eventbridge_have_names_of_their_own() {
+    let check =
+        |name: &str, kind| assert_eq!(parsed_alone(bridged(name, "app/x")).changes, [change("app/x", kind)]);
+    check("Object Created", Put);
+    check("Object Deleted", Delete);
+    check("Object Restore Completed", Put);
+    for name in
+        ["Object Tags Added", "Object ACL Updated", "Object Restore Expired", "Object Access Tier Changed"]
+    {
+        let Parsed { changes, ignored, .. } = parsed_alone(bridged(name, "app/x"));
+        assert_eq!((changes, &ignored[0].why), (vec![], &WhyIgnored::NoContent(name.into())));
+    }
+}
+
+#[test]
+fn what_is_doubtful_at_eventbridge_still_marks() {
+    let doubts = |json: Value| {
+        let parsed = parsed_alone(json);
+        assert_eq!(parsed.changes, [change("app/x", Put)]);
+        parsed.doubts
+    };
+    let mut later = bridged("Object Created", "app/x");
+    later["detail"]["version"] = json!("1");
+    assert_eq!(doubts(later), [Doubt::Version("1".into())]);
+    let kind = "Object Teleported";
+    assert_eq!(doubts(bridged(kind, "app/x")), [Doubt::Kind(kind.into())]);
+    // An imitation may name its source as it likes.
+    let mut other = bridged("Object Created", "app/x");
+    other["source"] = json!("other.s3");
+    assert_eq!(doubts(other), []);
+}
+
+#[test]
+fn a_key_at_eventbridge_is_plain_first_and_decoded_where_only_that_names_a_workspace() {
+    let key = |written: &str| parsed_alone(bridged("Object Created", written)).changes;
+    assert_eq!(key("app/a+b%20c"), [change("app/a+b%20c", Put)]);
+    assert_eq!(key("app%2Fa%20b"), [change("app/a b", Put)]);
+}
+
+#[test]
+fn other_events_of_eventbridge_are_no_notifications() {
+    let mut other = bridged("EC2 Instance State-change Notification", "x");
+    other["source"] = json!("aws.ec2");
+    other["detail"] = json!({"instance-id": "i-1"});
+    assert!(matches!(parse(&other.to_string(), "workspaces"), Err(NotANotification::Shape)));
+    // What CloudTrail tells of S3 names the object elsewhere, if at all.
+    let mut trail = bridged("AWS API Call via CloudTrail", "x");
+    trail["detail"] = json!({"eventName": "PutBucketPolicy"});
+    assert_eq!(parsed_alone(trail).ignored, [Ignored { key: None, why: WhyIgnored::NoKey }]);
+}
+
+fn filed(event: &str, path: &str, folder: bool) -> Value {
+    json!({
+        "event_type": event, "key": path,
+        "message": {"old_entry": {"name": "x", "is_directory": folder, "attributes": {}}},
+    })
+}
+
+#[test]
+fn a_path_of_a_filer_is_a_key_that_nobody_encoded() {
+    let check = |event: &str, path: &str, key: &str, kind| {
+        assert_eq!(parsed_alone(filed(event, path, false)).changes, [change(key, kind)]);
+    };
+    check("create", "/buckets/workspaces/app/a+b%2F.txt", "app/a+b%2F.txt", Put);
+    check("update", "/buckets/workspaces/app/x", "app/x", Put);
+    check("delete", "/buckets/workspaces/app/x", "app/x", Delete);
+    check("create", "/buckets/workspaces/app/x.versions/v_1", "app/x", Put);
+}
+
+#[test]
+fn a_filer_tells_of_much_that_changes_nothing() {
+    let check = |json: Value, why: WhyIgnored| {
+        let Parsed { changes, ignored, doubts } = parsed_alone(json);
+        assert_eq!((changes, ignored.len(), doubts), (vec![], 1, vec![]));
+        assert_eq!(ignored[0].why, why);
+    };
+    check(filed("create", "/buckets/workspaces/app", true), WhyIgnored::Folder);
+    check(filed("update", "/buckets/workspaces", true), WhyIgnored::Folder);
+    check(filed("create", "/buckets/workspaces/.uploads", true), WhyIgnored::Unfinished);
+    check(filed("delete", "/buckets/workspaces/.uploads/1/0001.part", false), WhyIgnored::Unfinished);
+    check(
+        filed("create", "/buckets/cloudyknight/app/x", false),
+        WhyIgnored::OtherBucket("cloudyknight".into()),
+    );
+    check(filed("create", "/topics/x", false), WhyIgnored::OutsideBuckets("/topics/x".into()));
+    check(json!({"event_type": "create", "message": {}}), WhyIgnored::NoKey);
+}
+
+#[test]
+fn a_folder_of_a_filer_counts_when_it_goes_with_all_that_is_in_it_or_when_somebody_put_it() {
+    let changes = |json: Value| parsed_alone(json).changes;
+    assert_eq!(changes(filed("delete", "/buckets/workspaces/app", true)), [change("app/", Delete)]);
+    assert_eq!(changes(filed("update", "/buckets/workspaces/app/x.versions", true)), [change("app/x", Put)]);
+    let mut marker = filed("create", "/buckets/workspaces/app/empty", true);
+    marker["message"]["old_entry"]["attributes"]["mime"] = json!("httpd/unix-directory");
+    assert_eq!(changes(marker), [change("app/empty/", Put)]);
+}
+
+#[test]
+fn a_file_that_moves_between_workspaces_marks_both() {
+    let moved = json!({
+        "event_type": "rename", "key": "/buckets/workspaces/old/x",
+        "message": {
+            "old_entry": {"name": "x"}, "new_entry": {"name": "y"}, "new_parent_path": "/buckets/workspaces/new",
+        },
+    });
+    assert_eq!(parsed_alone(moved).changes, [change("old/x", Delete), change("new/y", Put)]);
+}
+
+#[test]
+fn what_servers_say_all_day_is_told_apart_from_what_somebody_should_look_at() {
+    let why = |json: Value| parsed_alone(json).ignored.remove(0).why;
+    assert!(why(filed("create", "/buckets/workspaces/app", true)).is_ordinary());
+    assert!(why(json!({"Records": [record("s3:ObjectAccessed:Get", "app/x")]})).is_ordinary());
+    assert!(!why(json!({"Type": "SubscriptionConfirmation", "Message": "…"})).is_ordinary());
+    assert!(!why(json!({"Records": [record("ObjectCreated:Put", "top-level")]})).is_ordinary());
+    assert!(!why(json!({"Records": [null]})).is_ordinary());
+}
+
+#[test]
+fn an_unknown_event_of_a_filer_still_marks() {
+    let parsed = parsed_alone(filed("teleport", "/buckets/workspaces/app/x", false));
+    assert_eq!(
+        (parsed.changes, parsed.doubts),
+        (vec![change("app/x", Put)], vec![Doubt::Kind("teleport".into())])
+    );
 }
 
 #[test]
@@ -190,41 +423,4 @@ fn what_is_no_notification_is_an_error() {
         assert!(matches!(error(text), NotANotification::Json(_)), "{text}");
     }
     assert!(matches!(error(&" ".repeat(MAX_TEXT + 1)), NotANotification::TooLong(_)));
-}
-
-/// JSON that has the field names of notifications, in the wrong and the right places.
-fn nearly_a_notification() -> impl Strategy<Value = Value> {
-    let names = "Records|eventName|eventVersion|eventSource|s3|bucket|object|name|key|Event";
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<i64>().prop_map(Value::from),
-        "(s3:)?Object(Created|Removed):Put|[%+/a-z\\PC]{0,12}|2\\.1|workspaces".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(6, 64, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(names, inner, 0..6)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
-
-proptest! {
-    #[test]
-    fn no_text_panics(text in ".{0,300}") {
-        let _ = parse(&text, "workspaces");
-    }
-
-    #[test]
-    fn every_record_ends_as_a_change_or_as_ignored(records in prop::collection::vec(nearly_a_notification(), 0..5)) {
-        let Parsed { changes, ignored, .. } = parsed(&records);
-        prop_assert_eq!(changes.len() + ignored.len(), records.len());
-    }
-
-    #[test]
-    fn no_garbage_hides_a_good_record(garbage in nearly_a_notification(), first in any::<bool>()) {
-        let good = record("ObjectCreated:Put", "good/one");
-        let records = if first { [good, garbage] } else { [garbage, good] };
-        prop_assert!(parsed(&records).changes.contains(&change("good/one", Put)));
-    }
 }
