@@ -7,8 +7,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
+use super::json::Json;
 use super::key::Spelling;
 use super::kind::Family;
 use super::{Ignored, NotANotification, WhyIgnored, eventbridge, lenient, minio, s3, seaweedfs, sns};
@@ -38,11 +37,11 @@ pub(super) struct Record<'a> {
 pub(super) type Find<'f> = dyn FnMut(Found<'_>) + 'f;
 
 /// Tells `find` everything that lies in the JSON, in order.
-pub(super) fn open(json: &Value, find: &mut Find<'_>) -> Result<(), NotANotification> {
+pub(super) fn open(json: &Json<'_>, find: &mut Find<'_>) -> Result<(), NotANotification> {
     open_at(0, json, find)
 }
 
-fn open_at(depth: usize, json: &Value, find: &mut Find<'_>) -> Result<(), NotANotification> {
+fn open_at(depth: usize, json: &Json<'_>, find: &mut Find<'_>) -> Result<(), NotANotification> {
     if depth == MAX_DEPTH {
         return Err(NotANotification::TooDeep);
     }
@@ -79,9 +78,9 @@ fn open_at(depth: usize, json: &Value, find: &mut Find<'_>) -> Result<(), NotANo
 }
 
 /// A message that carries another one: as text, or, from servers that do not take it so exactly, as JSON.
-fn open_inner(depth: usize, inner: &Value, find: &mut Find<'_>) -> Result<(), NotANotification> {
+fn open_inner(depth: usize, inner: &Json<'_>, find: &mut Find<'_>) -> Result<(), NotANotification> {
     match inner {
-        Value::String(text) => {
+        Json::Text(text) => {
             let json = lenient::parse(text).map_err(NotANotification::Json)?;
             open_at(depth, &json, find)
         }
@@ -91,10 +90,10 @@ fn open_inner(depth: usize, inner: &Value, find: &mut Find<'_>) -> Result<(), No
 
 /// One of `Records`. It is a record of S3, unless it is visibly an envelope: what a function is called with when it
 /// listens to a queue or a topic. Whatever it is, its siblings are opened after it, and it ends as something.
-fn open_record(depth: usize, record: &Value, find: &mut Find<'_>) {
-    let inner = match record.get("s3").is_some_and(Value::is_object) {
+fn open_record(depth: usize, record: &Json<'_>, find: &mut Find<'_>) {
+    let inner = match record.at(&["s3"]).is_some_and(Json::is_object) {
         true => None,
-        false => record.get("body").or_else(|| record.pointer("/Sns/Message")),
+        false => record.at(&["body"]).or_else(|| record.at(&["Sns", "Message"])),
     };
     let Some(inner) = inner else {
         return find(Found::Record(s3::record(record)));

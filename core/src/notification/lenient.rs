@@ -1,19 +1,18 @@
-//! JSON that is well-formed, but holds something no value of ours can: half a surrogate pair in a string, a number that is too
+//! JSON that is well-formed, but holds something no value can: half a surrogate pair in a string, a number that is too
 //! large, nesting that is too deep. A reader that takes a message as a whole loses all its records to one such field.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+
+use super::json::{Json, Text};
 
 /// Far deeper than any notification. What lies deeper is dropped.
 const MAX_DEPTH: usize = 32;
 
-/// The JSON of `text`, with null for what cannot be held, and � for what is no text.
-pub(super) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+/// The JSON of `text`, without what cannot be held.
+pub(super) fn parse(text: &str) -> Result<Json<'_>, serde_json::Error> {
     match serde_json::from_str(text) {
         Ok(json) => Ok(json),
         // What is no JSON at all is refused a second time here.
@@ -21,87 +20,81 @@ pub(super) fn parse(text: &str) -> Result<Value, serde_json::Error> {
     }
 }
 
-fn salvaged(raw: &RawValue, depth: usize) -> Value {
+fn salvaged(raw: &RawValue, depth: usize) -> Json<'_> {
     let text = raw.get();
     if depth == MAX_DEPTH {
-        return Value::Null;
+        return Json::Other;
     }
     match text.as_bytes().first() {
         Some(b'{') => {
-            let fields: BTreeMap<Text<'_>, &RawValue> = serde_json::from_str(text).unwrap_or_default();
-            let fields =
-                fields.into_iter().map(|(name, raw)| (name.0.into_owned(), salvaged(raw, depth + 1)));
-            Value::Object(fields.collect::<Map<_, _>>())
+            let Fields(fields) = serde_json::from_str(text).unwrap_or_default();
+            Json::Object(fields.into_iter().map(|(name, raw)| (name, salvaged(raw, depth + 1))).collect())
         }
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
-            items.into_iter().map(|raw| salvaged(raw, depth + 1)).collect()
+            Json::List(items.into_iter().map(|raw| salvaged(raw, depth + 1)).collect())
         }
-        Some(b'"') => serde_json::from_str::<Text<'_>>(text)
-            .map_or(Value::Null, |text| Value::String(text.0.into_owned())),
-        _ => serde_json::from_str(text).unwrap_or_default(),
+        Some(b'"') => serde_json::from_str(text).map_or(Json::Other, |Text(text)| Json::Text(text)),
+        _ => serde_json::from_str(text).unwrap_or(Json::Other),
     }
 }
 
-/// A string, whatever its escapes mean.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Text<'a>(Cow<'a, str>);
+#[derive(Default)]
+struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // As bytes, serde_json gives also strings that are no Unicode.
-        deserializer.deserialize_bytes(TextVisitor)
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 
-struct TextVisitor;
+struct FieldsVisitor;
 
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
 
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a string")
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an object")
     }
 
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(String::from_utf8_lossy(bytes).into_owned())))
-    }
-
-    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-        Ok(Text(String::from_utf8_lossy(bytes)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(text.to_owned())))
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut object = Vec::new();
+        while let Some((Text(name), raw)) = fields.next_entry()? {
+            object.push((name, raw));
+        }
+        Ok(Fields(object))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn what_no_value_can_hold_costs_only_itself() {
-        let check = |text: &str, value: Value| {
-            assert!(serde_json::from_str::<Value>(text).is_err(), "it is no test of {text}");
-            assert_eq!(parse(text).unwrap(), value);
+        let check = |text: &str, path: &[&str], expected: &str| {
+            assert!(serde_json::from_str::<Json<'_>>(text).is_err(), "it is no test of {text}");
+            assert_eq!(parse(text).unwrap().text(path), Some(expected));
         };
-        check(r#"{"a":1e999,"b":[2,"x"]}"#, json!({"a": null, "b": [2, "x"]}));
-        check(r#" [ "\ud800", "a\ndb", "c\\d" ] "#, json!(["\u{FFFD}\u{FFFD}\u{FFFD}", "a\ndb", "c\\d"]));
-        check(
-            r#"{"\udfff":1,"key":"app/\udfffx"}"#,
-            json!({"\u{FFFD}\u{FFFD}\u{FFFD}": 1, "key": "app/\u{FFFD}\u{FFFD}\u{FFFD}x"}),
-        );
-        let deep = format!(r#"["good",{}0{}]"#, "[".repeat(500), "]".repeat(500));
-        assert!(serde_json::from_str::<Value>(&deep).is_err());
-        assert_eq!(parse(&deep).unwrap()[0], "good");
+        check(r#"{"a":1e999,"b":{"c":"x"}}"#, &["b", "c"], "x");
+        check(r#" { "a" : "\ud800" , "b" : "x\ny" } "#, &["b"], "x\ny");
+        check(r#"{"key":"app/\udfffx"}"#, &["key"], "app/\u{FFFD}\u{FFFD}\u{FFFD}x");
+        check(r#"{"\udfff":1e999,"b":"c\\d"}"#, &["b"], "c\\d");
+        let deep = format!(r#"{{"a":{}0{},"b":"x"}}"#, "[".repeat(500), "]".repeat(500));
+        check(&deep, &["b"], "x");
+    }
+
+    #[test]
+    fn of_fields_with_one_name_the_last_counts() {
+        for text in [r#"{"a":"first","a":"last"}"#, r#"{"a":"first","b":1e999,"a":"last"}"#] {
+            assert_eq!(parse(text).unwrap().text(&["a"]), Some("last"));
+        }
     }
 
     #[test]
     fn what_is_no_json_says_why_as_ever() {
         for text in ["", "{", "[1,]", "\"\\x\"", "{\"a\":1e999", &"[".repeat(100_000)] {
-            let expected = serde_json::from_str::<Value>(text).unwrap_err().to_string();
+            let expected = serde_json::from_str::<Json<'_>>(text).unwrap_err().to_string();
             assert_eq!(parse(text).unwrap_err().to_string(), expected);
         }
     }

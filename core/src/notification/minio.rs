@@ -4,15 +4,14 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::envelope::Record;
+use super::json::Json;
 use super::key::Spelling;
 use super::kind::Family;
 
-pub(super) fn summary(json: &Value) -> Option<Record<'_>> {
-    let event = json.get("EventName")?.as_str()?;
-    let (bucket, key) = json.get("Key")?.as_str()?.split_once('/')?;
+pub(super) fn summary<'a>(json: &'a Json<'_>) -> Option<Record<'a>> {
+    let event = json.text(&["EventName"])?;
+    let (bucket, key) = json.text(&["Key"])?.split_once('/')?;
     Some(Record {
         family: Family::Summary,
         version: None,

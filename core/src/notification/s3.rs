@@ -4,30 +4,28 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::envelope::Record;
+use super::json::Json;
 use super::key::Spelling;
 use super::kind::Family;
 
-pub(super) fn records(json: &Value) -> Option<&[Value]> {
-    json.get("Records")?.as_array().map(Vec::as_slice)
+pub(super) fn records<'a, 'text>(json: &'a Json<'text>) -> Option<&'a [Json<'text>]> {
+    json.at(&["Records"])?.as_list()
 }
 
 /// A server's way to try whether notifications arrive, when somebody configures them.
-pub(super) fn is_test(json: &Value) -> bool {
-    json.get("Event").and_then(Value::as_str) == Some("s3:TestEvent")
+pub(super) fn is_test(json: &Json<'_>) -> bool {
+    json.text(&["Event"]) == Some("s3:TestEvent")
 }
 
-pub(super) fn record(json: &Value) -> Record<'_> {
-    let text = |pointer| json.pointer(pointer).and_then(Value::as_str);
+pub(super) fn record<'a>(json: &'a Json<'_>) -> Record<'a> {
     Record {
         family: Family::S3,
-        version: text("/eventVersion"),
-        event: text("/eventName"),
-        bucket: text("/s3/bucket/name"),
-        key: text("/s3/object/key").map(Cow::Borrowed),
-        spelling: match text("/eventSource") {
+        version: json.text(&["eventVersion"]),
+        event: json.text(&["eventName"]),
+        bucket: json.text(&["s3", "bucket", "name"]),
+        key: json.text(&["s3", "object", "key"]).map(Cow::Borrowed),
+        spelling: match json.text(&["eventSource"]) {
             // The documentation of Ceph shows keys as they are.
             Some("ceph:s3") => Spelling::Plain,
             _ => Spelling::Form,

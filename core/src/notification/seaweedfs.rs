@@ -4,33 +4,38 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::envelope::{Find, Found, Record};
+use super::json::Json;
 use super::key::Spelling;
 use super::kind::Family;
 use super::{Ignored, WhyIgnored};
 
-pub(super) fn is_event(json: &Value) -> bool {
-    json.get("event_type").is_some_and(Value::is_string) && json.get("message").is_some_and(Value::is_object)
+pub(super) fn is_event(json: &Json<'_>) -> bool {
+    json.text(&["event_type"]).is_some() && json.at(&["message"]).is_some_and(Json::is_object)
 }
 
-pub(super) fn open(json: &Value, find: &mut Find<'_>) {
-    let text = |pointer| json.pointer(pointer).and_then(Value::as_str);
-    let event = text("/event_type");
-    let path = text("/key");
-    let entry = json.pointer("/message/new_entry").or_else(|| json.pointer("/message/old_entry"));
+pub(super) fn open(json: &Json<'_>, find: &mut Find<'_>) {
+    let event = json.text(&["event_type"]);
+    let path = json.text(&["key"]);
+    let entry = json.at(&["message", "new_entry"]).or_else(|| json.at(&["message", "old_entry"]));
     if event == Some("rename") {
-        find(found(Some("delete"), path, entry));
-        let new = text("/message/new_parent_path").zip(text("/message/new_entry/name"));
+        find(found(Some("delete"), path, entry, true));
+        let new =
+            json.text(&["message", "new_parent_path"]).zip(json.text(&["message", "new_entry", "name"]));
         let new = new.map(|(parent, name)| format!("{parent}/{name}"));
-        return find(found(Some("create"), new.as_deref(), entry));
+        return find(found(Some("create"), new.as_deref(), entry, true));
     }
-    find(found(event, path, entry));
+    find(found(event, path, entry, event == Some("delete")));
 }
 
-fn found<'a>(event: Option<&'a str>, path: Option<&'a str>, entry: Option<&Value>) -> Found<'a> {
-    match record(event, path, entry) {
+/// `whole`: what happens to a folder happens to all that is in it, too.
+fn found<'a>(
+    event: Option<&'a str>,
+    path: Option<&'a str>,
+    entry: Option<&Json<'_>>,
+    whole: bool,
+) -> Found<'a> {
+    match record(event, path, entry, whole) {
         Ok(record) => Found::Record(record),
         Err(why) => Found::Ignored(Ignored { key: path.map(str::to_owned), why }),
     }
@@ -39,7 +44,8 @@ fn found<'a>(event: Option<&'a str>, path: Option<&'a str>, entry: Option<&Value
 fn record<'a>(
     event: Option<&'a str>,
     path: Option<&'a str>,
-    entry: Option<&Value>,
+    entry: Option<&Json<'_>>,
+    whole: bool,
 ) -> Result<Record<'a>, WhyIgnored> {
     let path = path.ok_or(WhyIgnored::NoKey)?;
     let in_buckets =
@@ -53,7 +59,7 @@ fn record<'a>(
         key,
         spelling: Spelling::Path,
     };
-    let folder = entry.and_then(|entry| entry.get("is_directory")).and_then(Value::as_bool) == Some(true);
+    let folder = entry.and_then(|entry| entry.at(&["is_directory"])) == Some(&Json::Bool(true));
     if file == ".uploads" || file.starts_with(".uploads/") {
         return Err(WhyIgnored::Unfinished);
     }
@@ -66,9 +72,9 @@ fn record<'a>(
         return Ok(record((!file.is_empty()).then_some(Cow::Borrowed(file))));
     }
     // A folder that somebody put, as a key with `/` at its end, has a content type. The others come and go with their files,
-    // which tell of themselves; except that a folder may go at once with all that is in it.
-    let put = entry.and_then(|entry| entry.pointer("/attributes/mime")).is_some();
-    if file.is_empty() || !(put || event == Some("delete")) {
+    // which tell of themselves; except that a folder may go or move at once with all that is in it.
+    let put = entry.and_then(|entry| entry.at(&["attributes", "mime"])).is_some();
+    if file.is_empty() || !(put || whole) {
         return Err(WhyIgnored::Folder);
     }
     Ok(record(Some(Cow::Owned(format!("{file}/")))))

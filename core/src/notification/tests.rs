@@ -384,14 +384,21 @@ fn a_folder_of_a_filer_counts_when_it_goes_with_all_that_is_in_it_or_when_somebo
 }
 
 #[test]
-fn a_file_that_moves_between_workspaces_marks_both() {
-    let moved = json!({
-        "event_type": "rename", "key": "/buckets/workspaces/old/x",
-        "message": {
-            "old_entry": {"name": "x"}, "new_entry": {"name": "y"}, "new_parent_path": "/buckets/workspaces/new",
-        },
-    });
-    assert_eq!(parsed_alone(moved).changes, [change("old/x", Delete), change("new/y", Put)]);
+fn what_moves_between_workspaces_marks_both() {
+    let moved = |path: &str, folder: bool, to: &str, name: &str| {
+        parsed_alone(json!({
+            "event_type": "rename", "key": path,
+            "message": {
+                "old_entry": {"name": "x", "is_directory": folder},
+                "new_entry": {"name": name, "is_directory": folder}, "new_parent_path": to,
+            },
+        }))
+        .changes
+    };
+    let file = moved("/buckets/workspaces/old/x", false, "/buckets/workspaces/new", "y");
+    assert_eq!(file, [change("old/x", Delete), change("new/y", Put)]);
+    let folder = moved("/buckets/workspaces/old", true, "/buckets/workspaces", "new");
+    assert_eq!(folder, [change("old/", Delete), change("new/", Put)]);
 }
 
 #[test]
