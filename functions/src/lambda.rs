@@ -5,6 +5,8 @@
 mod url;
 
 use std::env;
+use std::future::Future;
+use std::process::ExitCode;
 
 use cloudyknight_core::trace::TraceParent;
 use cloudyknight_store::aws::{self, Clients, ConnectError, ConnectSettings};
@@ -72,6 +74,19 @@ impl SqsAnswer {
 #[error("the environment variable {0} must be set, and not empty")]
 pub struct MissingSetting(&'static str);
 
+/// Runs a main to its end, which comes only when it cannot start or Lambda is gone, and says why in the log: what Rust
+/// itself would print is made for programmers.
+pub async fn run(main: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {
+    start_logging();
+    match main.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %Chain(&*error), "the function cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// A setting that the function cannot do without.
 pub fn setting(name: &'static str) -> Result<String, MissingSetting> {
     env::var(name).ok().filter(|value| !value.is_empty()).ok_or(MissingSetting(name))
@@ -86,7 +101,7 @@ pub async fn clients() -> Result<Clients, ConnectError> {
 }
 
 /// Logs as JSON, which CloudWatch takes apart; `RUST_LOG` chooses what.
-pub fn start_logging() {
+fn start_logging() {
     let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
     tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(false).init();
 }

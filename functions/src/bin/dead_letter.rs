@@ -3,14 +3,18 @@
 //! Environment: `WORKSPACES_BUCKET`, `PLATFORM_BUCKET`.
 
 use std::convert::Infallible;
+use std::process::ExitCode;
 
 use cloudyknight_functions::lambda::{self, SqsAnswer, SqsEvent};
 use cloudyknight_functions::{clock, dead_letter};
 use lambda_runtime::{LambdaEvent, service_fn};
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::start_logging();
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    lambda::run(function()).await
+}
+
+async fn function() -> Result<(), lambda_runtime::Error> {
     let bucket = lambda::setting("WORKSPACES_BUCKET")?;
     let platform = lambda::clients().await?.bucket(lambda::setting("PLATFORM_BUCKET")?);
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -3,14 +3,18 @@
 //! Environment: `WORKSPACES_BUCKET`, `COMMANDS_QUEUE_URL`.
 
 use std::convert::Infallible;
+use std::process::ExitCode;
 
 use cloudyknight_functions::lambda::{self, SqsAnswer, SqsEvent};
 use cloudyknight_functions::object_changed;
 use lambda_runtime::{LambdaEvent, service_fn};
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::start_logging();
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    lambda::run(function()).await
+}
+
+async fn function() -> Result<(), lambda_runtime::Error> {
     let bucket = lambda::setting("WORKSPACES_BUCKET")?;
     let commands = lambda::clients().await?.queue(lambda::setting("COMMANDS_QUEUE_URL")?);
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {

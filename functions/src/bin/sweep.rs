@@ -2,13 +2,18 @@
 //!
 //! Environment: `WORKSPACES_BUCKET`, `PLATFORM_BUCKET`, `COMMANDS_QUEUE_URL`.
 
+use std::process::ExitCode;
+
 use cloudyknight_functions::{lambda, sweep};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::start_logging();
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    lambda::run(function()).await
+}
+
+async fn function() -> Result<(), lambda_runtime::Error> {
     let clients = lambda::clients().await?;
     let workspaces = clients.bucket(lambda::setting("WORKSPACES_BUCKET")?);
     let platform = clients.bucket(lambda::setting("PLATFORM_BUCKET")?);
