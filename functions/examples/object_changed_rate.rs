@@ -46,7 +46,7 @@ async fn figure(records: usize, messages: usize) -> Value {
             batches += 1;
         }
         rounds[0].push(start.elapsed().as_secs_f64() / f64::from(batches));
-        rounds[1].push(seconds_a_batch(&texts, |text| notification::parse_json_alone(text)));
+        rounds[1].push(seconds_a_batch(&texts, notification::parse_json_alone));
         rounds[2]
             .push(seconds_a_batch(&texts, |text| black_box(serde_json::from_str::<Value>(text)).is_ok()));
     }
