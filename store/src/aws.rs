@@ -7,6 +7,7 @@ mod connect;
 mod copy;
 mod facts;
 mod meter;
+mod partly;
 mod patience;
 mod policy;
 mod queue;

@@ -25,8 +25,18 @@ pub trait Queue: Send + Sync + 'static {
     /// Takes delivered messages off the queue for good. A receipt that ran out is no error: the message comes again.
     async fn delete(&self, receipts: Vec<Receipt>) -> Result<(), QueueError>;
 
-    /// Keeps a message invisible for `visibility` from now on; zero gives it back at once.
+    /// Keeps a message invisible for `visibility` from now on; zero gives it back at once. With a receipt that ran out
+    /// that cannot be done any more, and is refused.
     async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError>;
+
+    /// The same for many, in as few requests as the queue allows. Each is tried; the first error is answered.
+    async fn extend_all(&self, receipts: &[Receipt], visibility: Duration) -> Result<(), QueueError> {
+        let mut first_error = None;
+        for receipt in receipts {
+            first_error = first_error.or(self.extend(receipt, visibility).await.err());
+        }
+        first_error.map_or(Ok(()), Err)
+    }
 
     /// How much there is to do.
     async fn depth(&self) -> Result<Depth, QueueError>;

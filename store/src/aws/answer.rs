@@ -59,7 +59,9 @@ pub(super) fn cause<E>(error: SdkError<E, HttpResponse>, endpoint: Option<&str>)
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    if let SdkError::ServiceError(answer) = &error {
+    if let SdkError::ServiceError(answer) = &error
+        && !is_gibberish(&error)
+    {
         let status = answer.raw().status().as_u16();
         return Box::new(Answer {
             status,
@@ -71,6 +73,11 @@ where
     let silence = silence(&error);
     let endpoint = endpoint.filter(|_| silence != Silence::NoCredentials).map(str::to_owned);
     Box::new(NoAnswer { silence, endpoint, source: error.into_source().unwrap_or_else(|error| error.into()) })
+}
+
+/// A success that cannot be read. The SDK tells it as an error of the service, since some of those come as a success.
+pub(super) fn is_gibberish<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    matches!(error, SdkError::ServiceError(answer) if answer.raw().status().is_success() && answer.err().code().is_none())
 }
 
 /// What the server calls its error. Answers to HEAD have no body, so their code is what the status says.
@@ -92,11 +99,11 @@ fn region(answer: &HttpResponse, message: Option<&str>) -> Option<String> {
     header.or_else(told).map(str::to_owned)
 }
 
-fn silence<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Silence {
+fn silence<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpResponse>) -> Silence {
     match error {
         SdkError::TimeoutError(_) => return Silence::Timeout,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => return Silence::Timeout,
-        SdkError::ResponseError(_) => return Silence::NotUnderstood,
+        SdkError::ResponseError(_) | SdkError::ServiceError(_) => return Silence::NotUnderstood,
         _ => {}
     }
     let found = chain(error).find_map(|error| {
@@ -114,7 +121,13 @@ fn silence<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Silence {
         let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
         if says(&["dns error", "failed to lookup address"]) {
             Some(Silence::NoSuchHost)
-        } else if says(&["certificate", "UnknownIssuer", "corrupt message", "HandshakeFailure"]) {
+        } else if says(&[
+            "certificate",
+            "UnknownIssuer",
+            "corrupt message",
+            "HandshakeFailure",
+            "tls handshake",
+        ]) {
             Some(Silence::Tls)
         } else {
             None

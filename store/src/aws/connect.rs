@@ -21,7 +21,8 @@ pub struct ConnectSettings {
     pub endpoint: Option<String>,
     pub region: Option<String>,
     pub credentials: Option<StaticCredentials>,
-    /// Of `~/.aws`, for region and credentials that are not given here.
+    /// Of `~/.aws`, for region and credentials that are not given here. Its keys are read again every 15 minutes. Profiles
+    /// that sign in (SSO) or run a program are not understood.
     pub profile: Option<String>,
     /// The bucket stands in the path and not in the host name: what most servers besides AWS want.
     pub path_style: bool,

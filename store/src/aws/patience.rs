@@ -7,12 +7,12 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 
 /// How patient the clients are. A server that hangs is told as one after `attempts` attempts with their pauses: with
-/// the defaults 66 s at most (3 × 20 s, and pauses of up to 2 s and 4 s).
+/// the defaults 63 s at most (3 × 20 s, and pauses of up to 1 s and 2 s).
 ///
-/// The pauses are those of the SDK's standard mode: random between nothing and `pause` × 2ⁿ, never more than 20 s. What
-/// is tried again is what may help: time-outs, broken connections, 5xx answers, throttling. After about a hundred
-/// retries that did not help the SDK stops retrying until calls succeed again, so that an outage is not made worse.
-/// Whoever calls pauses for longer, on top.
+/// The pauses are those of the SDK's standard mode: random, of no more than `pause` × 2ⁿ, or what the server asks for, and
+/// never more than 20 s. What is tried again is what may help: time-outs, broken connections, 5xx answers, throttling.
+/// After 50 time-outs or 100 other retries that did not help, the SDK stops retrying until calls succeed again, so that
+/// an outage is not made worse. Whoever calls pauses for longer, on top.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// Until a connection stands.

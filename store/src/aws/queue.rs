@@ -7,12 +7,14 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Config;
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
-    SendMessageBatchRequestEntry,
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
+    QueueAttributeName, SendMessageBatchRequestEntry,
 };
+use tokio::time::Instant;
 
 use super::answer::{self, Cause};
 use super::bucket::{Failure, SdkFailure};
+use super::partly::{Leftover, told, until_taken};
 use super::sending::batches;
 use super::site::Site;
 use super::verdict::{self, Verdict};
@@ -25,8 +27,10 @@ const LONGEST_WAIT: i32 = 20;
 const LONGEST_POLL: Duration = Duration::from_secs(LONGEST_WAIT as u64);
 /// The longest that SQS keeps a message invisible, in seconds.
 const LONGEST_VISIBILITY: i32 = 12 * 60 * 60;
-/// How often the messages that SQS did not accept are sent again, beside the SDK's own retries of whole calls.
-const ATTEMPTS: u32 = 4;
+/// How long a poll takes at least that found nothing, when it was asked to wait.
+const SHORTEST_POLL: Duration = Duration::from_secs(1);
+/// The longest group or deduplication id, in characters.
+const LONGEST_ID: usize = 128;
 
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
@@ -56,39 +60,36 @@ impl SqsQueue {
         let entry = SendMessageBatchRequestEntry::builder().id(number.to_string()).message_body(message.body);
         let entry = if self.is_fifo() {
             // Without an id of its own a message means itself alone; it keeps that id when it is sent again.
-            let dedup = message.dedup.map_or_else(|| self.unique(), Ok)?;
-            entry.set_message_group_id(message.group).message_deduplication_id(dedup)
+            let dedup = message.dedup.map_or_else(|| self.unique("send"), |id| Ok(fitting(id)))?;
+            entry.set_message_group_id(message.group.map(fitting)).message_deduplication_id(dedup)
         } else {
             entry
         };
         entry.build().map_err(|error| self.refused("send", error))
     }
 
-    fn unique(&self) -> Result<String, QueueError> {
+    fn unique(&self, operation: &'static str) -> Result<String, QueueError> {
         let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|error| self.unavailable("send", error.to_string()))?;
+        getrandom::fill(&mut bytes).map_err(|error| self.unavailable(operation, error.to_string()))?;
         Ok(hex::encode(bytes))
     }
 
-    /// Sends one batch, and again what of it was not accepted.
-    async fn send_batch(&self, mut entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
-        for attempt in 1.. {
+    async fn send_batch(&self, batch: Vec<Outgoing>) -> Result<(), QueueError> {
+        let entries = batch.into_iter().enumerate().map(|(number, message)| self.entry(number, message));
+        let leftover = until_taken(entries.collect::<Result<Vec<_>, _>>()?, |entries| async move {
             let request = self.client.send_message_batch().queue_url(&self.url);
-            let answer = request.set_entries(Some(entries.clone())).send().await;
-            let failed = answer.map_err(|error| self.error("send", error))?.failed;
-            if failed.is_empty() {
-                break;
-            }
-            if let Some(fault) = failed.iter().find(|failure| failure.sender_fault()) {
-                return Err(self.refused("send", told(fault)));
-            }
-            if attempt == ATTEMPTS {
-                return Err(self.unavailable("send", told(&failed[0])));
-            }
-            entries.retain(|entry| failed.iter().any(|failure| failure.id() == entry.id()));
-            tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(attempt)).await;
+            let answer = request.set_entries(Some(entries)).send().await;
+            Ok(answer.map_err(|error| self.error("send", error))?.failed)
+        });
+        self.all_taken("send", leftover.await?)
+    }
+
+    fn all_taken(&self, operation: &'static str, leftover: Leftover) -> Result<(), QueueError> {
+        match (leftover.faulty.first(), leftover.undone.first()) {
+            (Some(failure), _) => Err(self.refused(operation, told(failure))),
+            (None, Some(failure)) => Err(self.unavailable(operation, told(failure))),
+            (None, None) => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn refused(&self, operation: &'static str, source: impl Into<Cause>) -> QueueError {
@@ -116,8 +117,7 @@ impl Queue for SqsQueue {
     /// again with the same deduplication ids, those are dropped.
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         for batch in batches(messages) {
-            let entries = batch.into_iter().enumerate().map(|(number, message)| self.entry(number, message));
-            self.send_batch(entries.collect::<Result<_, _>>()?).await?;
+            self.send_batch(batch).await?;
         }
         Ok(())
     }
@@ -141,24 +141,39 @@ impl Queue for SqsQueue {
             .visibility_timeout(whole_seconds(visibility, LONGEST_VISIBILITY))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
+        // An attempt whose answer was lost locks its groups; with the same id the next one gets what that one got.
+        let attempt = if self.is_fifo() { Some(self.unique("receive")?) } else { None };
+        let request = request.set_receive_request_attempt_id(attempt);
         let patient = Config::builder().timeout_config(self.site.patience.and(wait.min(LONGEST_POLL)));
+        let begun = Instant::now();
         let answer = request.customize().config_override(patient).send().await;
         let answer = answer.map_err(|error| self.error("receive", error))?;
-        Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
+        let messages: Vec<_> = answer.messages.unwrap_or_default().into_iter().filter_map(received).collect();
+        if messages.is_empty() {
+            // Whoever asks again at once relies on the server's waiting, and not every server waits.
+            tokio::time::sleep_until(begun + wait.min(SHORTEST_POLL)).await;
+        }
+        Ok(messages)
     }
 
     async fn delete(&self, receipts: Vec<Receipt>) -> Result<(), QueueError> {
         for batch in receipts.chunks(BATCH) {
-            let mut request = self.client.delete_message_batch().queue_url(&self.url);
-            for (number, Receipt(receipt)) in batch.iter().enumerate() {
-                let entry =
-                    DeleteMessageBatchRequestEntry::builder().id(number.to_string()).receipt_handle(receipt);
-                request = request.entries(entry.build().map_err(|error| self.refused("delete", error))?);
-            }
-            let answer = request.send().await.map_err(|error| self.error("delete", error))?;
+            let entries = batch.iter().enumerate().map(|(number, Receipt(receipt))| {
+                DeleteMessageBatchRequestEntry::builder()
+                    .id(number.to_string())
+                    .receipt_handle(receipt)
+                    .build()
+            });
+            let entries = entries.collect::<Result<Vec<_>, _>>();
+            let entries = entries.map_err(|error| self.refused("delete", error))?;
+            let leftover = until_taken(entries, |entries| async move {
+                let request = self.client.delete_message_batch().queue_url(&self.url);
+                let answer = request.set_entries(Some(entries)).send().await;
+                Ok(answer.map_err(|error| self.error("delete", error))?.failed)
+            });
             // The sender's faults are receipts that ran out: those messages come again.
-            if let Some(failed) = answer.failed.iter().find(|failure| !failure.sender_fault()) {
-                return Err(self.unavailable("delete", told(failed)));
+            if let Some(failure) = leftover.await?.undone.first() {
+                return Err(self.unavailable("delete", told(failure)));
             }
         }
         Ok(())
@@ -169,6 +184,30 @@ impl Queue for SqsQueue {
         let request = request.visibility_timeout(whole_seconds(visibility, LONGEST_VISIBILITY));
         request.send().await.map_err(|error| self.error("extend", error))?;
         Ok(())
+    }
+
+    async fn extend_all(&self, receipts: &[Receipt], visibility: Duration) -> Result<(), QueueError> {
+        let visibility = whole_seconds(visibility, LONGEST_VISIBILITY);
+        let mut first_error = None;
+        for batch in receipts.chunks(BATCH) {
+            let entries = batch.iter().enumerate().map(|(number, Receipt(receipt))| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(number.to_string())
+                    .receipt_handle(receipt)
+                    .visibility_timeout(visibility)
+                    .build()
+            });
+            let entries = entries.collect::<Result<Vec<_>, _>>();
+            let entries = entries.map_err(|error| self.refused("extend", error))?;
+            let leftover = until_taken(entries, |entries| async move {
+                let request = self.client.change_message_visibility_batch().queue_url(&self.url);
+                let answer = request.set_entries(Some(entries)).send().await;
+                Ok(answer.map_err(|error| self.error("extend", error))?.failed)
+            });
+            let done = leftover.await.and_then(|leftover| self.all_taken("extend", leftover));
+            first_error = first_error.or(done.err());
+        }
+        first_error.map_or(Ok(()), Err)
     }
 
     /// As SQS counts: approximately, about a minute late. Messages that are held back count as waiting.
@@ -211,8 +250,11 @@ fn whole_seconds(duration: Duration, longest: i32) -> i32 {
     i32::try_from(seconds).map_or(longest, |seconds| seconds.min(longest))
 }
 
-fn told(failure: &BatchResultErrorEntry) -> String {
-    format!("{}: {}", failure.code(), failure.message().unwrap_or("no reason given"))
+/// A group or deduplication id that SQS takes: 128 characters of printable ASCII at most. Anything else goes as its
+/// digest, which is as good an id.
+fn fitting(id: String) -> String {
+    let fits = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { id } else { blake3::hash(id.as_bytes()).to_hex().to_string() }
 }
 
 #[cfg(test)]
@@ -228,5 +270,24 @@ mod tests {
         check(19_500, 20);
         check(60_000, 20);
         check(u64::MAX, 20);
+    }
+
+    #[test]
+    fn ids_that_sqs_does_not_take_go_as_their_digest() {
+        let check = |id: &str, as_is: bool| {
+            let sent = fitting(id.to_owned());
+            assert_eq!(sent == id, as_is, "{id:?}");
+            assert!(
+                !sent.is_empty() && sent.len() <= 128 && sent.bytes().all(|byte| byte.is_ascii_graphic())
+            );
+            assert_eq!(sent, fitting(id.to_owned()));
+        };
+        check("www/abc-1:2", true);
+        check(&"x".repeat(128), true);
+        check(&"x".repeat(129), false);
+        check("a b", false);
+        check("é", false);
+        check("", false);
+        assert_ne!(fitting("a b".into()), fitting("a  b".into()));
     }
 }

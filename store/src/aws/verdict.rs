@@ -23,6 +23,7 @@ pub(super) fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> 
         // Missing credentials fail here too. The default chain may find them later (a role that comes up slowly),
         // so that is worth another try; the error's chain says what is missing.
         SdkError::DispatchFailure(failure) if failure.is_user() => Verdict::Refused,
+        _ if answer::is_gibberish(error) => Verdict::Unavailable,
         SdkError::ServiceError(answer) => of_answer(answer.raw().status().as_u16(), answer::code(error)),
         // Time-outs, broken connections, answers that are not understood, and what the SDK may add.
         _ => Verdict::Unavailable,

@@ -30,6 +30,8 @@ suite! { Bench::open();
     depth_tells_waiting_from_in_flight
     a_group_comes_in_order_and_to_one_receiver_at_a_time
     a_group_that_comes_back_keeps_its_order
+    many_are_kept_away_at_once_and_one_that_ran_out_stops_no_other
+    a_duplicate_is_dropped_also_after_the_original_was_handled
     a_duplicate_within_five_minutes_is_dropped_and_later_is_not
     a_message_received_too_often_goes_to_the_dead_letter_queue
     a_waiting_receiver_gets_what_is_sent_meanwhile
