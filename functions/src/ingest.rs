@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cloudyknight_core::notification::{self, Ignored, Parsed, WhyIgnored};
+use cloudyknight_core::notification::{self, Ignored, Parsed};
 use cloudyknight_store::queue::{Outgoing, Queue};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
@@ -194,12 +194,9 @@ fn carriable(body: &[u8]) -> Cow<'_, str> {
     if text.contains(refused) { text.replace(refused, "\u{fffd}").into() } else { text }
 }
 
-/// What an event says that marks no workspace here and never will: a read, a server's test, another bucket.
+/// What an event says that marks no workspace, as servers do all day: a read, a folder, another bucket.
 fn about_nothing_here(parsed: &Parsed) -> Option<&Ignored> {
-    let nothing = |ignored: &Ignored| {
-        matches!(ignored.why, WhyIgnored::Test | WhyIgnored::OtherBucket(_) | WhyIgnored::NoContent(_))
-    };
-    let all = parsed.changes.is_empty() && parsed.ignored.iter().all(nothing);
+    let all = parsed.changes.is_empty() && parsed.ignored.iter().all(|ignored| ignored.why.is_ordinary());
     parsed.ignored.first().filter(|_| all)
 }
 

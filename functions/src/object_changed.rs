@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloudyknight_core::change::Change;
 use cloudyknight_core::command::Command;
 use cloudyknight_core::decision::decide;
-use cloudyknight_core::notification::{self, Doubt, Ignored, NotANotification, WhyIgnored};
+use cloudyknight_core::notification::{self, Doubt, Ignored, NotANotification};
 use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::queue::{Outgoing, Queue, QueueError};
@@ -118,15 +118,14 @@ impl Outcome {
             let records = self.doubts.len();
             tracing::warn!(records, first = %doubt, "marked workspaces by records that are not wholly understood");
         }
-        let misplaced = |why: &WhyIgnored| matches!(why, WhyIgnored::Key(_) | WhyIgnored::NotInWorkspace(_));
-        let (misplaced, others): (Vec<_>, Vec<_>) =
-            self.ignored.iter().partition(|ignored| misplaced(&ignored.why));
-        if let Some(Ignored { key, why }) = misplaced.first() {
-            let objects = misplaced.len();
-            tracing::warn!(objects, first = ?key, why = %Chain(why), "objects that are in no workspace deploy nothing");
+        let (ordinary, strange): (Vec<_>, Vec<_>) =
+            self.ignored.iter().partition(|ignored| ignored.why.is_ordinary());
+        if let Some(Ignored { key, why }) = strange.first() {
+            let records = strange.len();
+            tracing::warn!(records, first = ?key, why = %Chain(why), "records that deploy nothing, which may surprise");
         }
-        if let Some(Ignored { key, why }) = others.first() {
-            tracing::debug!(records = others.len(), first = ?key, why = %Chain(why), "ignored records");
+        if let Some(Ignored { key, why }) = ordinary.first() {
+            tracing::debug!(records = ordinary.len(), first = ?key, why = %Chain(why), "ignored records");
         }
         for command in &self.sent {
             tracing::info!(workspace = %command.workspace, trace_id = trace::id(command), "sent a command");

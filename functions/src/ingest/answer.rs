@@ -41,7 +41,7 @@ impl Answer {
             Self::Present => "",
             Self::Queued => "the event is on the queue\n",
             Self::Ignored => {
-                "the event changes nothing here: it is a test, a read, or about another bucket\n"
+                "the event changes nothing here: it is a test, a read, a folder, or about another bucket\n"
             }
             Self::Empty => "the body is empty; an event was expected\n",
             Self::Broken => "the body broke off\n",

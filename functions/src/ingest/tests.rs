@@ -51,6 +51,13 @@ fn put(bucket: &str) -> String {
     event("s3:ObjectCreated:Put", bucket)
 }
 
+/// What the filer of SeaweedFS posts.
+fn filer(event: &str, path: &str) -> String {
+    let name = path.rsplit('/').next();
+    let entry = serde_json::json!({"name": name, "attributes": {"file_mode": 432}});
+    serde_json::json!({"event_type": event, "key": path, "message": {"new_entry": entry}}).to_string()
+}
+
 /// A body that nobody may ask for.
 async fn unwanted() -> Result<&'static str, Unread> {
     panic!("the body is not to be read")
@@ -59,9 +66,10 @@ async fn unwanted() -> Result<&'static str, Unread> {
 #[tokio::test]
 async fn an_event_is_on_the_queue_as_it_came_when_it_is_acknowledged() {
     let world = World::new();
-    let body = put("workspaces");
-    assert_eq!(world.post(&body).await, Answer::Queued);
-    assert_eq!(world.queued().await, [body]);
+    for body in [put("workspaces"), filer("create", "/buckets/workspaces/app/a b")] {
+        assert_eq!(world.post(&body).await, Answer::Queued);
+        assert_eq!(world.queued().await, [body]);
+    }
 }
 
 #[tokio::test]
@@ -142,6 +150,8 @@ async fn what_changes_nothing_here_is_acknowledged_and_dropped() {
         put("another"),
         event("s3:ObjectAccessed:Get", "workspaces"),
         r#"{"Service":"Amazon S3","Event":"s3:TestEvent"}"#.to_owned(),
+        filer("create", "/buckets/another/app/x"),
+        filer("create", "/topics/.system/log"),
     ] {
         assert_eq!(world.post(&body).await, Answer::Ignored, "{body}");
     }
