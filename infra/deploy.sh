@@ -102,10 +102,7 @@ deploy() {
     if [ "$INGEST" = yes ] || { [ "$INGEST" != no ] && has_ingest; }; then FUNCTIONS+=(ingest); fi
     build_zips
     step "Making sure of the bucket $ARTIFACTS" make_artifacts_bucket
-    local function
-    for function in "${FUNCTIONS[@]}"; do
-        upload_zip "$function"
-    done
+    upload_zips
     write_parameters
     change_stack
     look_at_stack

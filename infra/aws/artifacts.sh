@@ -24,28 +24,27 @@ key_of() {
 
 # Whoever made a bucket of this name before us would get to choose what runs: it must be this account's.
 make_artifacts_bucket() {
-    if ! aws s3api head-bucket --bucket "$ARTIFACTS" --expected-bucket-owner "$ACCOUNT"; then
-        # The oldest region is the one that must not be named.
-        if [ "$REGION" = us-east-1 ]; then
-            aws s3api create-bucket --bucket "$ARTIFACTS"
-        else
-            aws s3api create-bucket --bucket "$ARTIFACTS" --create-bucket-configuration "LocationConstraint=$REGION"
-        fi
+    if aws s3api head-bucket --bucket "$ARTIFACTS" --expected-bucket-owner "$ACCOUNT"; then return; fi
+    # The oldest region is the one that must not be named.
+    if [ "$REGION" = us-east-1 ]; then
+        aws s3api create-bucket --bucket "$ARTIFACTS"
+    else
+        aws s3api create-bucket --bucket "$ARTIFACTS" --create-bucket-configuration "LocationConstraint=$REGION"
     fi
-    if [ -n "$ARTIFACTS_ARE_OURS" ]; then
-        aws s3api put-public-access-block --bucket "$ARTIFACTS" --expected-bucket-owner "$ACCOUNT" \
-            --public-access-block-configuration \
-            BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
-    fi
+    aws s3api put-public-access-block --bucket "$ARTIFACTS" --expected-bucket-owner "$ACCOUNT" \
+        --public-access-block-configuration \
+        BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
 }
 
-upload_zip() {
-    local key
-    key=$(key_of "$1")
-    if aws s3api head-object --bucket "$ARTIFACTS" --key "$key" --expected-bucket-owner "$ACCOUNT" >/dev/null 2>&1; then
-        say "✓ $1 is uploaded already"
-    else
-        step "Uploading $1 ($(du -h "$(zip_of "$1")" | cut -f 1))" \
-            aws s3 cp --only-show-errors "$(zip_of "$1")" "s3://$ARTIFACTS/$key"
-    fi
+# What is there already is not sent again.
+upload_zips() {
+    local function key there
+    there=$(aws s3api list-objects-v2 --bucket "$ARTIFACTS" --prefix functions/ --expected-bucket-owner "$ACCOUNT" \
+        --query 'Contents[].[Key]' --output text)
+    for function in "${FUNCTIONS[@]}"; do
+        key=$(key_of "$function")
+        if grep -qxF "$key" <<<"$there"; then continue; fi
+        step "Uploading $function ($(du -h "$(zip_of "$function")" | cut -f 1))" \
+            aws s3 cp --only-show-errors "$(zip_of "$function")" "s3://$ARTIFACTS/$key"
+    done
 }

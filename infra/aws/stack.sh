@@ -6,30 +6,19 @@ STACK_LIMIT_S=1800
 # Writes what CloudFormation tells to $SCRATCH/stack, a line each, and sets STATUS; "none" where there is no stack, or
 # only a plan for one.
 look_at_stack() {
-    : >"$SCRATCH/stack"
-    STATUS=$(stack_status)
-    case $STATUS in
-    none) return ;;
-    REVIEW_IN_PROGRESS | DELETE_COMPLETE)
-        STATUS=none
-        return
-        ;;
-    esac
-    aws cloudformation describe-stacks --stack-name "$STACK" --output text --query "Stacks[0].[
-        Parameters[].['parameter', ParameterKey, ParameterValue], Outputs[].['output', OutputKey, OutputValue]] | []" \
-        >"$SCRATCH/stack"
-}
-
-stack_status() {
     local answer
-    if answer=$(aws cloudformation describe-stacks --stack-name "$STACK" \
-        --query 'Stacks[0].StackStatus' --output text 2>&1); then
-        printf '%s' "$answer"
+    if answer=$(aws cloudformation describe-stacks --stack-name "$STACK" --output text --query "Stacks[0].[
+        [['status', StackStatus]],
+        Parameters[].['parameter', ParameterKey, ParameterValue], Outputs[].['output', OutputKey, OutputValue]] | []" 2>&1); then
+        printf '%s\n' "$answer" >"$SCRATCH/stack"
+        STATUS=$(awk '$1 == "status" { print $2 }' "$SCRATCH/stack")
     elif [[ $answer == *"does not exist"* ]]; then
-        printf 'none'
+        : >"$SCRATCH/stack"
+        STATUS=none
     else
         die "the stack $STACK cannot be looked at: $answer"
     fi
+    case $STATUS in REVIEW_IN_PROGRESS | DELETE_COMPLETE) STATUS=none ;; esac
 }
 
 # told output|parameter NAME: its value, as CloudFormation told it; nothing where there is none.
@@ -134,15 +123,15 @@ await_plan() {
 
 # await_stack SINCE STATUS: waits until the stack has come to rest; if that is elsewhere, prints what failed.
 await_stack() {
-    local status deadline=$((SECONDS + STACK_LIMIT_S))
+    local deadline=$((SECONDS + STACK_LIMIT_S))
     while [ "$SECONDS" -lt "$deadline" ]; do
-        status=$(stack_status)
-        if [ "$status" = none ]; then status=DELETE_COMPLETE; fi
-        case $status in
+        look_at_stack
+        if [ "$STATUS" = none ]; then STATUS=DELETE_COMPLETE; fi
+        case $STATUS in
         "$2") return ;;
         *_IN_PROGRESS) ;;
         *)
-            echo "The stack $STACK is $status and not $2. What failed, the first one first:"
+            echo "The stack $STACK is $STATUS and not $2. What failed, the first one first:"
             failed_events "$1"
             return 1
             ;;
@@ -150,7 +139,7 @@ await_stack() {
         # A stack takes a minute or two; a busy account must not be asked all the time.
         sleep 2
     done
-    echo "The stack $STACK was still $status after $STACK_LIMIT_S s."
+    echo "The stack $STACK was still $STATUS after $STACK_LIMIT_S s."
     return 1
 }
 

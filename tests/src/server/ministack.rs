@@ -12,6 +12,8 @@ impl Ministack {
         command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", stage.ports.port(0).to_string());
         command.env("TMPDIR", stage.path()).env("STATE_DIR", stage.path().join("state"));
         command.env("S3_DATA_DIR", stage.path().join("s3"));
+        // Where the functions that it runs find it.
+        command.env("AWS_ENDPOINT_URL", format!("http://{}", stage.ports.address(0)));
         Self(stage.start(command, 0).until("/_ministack/health", |answer| answer.status == 200))
     }
 
