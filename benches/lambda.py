@@ -10,7 +10,8 @@ Prints JSON. For each function: the size of its zip, the time from the start of 
 and of an answer after that (warm), medians in milliseconds, and the most memory that the process ever had. What it
 answers is checked as well, and what is then on the queues and in the buckets.
 
-What Lambda itself adds to a cold start, fetching the zip and starting a machine, is not in these figures.
+What Lambda itself adds to a cold start, fetching the zip and starting a machine, is not in these figures, nor is TLS:
+Ministack speaks plain HTTP.
 """
 
 import contextlib
