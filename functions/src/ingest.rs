@@ -5,7 +5,8 @@
 //! what was not answered 2xx in its `queue_dir` and sends the first such event again every three seconds, for ever,
 //! with all later ones waiting behind it (without a `queue_dir` it drops it). So a refusal must be for what a person
 //! can mend (the token, the queue) or for what passes (too much at once). A body that nobody will ever understand is
-//! therefore accepted as well: on the events queue it becomes a dead letter that `status` shows, and blocks nothing.
+//! therefore accepted as well: on the events queue it becomes a dead letter that `status` shows, and blocks nothing. Only
+//! what no server ever queues is refused for good: a body that is empty, or larger than any queue carries.
 //! <https://github.com/minio/minio/blob/master/internal/store/store.go>
 
 mod answer;
