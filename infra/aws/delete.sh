@@ -11,10 +11,7 @@ delete() {
     else
         # Asked for before it is gone.
         buckets=("$(bucket_of WorkspacesBucket)" "$(bucket_of PlatformBucket)")
-        local began
-        began=$(date -u +%FT%TZ)
-        aws cloudformation delete-stack --stack-name "$STACK"
-        step "Deleting the stack $STACK" await_stack "$began" DELETE_COMPLETE
+        delete_stack "the stack $STACK"
     fi
     if [ -n "$ARTIFACTS_ARE_OURS" ]; then buckets+=("$ARTIFACTS"); fi
     for bucket in "${buckets[@]}"; do

@@ -39,11 +39,18 @@ make_way() {
     DELETE_FAILED) die "the stack $STACK could not be deleted" "run this with --delete; it says what is in the way" ;;
     ROLLBACK_COMPLETE | ROLLBACK_FAILED | CREATE_FAILED)
         say "The stack $STACK could not be made the last time ($STATUS); beginning anew."
-        aws cloudformation delete-stack --stack-name "$STACK"
-        step "Deleting what is left of it" await_stack "$(date -u +%FT%TZ)" DELETE_COMPLETE
+        delete_stack "what is left of it"
         look_at_stack
         ;;
     esac
+}
+
+# delete_stack WHAT
+delete_stack() {
+    local began
+    began=$(newest_event)
+    aws cloudformation delete-stack --stack-name "$STACK"
+    step "Deleting $1" await_stack "$began" DELETE_COMPLETE
 }
 
 # A plan first: it tells whether there is anything to do.
@@ -90,7 +97,7 @@ carry_out() {
     fi
     aws cloudformation describe-change-set --stack-name "$STACK" --change-set-name "$plan" --output text \
         --query 'Changes[].ResourceChange.[Action, LogicalResourceId, ResourceType]' | sed 's/^/    /' >&2
-    began=$(date -u +%FT%TZ)
+    began=$(newest_event)
     aws cloudformation execute-change-set --stack-name "$STACK" --change-set-name "$plan"
     step "Carrying it out" await_stack "$began" "${kind}_COMPLETE"
 }
@@ -121,6 +128,12 @@ await_plan() {
     die "CloudFormation did not make a plan within $STACK_LIMIT_S s" "look at the stack $STACK in its console"
 }
 
+# When the newest thing happened to the stack, by CloudFormation's clock, which need not be ours.
+newest_event() {
+    aws cloudformation describe-stack-events --stack-name "$STACK" --max-items 1 \
+        --query 'StackEvents[0].Timestamp' --output text | head -n 1
+}
+
 # await_stack SINCE STATUS: waits until the stack has come to rest; if that is elsewhere, prints what failed.
 await_stack() {
     local deadline=$((SECONDS + STACK_LIMIT_S))
@@ -147,9 +160,9 @@ await_stack() {
 # older aws commands do not know.
 failed_events() {
     aws cloudformation describe-stack-events --stack-name "$STACK" --output text --query "reverse(StackEvents[?
-        Timestamp>='$1' && contains(ResourceStatus, 'FAILED') && !contains(ResourceStatusReason || '', 'cancelled')
+        Timestamp>'$1' && contains(ResourceStatus, 'FAILED') && !contains(ResourceStatusReason || '', 'cancelled')
         ].[LogicalResourceId, ResourceType, ResourceStatusReason])"
     aws cloudformation describe-events --stack-name "$STACK" --output text --query "OperationEvents[?
-        Timestamp>='$1' && EventType=='VALIDATION_ERROR'].[LogicalResourceId, ResourceType, ValidationStatusReason]" \
+        Timestamp>'$1' && EventType=='VALIDATION_ERROR'].[LogicalResourceId, ResourceType, ValidationStatusReason]" \
         2>/dev/null || true
 }

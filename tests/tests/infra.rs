@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cloudyknight_tests::run::{run, stderr, stdout, succeeded};
 use cloudyknight_tests::server::{Ministack, variables};
-use cloudyknight_tests::{Api, Folder, Platform, Sqs, eventually};
+use cloudyknight_tests::{Api, Folder, Platform, Sqs, eventually, http};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -62,6 +62,7 @@ fn a_stack_on_ministack_is_deployed_again_changed_deleted_and_taken_back_with_it
     assert!(words.contains("The webhook is http"), "{words}");
     let token = std::fs::read_to_string(&token).expect("a token is made where there is none");
     assert!(token.trim().len() >= 32 && !words.contains(token.trim()), "{words}");
+    the_webhook_takes_what_comes_with_the_token(&cloud, token.trim());
     let (changed, words) = cloud.deploy(&["--no-ingest"]);
     assert!(!words.contains("The webhook is"), "{words}");
     assert_eq!(changed, configuration);
@@ -125,6 +126,31 @@ fn a_lost_notification_is_made_up_for(cloud: &Cloud, platform: &Platform, site: 
     assert_eq!(cloud.sweep(), json!({"workspaces": 1, "drifted": ["site"]}));
     platform.live("site");
     assert_eq!(platform.get("/site/"), (200, "third\n".to_owned()));
+}
+
+/// As a server of MinIO's family posts it.
+fn the_webhook_takes_what_comes_with_the_token(cloud: &Cloud, token: &str) {
+    let query = "Stacks[0].Outputs[?OutputKey=='IngestUrl'].OutputValue | [0]";
+    let url = cloud.json(&["cloudformation", "describe-stacks", "--query", query]);
+    let host = url.as_str().and_then(|url| url.split_once("://")).expect("a URL").1;
+    // The name is one of AWS; this server has another way in.
+    let path = format!("/_aws/lambda-url/{}/", host.split('.').next().expect("its id"));
+    let notification = json!({"EventName": "s3:ObjectCreated:Put", "Records": [{
+        "eventVersion": "2.0", "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put",
+        "s3": {"bucket": {"name": WORKSPACES}, "object": {"key": "hooked%2Findex.html"}}}]});
+    let address = cloud.server.endpoint().strip_prefix("http://").expect("it speaks HTTP");
+    let post = |token: &str| {
+        let authorization = format!("Bearer {token}");
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let mut connection = http::Connection::open(address).expect("a connection");
+        let body = notification.to_string();
+        connection.request("POST", address, &path, &headers, body.as_bytes()).expect("an answer").status
+    };
+    assert_eq!((post("somebody"), post(token)), (401, 200));
+    let commands = cloud.queue("cloudyknight-commands.fifo");
+    eventually("the command is there", Duration::from_secs(60), || {
+        commands.take().iter().any(|command| command.contains("\"hooked\"")).then_some(())
+    });
 }
 
 fn push(cloud: &Cloud, site: &Folder, content: &str) {
