@@ -188,7 +188,9 @@ fn unanswered(error: &NoAnswer) -> String {
         ),
         Silence::NoCredentials => NO_CREDENTIALS.to_owned(),
         Silence::NotUnderstood => {
-            format!("what answers at {endpoint} speaks neither S3 nor SQS: check the port")
+            format!(
+                "what {endpoint} answers is not understood: is it a server of S3 or SQS, and the port right?"
+            )
         }
         Silence::NotMade => {
             "the request could not be made: check region, endpoint and names in the settings".to_owned()

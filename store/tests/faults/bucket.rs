@@ -55,7 +55,7 @@ async fn a_server_that_cuts_the_connection_is_told_as_one() {
 
 #[tokio::test]
 async fn what_is_no_answer_of_s3_is_told_as_such() {
-    check(Does::answers(200, "<html>hello"), Follow::Retry, 1, "speaks neither S3 nor SQS").await;
+    check(Does::answers(200, "<html>hello"), Follow::Retry, 1, "is not understood").await;
 }
 
 #[tokio::test]
