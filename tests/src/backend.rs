@@ -67,6 +67,12 @@ impl Backend {
         !matches!(self, Self::SeaweedFs(_))
     }
 
+    /// Its FIFO queue carries the commands. Not moto's: a poll there goes by what was in flight when it began, so that
+    /// a command which follows another waits until the poll ends, up to 20 seconds.
+    pub fn queues_commands(&self) -> bool {
+        matches!(self, Self::LocalStack(_) | Self::Ministack(_))
+    }
+
     /// The URL of one of its queues, such as `commands.fifo`.
     pub fn queue(&self, name: &str) -> String {
         let account = if matches!(self, Self::Moto(_)) { "123456789012" } else { "000000000000" };
@@ -79,12 +85,11 @@ impl Backend {
         let text = |text: &str| format!("{text:?}");
         let Some(endpoint) = self.endpoint() else { return Vec::new() };
         let store = [("store", text(endpoint)), ("region", text(server::REGION))];
-        let triggers = if self.sends_notifications() {
-            vec![("events", text(&self.queue("events"))), ("commands", text(&self.queue("commands.fifo")))]
-        } else {
-            vec![("events", text("none")), ("sweep_interval_s", "1".to_owned())]
-        };
-        store.into_iter().chain(triggers).collect()
+        let events = if self.sends_notifications() { self.queue("events") } else { "none".to_owned() };
+        let commands =
+            if self.queues_commands() { self.queue("commands.fifo") } else { "embedded".to_owned() };
+        let queues = [("events", text(&events)), ("commands", text(&commands))];
+        store.into_iter().chain(queues).collect()
     }
 
     /// What the platform's processes need in their environment.

@@ -6,13 +6,14 @@ use std::time::Duration;
 use crate::backend::Backend;
 use crate::client::Client;
 use crate::platform::Platform;
+use crate::run::{run, succeeded};
 use crate::sqs::Sqs;
 use crate::store_file::StoreFile;
 use crate::wait::eventually;
 
 pub enum Replay<'a> {
     Embedded { platform: &'a Platform, file: StoreFile },
-    Sqs { platform: &'a Platform, events: Sqs, commands: Sqs },
+    Sqs { platform: &'a Platform, events: Sqs, commands: Option<Sqs>, copies: Sqs },
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,15 +26,15 @@ impl<'a> Replay<'a> {
         match backend.endpoint() {
             None => Self::Embedded { platform, file: StoreFile::of(platform) },
             Some(endpoint) => {
-                let [events, commands] =
-                    ["events", "commands.fifo"].map(|name| Sqs::at(endpoint, &backend.queue(name)));
-                Self::Sqs { platform, events, commands }
+                let queue = |name| Sqs::at(endpoint, &backend.queue(name));
+                let commands = backend.queues_commands().then(|| queue("commands.fifo"));
+                Self::Sqs { platform, events: queue("events"), commands, copies: queue("copies") }
             }
         }
     }
 
-    /// Makes this many changes and answers what the bucket told of them, as the messages were. Where the queue would
-    /// hand them to the platform alone, the platform is away meanwhile, and comes back to a queue without them.
+    /// Makes this many changes and answers what the bucket told of them, as the messages were. On SQS, where a message
+    /// goes to one reader only, it is told to another queue meanwhile, and the platform hears nothing.
     #[track_caller]
     pub fn told_of(&self, changes: usize, make: impl FnOnce()) -> Vec<String> {
         match self {
@@ -53,18 +54,29 @@ impl<'a> Replay<'a> {
                 file.sql("DROP TRIGGER keep", &[]);
                 told.iter().filter_map(|row| row[0].as_str().map(str::to_owned)).collect()
             }
-            Self::Sqs { platform, events, .. } => {
-                platform.down();
+            Self::Sqs { platform, copies, .. } => {
+                notify(platform, "copies");
                 make();
                 let mut told = Vec::new();
                 eventually("the bucket tells of each change", PATIENCE, || {
                     // Some begin by telling that they will tell.
-                    told.extend(events.take().into_iter().filter(|body| body.contains("Records")));
+                    told.extend(copies.take().into_iter().filter(|body| body.contains("Records")));
                     (told.len() >= changes).then_some(())
                 });
-                platform.up();
+                notify(platform, "events");
                 told
             }
+        }
+    }
+
+    /// From now on, changes tell nothing to anybody.
+    #[track_caller]
+    pub fn silence(&self) {
+        match self {
+            Self::Embedded { file, .. } => {
+                file.sql("DELETE FROM notifications", &[]);
+            }
+            Self::Sqs { platform, .. } => notify(platform, ""),
         }
     }
 
@@ -91,8 +103,27 @@ impl<'a> Replay<'a> {
             Self::Sqs { events, commands, .. } => {
                 events.send(bodies);
                 eventually("all of it is handled", PATIENCE, || (events.depth() == 0).then_some(()));
-                eventually("all of it is done", PATIENCE, || (commands.depth() == 0).then_some(()));
+                eventually("all of it is done", PATIENCE, || {
+                    commands.as_ref().is_none_or(|commands| commands.depth() == 0).then_some(())
+                });
             }
         }
     }
+}
+
+const NOTIFY: &str = "
+queues = []
+if sys.argv[1]:
+    sqs = boto3.client('sqs')
+    url = sqs.create_queue(QueueName=sys.argv[1])['QueueUrl']
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=['QueueArn'])['Attributes']['QueueArn']
+    queues = [{'QueueArn': arn, 'Events': ['s3:ObjectCreated:*', 's3:ObjectRemoved:*']}]
+wanted = {'QueueConfigurations': queues} if queues else {}
+s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=wanted)
+";
+
+/// Has the bucket tell this queue of changes, which is made if it is not there; or nobody.
+fn notify(platform: &Platform, queue: &str) {
+    let mut program = platform.s3(Client::Boto3).python(NOTIFY, &[queue]);
+    succeeded("the bucket's notifications", &run(&mut program));
 }

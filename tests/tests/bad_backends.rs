@@ -108,8 +108,6 @@ fn a_notification_for_another_bucket_marks_no_workspace_on_moto() {
     events
         .send(&[notification("photos", "neighbour/index.html"), notification("photos", "holiday/beach.jpg")]);
     eventually("they are handled", PATIENCE, || (events.depth() == 0).then_some(()));
-    let commands = Sqs::at(endpoint, &server.queue("commands.fifo"));
-    assert_eq!(commands.depth(), 0);
     assert_eq!(platform.status("neighbour")["deployment"], before["deployment"]);
     assert_eq!(Api::of(&platform).get("/api/v1/workspaces/holiday").expect("an answer").status, 404);
     assert_eq!(Sqs::at(endpoint, &server.queue("events-dead")).depth(), 0, "it is no dead letter");
