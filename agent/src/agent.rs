@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::aws::Meter;
 use cloudyknight_store::bucket::Bucket;
 use cloudyknight_store::queue::Queue;
 
@@ -24,6 +25,8 @@ pub struct Ports {
     pub commands: Arc<dyn Queue>,
     pub engine: Engine,
     pub edge: EdgeLink,
+    /// What is asked of S3 and SQS, counted.
+    pub meters: Vec<Meter>,
 }
 
 #[derive(Clone)]
@@ -32,6 +35,7 @@ pub struct Agent {
     pub(crate) board: Arc<Board>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) commands: Arc<dyn Queue>,
+    pub(crate) meters: Arc<[Meter]>,
 }
 
 const PAUSE: Duration = Duration::from_secs(2);
@@ -52,7 +56,7 @@ impl Agent {
         };
         let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
-        Ok(Self { reconciler, board, inbox, commands: ports.commands })
+        Ok(Self { reconciler, board, inbox, commands: ports.commands, meters: ports.meters.into() })
     }
 
     /// Works until it is dropped: takes over what runs, looks at every workspace once, then follows commands.

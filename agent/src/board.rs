@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::dead_letter::DeadLetter;
 use cloudyknight_core::status::{Deployment, Outcome, State, Step, WorkspaceStatus};
+use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::WorkspaceName;
-use cloudyknight_store::bucket::{Bucket, BucketError};
+use cloudyknight_store::bucket::{Bucket, BucketError, Condition};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
@@ -20,6 +22,10 @@ pub struct Board {
     /// Counts changes; whoever waits for one watches this.
     changes: watch::Sender<u64>,
     platform: Arc<dyn Bucket>,
+    /// The version of each document that we read or wrote last.
+    saved: Mutex<BTreeMap<WorkspaceName, String>>,
+    /// When somebody else was last seen to write these documents.
+    rival_at: Mutex<Option<String>>,
 }
 
 /// The most dead letters that are shown at once.
@@ -40,15 +46,25 @@ impl Board {
     /// Reads back what was saved. A document that cannot be read is left out and said so: it is only a report, and
     /// the next deployment writes it anew.
     pub async fn load(platform: Arc<dyn Bucket>) -> Result<Self, BucketError> {
-        let mut statuses = BTreeMap::new();
+        let (mut statuses, mut saved) = (BTreeMap::new(), BTreeMap::new());
         for object in platform.list("status/").await? {
-            let text = platform.get(&object.key, None).await?.bytes().await?;
-            match serde_json::from_slice::<WorkspaceStatus>(&text) {
-                Ok(status) => drop(statuses.insert(status.workspace.clone(), status)),
+            let content = platform.get(&object.key, None).await?;
+            let etag = content.object.etag.clone();
+            match serde_json::from_slice::<WorkspaceStatus>(&content.bytes().await?) {
+                Ok(status) => {
+                    saved.insert(status.workspace.clone(), etag);
+                    statuses.insert(status.workspace.clone(), status);
+                }
                 Err(error) => tracing::warn!(key = object.key, %error, "a status document is not readable"),
             }
         }
-        Ok(Self { statuses: Mutex::new(statuses), changes: watch::Sender::new(0), platform })
+        Ok(Self {
+            statuses: Mutex::new(statuses),
+            changes: watch::Sender::new(0),
+            platform,
+            saved: Mutex::new(saved),
+            rival_at: Mutex::default(),
+        })
     }
 
     pub fn get(&self, workspace: &WorkspaceName) -> Option<WorkspaceStatus> {
@@ -77,10 +93,40 @@ impl Board {
     }
 
     /// Writes the status to the platform bucket.
+    ///
+    /// One agent writes there: a document that is not the one we wrote last means that another agent follows the same
+    /// buckets. What runs here is still told, and the other one is, too.
     pub async fn save(&self, workspace: &WorkspaceName) -> Result<(), BucketError> {
         let Some(status) = self.get(workspace) else { return Ok(()) };
-        let text = serde_json::to_vec(&status).expect("a status is plain data");
-        self.platform.put(&key(workspace), text.into()).await.map(drop)
+        let text = Bytes::from(serde_json::to_vec(&status).expect("a status is plain data"));
+        let key = key(workspace);
+        let last = lock(&self.saved).get(workspace).cloned();
+        let condition = last.map_or(Condition::Absent, Condition::Unchanged);
+        let etag = match self.platform.put_if(&key, text.clone(), &condition).await {
+            Err(BucketError::Changed { .. }) => self.overwrite(workspace, text).await?,
+            written => written?,
+        };
+        lock(&self.saved).insert(workspace.clone(), etag);
+        Ok(())
+    }
+
+    async fn overwrite(&self, workspace: &WorkspaceName, text: Bytes) -> Result<String, BucketError> {
+        let key = key(workspace);
+        if let Ok(there) = self.platform.get(&key, None).await {
+            let etag = there.object.etag.clone();
+            if there.bytes().await? == text {
+                // We wrote it ourselves, and the answer was lost.
+                return Ok(etag);
+            }
+            tracing::warn!(%workspace, "another agent writes to the platform bucket; only one may follow these buckets");
+            *lock(&self.rival_at) = Some(now());
+        }
+        self.platform.put(&key, text).await
+    }
+
+    /// When another agent was last seen to write to the platform bucket, since this one started.
+    pub fn rival_at(&self) -> Option<String> {
+        lock(&self.rival_at).clone()
     }
 
     /// What was given up on: messages that no handler could deal with.
@@ -94,8 +140,12 @@ impl Board {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkspaceName, WorkspaceStatus>> {
-        self.statuses.lock().expect("no thread panics while it holds the board")
+        lock(&self.statuses)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("no thread panics while it holds the board")
 }
 
 /// The steps of one deployment, told to the board as they happen.
@@ -106,14 +156,20 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn start(board: Arc<Board>, workspace: WorkspaceName, id: &DeploymentId, cause: Cause) -> Self {
+    pub fn start(
+        board: Arc<Board>,
+        workspace: WorkspaceName,
+        id: &DeploymentId,
+        cause: Cause,
+        traceparent: Option<TraceParent>,
+    ) -> Self {
         board.update(&workspace, |status| {
             status.state = if status.release.is_some() { State::Updating } else { State::Deploying };
             status.deployment = Some(Deployment {
                 id: id.to_string(),
                 release: None,
                 cause,
-                traceparent: None,
+                traceparent,
                 started_at: now(),
                 finished_at: None,
                 outcome: Outcome::Running,

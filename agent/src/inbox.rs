@@ -8,23 +8,27 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cloudyknight_core::backoff;
 use cloudyknight_core::command::{Cause, Command};
 use cloudyknight_core::workspace::WorkspaceName;
-use cloudyknight_store::queue::{Message, Queue, Receipt};
+use cloudyknight_store::queue::{Message, Queue, QueueError, Receipt};
 
-use crate::reconcile::{Next, Reconciler};
+use crate::deploy::with_causes;
+use crate::reconcile::{Ask, Next, Reconciler};
 
 pub struct Inbox {
     commands: Arc<dyn Queue>,
     reconciler: Arc<Reconciler>,
     desks: Mutex<HashMap<WorkspaceName, Desk>>,
+    /// Why commands cannot be received at the moment.
+    trouble: Mutex<Option<Arc<QueueError>>>,
 }
 
 /// What waits for one workspace. There is one while, and only while, a task works on it.
 #[derive(Default)]
 struct Desk {
     /// Why to look again; `None` when the running reconcile is the last one asked for.
-    again: Option<Cause>,
+    again: Option<Ask>,
     receipts: Vec<Receipt>,
 }
 
@@ -32,42 +36,70 @@ const BATCH: usize = 10;
 const POLL: Duration = Duration::from_secs(20);
 const VISIBILITY: Duration = Duration::from_secs(60);
 const HEARTBEAT: Duration = Duration::from_secs(20);
+/// How soon a command that is not understood comes again.
 const PAUSE: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl Inbox {
     pub fn new(commands: Arc<dyn Queue>, reconciler: Arc<Reconciler>) -> Arc<Self> {
-        Arc::new(Self { commands, reconciler, desks: Mutex::default() })
+        Arc::new(Self { commands, reconciler, desks: Mutex::default(), trouble: Mutex::default() })
     }
 
     /// Receives commands until it is dropped.
     pub async fn run(self: Arc<Self>) {
+        let mut failures = 0;
         loop {
             match self.commands.receive(BATCH, POLL, VISIBILITY).await {
                 Ok(messages) => {
+                    if failures > 0 {
+                        tracing::info!("commands can be received again");
+                        self.note(None);
+                    }
+                    failures = 0;
                     for message in messages {
                         self.take(message).await;
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(error = crate::deploy::with_causes(&error), "no commands can be received");
-                    tokio::time::sleep(PAUSE).await;
+                    if failures == 0 {
+                        let hint = cloudyknight_store::hint::of(&error);
+                        tracing::warn!(
+                            error = with_causes(&error),
+                            hint,
+                            "no commands can be received; trying on"
+                        );
+                    }
+                    self.note(Some(error));
+                    let random = getrandom::u32().unwrap_or(u32::MAX);
+                    let pause = backoff::pause(failures, FIRST_PAUSE, LONGEST_PAUSE, random);
+                    failures = failures.saturating_add(1);
+                    tokio::time::sleep(pause).await;
                 }
             }
         }
     }
 
+    fn note(&self, trouble: Option<QueueError>) {
+        *self.trouble.lock().expect("nothing panics while it holds this") = trouble.map(Arc::new);
+    }
+
+    /// Why commands cannot be received at the moment; `None` when they can.
+    pub fn trouble(&self) -> Option<Arc<QueueError>> {
+        self.trouble.lock().expect("nothing panics while it holds this").clone()
+    }
+
     async fn take(self: &Arc<Self>, message: Message) {
         match Command::from_json(&message.body) {
-            Ok(command) => self.put(command.workspace, command.cause, Some(message.receipt)),
+            Ok(Command { workspace, cause, traceparent, .. }) => {
+                self.put(workspace, Ask { cause, traceparent }, Some(message.receipt));
+            }
             Err(error) => {
                 // It stays on the queue until it has come too often, and then is a dead letter that people see.
-                let error = crate::deploy::with_causes(&error);
+                let error = with_causes(&error);
                 tracing::warn!(message = message.id, error, "a command is not understood");
                 if let Err(error) = self.commands.extend(&message.receipt, PAUSE).await {
-                    tracing::warn!(
-                        error = crate::deploy::with_causes(&error),
-                        "it comes back later than it could"
-                    );
+                    tracing::warn!(error = with_causes(&error), "it comes back later than it could");
                 }
             }
         }
@@ -75,18 +107,18 @@ impl Inbox {
 
     /// Has a look taken at a workspace, now or right after the running one.
     pub fn wake(self: &Arc<Self>, workspace: WorkspaceName, cause: Cause) {
-        self.put(workspace, cause, None);
+        self.put(workspace, Ask { cause, traceparent: None }, None);
     }
 
     pub fn is_busy(&self, workspace: &WorkspaceName) -> bool {
         self.lock().contains_key(workspace)
     }
 
-    fn put(self: &Arc<Self>, workspace: WorkspaceName, cause: Cause, receipt: Option<Receipt>) {
+    fn put(self: &Arc<Self>, workspace: WorkspaceName, ask: Ask, receipt: Option<Receipt>) {
         let mut desks = self.lock();
         let is_new = !desks.contains_key(&workspace);
         let desk = desks.entry(workspace.clone()).or_default();
-        desk.again = Some(cause);
+        desk.again = Some(ask);
         desk.receipts.extend(receipt);
         if is_new {
             tokio::spawn(self.clone().work(workspace));
@@ -99,21 +131,21 @@ impl Inbox {
         let _heartbeat = AbortOnDrop(tokio::spawn(heartbeat));
         let _cleared = ClearOnDrop { inbox: self.clone(), workspace: workspace.clone() };
         loop {
-            let (cause, covered) = {
+            let (ask, covered) = {
                 let mut desks = self.lock();
                 let Some(desk) = desks.get_mut(&workspace) else { return };
-                let Some(cause) = desk.again.take() else {
+                let Some(ask) = desk.again.take() else {
                     desks.remove(&workspace);
                     return;
                 };
-                (cause, desk.receipts.clone())
+                (ask, desk.receipts.clone())
             };
-            match self.reconciler.reconcile(&workspace, cause.clone()).await {
+            match self.reconciler.reconcile(&workspace, &ask).await {
                 Next::Done => self.finish(&workspace, covered).await,
                 Next::RetryAfter(pause) => {
                     tokio::time::sleep(pause).await;
                     if let Some(desk) = self.lock().get_mut(&workspace) {
-                        desk.again.get_or_insert(cause);
+                        desk.again.get_or_insert(ask);
                     }
                 }
             }
@@ -130,7 +162,7 @@ impl Inbox {
         }
         if let Err(error) = self.commands.delete(covered).await {
             // They come again, and find nothing to do.
-            tracing::warn!(%workspace, error = crate::deploy::with_causes(&error), "commands could not be deleted");
+            tracing::warn!(%workspace, error = with_causes(&error), "commands could not be deleted");
         }
     }
 
@@ -140,7 +172,7 @@ impl Inbox {
             let receipts = self.lock().get(&workspace).map(|desk| desk.receipts.clone()).unwrap_or_default();
             for receipt in receipts {
                 if let Err(error) = self.commands.extend(&receipt, VISIBILITY).await {
-                    tracing::warn!(%workspace, error = crate::deploy::with_causes(&error), "a heartbeat failed");
+                    tracing::warn!(%workspace, error = with_causes(&error), "a heartbeat failed");
                 }
             }
         }

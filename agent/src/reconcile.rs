@@ -8,15 +8,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cloudyknight_core::backoff;
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
 use cloudyknight_core::status::{Failure, Outcome, State};
+use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::listing;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::board::{Board, Progress, now};
 use crate::deploy::{self, DeployError, Deployed, Job, Kind, Retirement, Tools, with_causes};
@@ -25,6 +28,13 @@ use crate::plan::Running;
 use crate::settle::{self, Settling};
 use crate::source::Source;
 use crate::todo::{IGNORE, Todo, todo};
+
+/// Why to look at a workspace. Neither decides what is deployed.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub cause: Cause,
+    pub traceparent: Option<TraceParent>,
+}
 
 /// What the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +61,9 @@ struct Memory {
     failures_in_a_row: u32,
 }
 
+/// Between two tries of what failed for no fault of the release.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(32);
 /// How often the bucket may move on during one deployment before it is deployed as it was.
 const SUPERSEDED_LIMIT: u32 = 5;
 /// How often its objects may change under our hands before that is a failure for people to see.
@@ -62,13 +75,22 @@ impl Reconciler {
         Self { tools, board, turns, memory: Mutex::default() }
     }
 
-    pub async fn reconcile(&self, workspace: &WorkspaceName, cause: Cause) -> Next {
-        match self.attempt(workspace, cause).await {
-            Ok(next) => next,
-            Err(error) => {
-                tracing::warn!(%workspace, error = with_causes(&error), "could not look; will look again");
-                self.pause(workspace)
+    pub async fn reconcile(&self, workspace: &WorkspaceName, ask: &Ask) -> Next {
+        let work = async {
+            match self.attempt(workspace, ask).await {
+                Ok(next) => next,
+                Err(error) => {
+                    let hint = error.hint();
+                    tracing::warn!(%workspace, error = with_causes(&error), hint, "could not look; will look again");
+                    self.pause(workspace)
+                }
             }
+        };
+        match &ask.traceparent {
+            Some(parent) => {
+                work.instrument(tracing::info_span!("reconcile", trace_id = parent.trace_id())).await
+            }
+            None => work.await,
         }
     }
 
@@ -78,16 +100,17 @@ impl Reconciler {
             memory.failures_in_a_row = memory.failures_in_a_row.saturating_add(1);
             memory.failures_in_a_row
         });
-        Next::RetryAfter(Duration::from_millis(500) * 2_u32.pow(failures.min(7) - 1))
+        let random = getrandom::u32().unwrap_or(u32::MAX);
+        Next::RetryAfter(backoff::pause(failures - 1, FIRST_PAUSE, LONGEST_PAUSE, random))
     }
 
-    async fn attempt(&self, workspace: &WorkspaceName, cause: Cause) -> Result<Next, DeployError> {
+    async fn attempt(&self, workspace: &WorkspaceName, ask: &Ask) -> Result<Next, DeployError> {
         for superseded in 0.. {
             let first = self.list(workspace).await?;
             let seen = self.tools.engine.containers(Some(workspace)).await?;
             let running = Running::recover(seen);
             let retrying = self.remember(workspace, |memory| memory.failures_in_a_row > 0);
-            match todo(&first, self.board.get(workspace).as_ref(), &running, &cause, retrying) {
+            match todo(&first, self.board.get(workspace).as_ref(), &running, &ask.cause, retrying) {
                 Todo::Nothing => {
                     // A container that came back elsewhere while we were busy has nobody else to find it.
                     deploy::refresh(&self.tools, workspace).await?;
@@ -101,7 +124,7 @@ impl Reconciler {
                 Todo::Deploy => {}
             }
             let deployment = new_deployment(&self.tools.settings.platform, workspace);
-            let (progress, manifest) = self.settle(workspace, first, &deployment, &cause).await?;
+            let (progress, manifest) = self.settle(workspace, first, &deployment, ask).await?;
             if manifest.is_empty() {
                 return self.remove(workspace).await;
             }
@@ -140,9 +163,10 @@ impl Reconciler {
         workspace: &WorkspaceName,
         first: Manifest,
         deployment: &DeploymentId,
-        cause: &Cause,
+        ask: &Ask,
     ) -> Result<(Progress, Manifest), DeployError> {
-        let progress = Progress::start(self.board.clone(), workspace.clone(), deployment, cause.clone());
+        let Ask { cause, traceparent } = ask.clone();
+        let progress = Progress::start(self.board.clone(), workspace.clone(), deployment, cause, traceparent);
         let settings = &self.tools.settings;
         let live = self.remember(workspace, |memory| memory.manifest.clone());
         let began = Instant::now();

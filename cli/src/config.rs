@@ -9,9 +9,11 @@ use std::time::Duration;
 use anyhow::Context;
 use cloudyknight_agent::compose::policy::Policy;
 use cloudyknight_agent::settings::{InstallAccess, Settings};
+use cloudyknight_store::aws::{Checksums, ConnectSettings};
 use serde::Deserialize;
 
 use crate::args::Listen;
+use crate::backends::{Commands, Endpoint, Events, QueueUrl, Store};
 use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::Home;
@@ -20,6 +22,25 @@ use crate::home::Home;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Where workspaces and the platform's own documents are.
+    pub store: Store,
+    /// Where notifications of the store arrive.
+    pub events: Events,
+    pub commands: Commands,
+    pub workspaces_bucket: String,
+    pub platform_bucket: String,
+    /// Of the store and of queues, where their URLs do not say it.
+    pub region: Option<String>,
+    /// Of `~/.aws`; `None` for the usual chain of credentials.
+    pub profile: Option<String>,
+    /// `None`: for every store but AWS.
+    pub path_style: Option<bool>,
+    pub checksums: ChecksumSetting,
+    /// Where the webhook of `ingest` listens; `None` for no webhook.
+    pub ingest_listen: Option<String>,
+    /// From the environment only; `None` for the one of the home.
+    #[serde(skip)]
+    pub ingest_token: Option<String>,
     pub s3_listen: String,
     /// `None`: port 8080, or 80 with a domain.
     pub edge_listen: Option<String>,
@@ -33,6 +54,7 @@ pub struct Config {
     pub health_timeout_s: u64,
     pub drain_timeout_s: u64,
     pub build_timeout_s: u64,
+    /// 0 for none: where a schedule elsewhere sweeps.
     pub sweep_interval_s: u64,
     /// Deployments at the same time; 0 for as many as there are processors.
     pub concurrency: usize,
@@ -48,6 +70,17 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            store: Store::Embedded,
+            events: Events::Embedded,
+            commands: Commands::Embedded,
+            workspaces_bucket: "workspaces".into(),
+            platform_bucket: "cloudyknight".into(),
+            region: None,
+            profile: None,
+            path_style: None,
+            checksums: ChecksumSetting::WhenSupported,
+            ingest_listen: None,
+            ingest_token: None,
             s3_listen: "127.0.0.1:9000".into(),
             edge_listen: None,
             api_listen: "127.0.0.1:9100".into(),
@@ -94,7 +127,32 @@ impl Config {
         if let Some(domain) = &flags.domain {
             config.domain.clone_from(domain);
         }
+        config.check()?;
         Ok(config)
+    }
+
+    /// What each setting allows by itself and not together with another.
+    fn check(&self) -> anyhow::Result<()> {
+        if self.store == Store::Embedded && self.events != Events::Embedded {
+            let message = "the embedded store notifies only the embedded queue, and `events` names another";
+            return Err(hinted(message, "leave `events` out, or set `store` to the URL of the S3 server"));
+        }
+        if self.ingest_listen.is_some() && self.events == Events::None {
+            let message = "`ingest_listen` is set, but `events` is \"none\": nobody would read what comes in";
+            return Err(hinted(message, "set `events` to \"embedded\" or to the URL of a queue"));
+        }
+        if self.workspaces_bucket == self.platform_bucket {
+            let message = "`workspaces_bucket` and `platform_bucket` are the same bucket";
+            let hint = "the platform's own writes would notify the platform: use two buckets";
+            return Err(hinted(message, hint));
+        }
+        if let Store::S3(Endpoint { region: Some(told), url, .. }) = &self.store
+            && self.region.as_ref().is_some_and(|region| region != told)
+        {
+            let message = format!("`store` is {url}, and `region` says another region");
+            return Err(hinted(message, "leave `region` out"));
+        }
+        Ok(())
     }
 
     /// The settings that scripts and tests change most; the addresses are flags that clap reads.
@@ -118,6 +176,23 @@ impl Config {
                 *setting = value;
             }
         }
+        let hint = "say \"embedded\", or a URL as `config.toml` has it";
+        if let Some(value) = variable("CLOUDYKNIGHT_STORE") {
+            self.store =
+                value.parse().map_err(|error| hinted(format!("CLOUDYKNIGHT_STORE: {error}"), hint))?;
+        }
+        if let Some(value) = variable("CLOUDYKNIGHT_EVENTS") {
+            self.events =
+                value.parse().map_err(|error| hinted(format!("CLOUDYKNIGHT_EVENTS: {error}"), hint))?;
+        }
+        if let Some(value) = variable("CLOUDYKNIGHT_COMMANDS") {
+            self.commands =
+                value.parse().map_err(|error| hinted(format!("CLOUDYKNIGHT_COMMANDS: {error}"), hint))?;
+        }
+        if let Some(value) = variable("CLOUDYKNIGHT_INGEST_LISTEN") {
+            self.ingest_listen = Some(value);
+        }
+        self.ingest_token = variable("CLOUDYKNIGHT_INGEST_TOKEN");
         if let Some(host) = variable("DOCKER_HOST") {
             self.docker_host = Some(host);
         }
@@ -142,6 +217,43 @@ impl Config {
 
     pub fn api_address(&self) -> anyhow::Result<SocketAddr> {
         address("api_listen", &self.api_listen)
+    }
+
+    pub fn ingest_address(&self) -> anyhow::Result<Option<SocketAddr>> {
+        self.ingest_listen.as_deref().map(|text| address("ingest_listen", text)).transpose()
+    }
+
+    pub fn region(&self) -> &str {
+        let told = match &self.store {
+            Store::S3(endpoint) => endpoint.region.as_deref(),
+            Store::Embedded => None,
+        };
+        told.or(self.region.as_deref()).unwrap_or(DEFAULT_REGION)
+    }
+
+    /// How to reach a store that is not the embedded one.
+    pub fn connect_store(&self, endpoint: &Endpoint) -> ConnectSettings {
+        ConnectSettings {
+            endpoint: Some(endpoint.url.clone()),
+            region: Some(self.region().to_owned()),
+            profile: self.profile.clone(),
+            path_style: self.path_style.unwrap_or(!endpoint.is_aws),
+            checksums: match self.checksums {
+                ChecksumSetting::WhenSupported => Checksums::WhenSupported,
+                ChecksumSetting::WhenRequired => Checksums::WhenRequired,
+            },
+            ..ConnectSettings::default()
+        }
+    }
+
+    /// How to reach a queue.
+    pub fn connect_queue(&self, queue: &QueueUrl) -> ConnectSettings {
+        ConnectSettings {
+            endpoint: Some(queue.endpoint.clone()),
+            region: Some(queue.region.as_deref().unwrap_or(self.region()).to_owned()),
+            profile: self.profile.clone(),
+            ..ConnectSettings::default()
+        }
     }
 
     /// What the edge is called from outside.
@@ -180,6 +292,17 @@ impl Config {
             install: install_access(),
         })
     }
+}
+
+/// What servers that know no regions answer to.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// Whether uploads carry checksums that S3 does not insist on; servers from before 2025 may not know them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChecksumSetting {
+    WhenSupported,
+    WhenRequired,
 }
 
 fn address(setting: &str, text: &str) -> anyhow::Result<SocketAddr> {
@@ -243,6 +366,31 @@ mod tests {
     fn unknown_settings_are_errors() {
         assert!(toml::from_str::<Config>("quiet_ms = 5").is_ok());
         assert!(toml::from_str::<Config>("quite_ms = 5").is_err());
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_errors() {
+        let check = |text: &str, valid: bool| {
+            let config: Config = toml::from_str(text).unwrap();
+            assert_eq!(config.check().is_ok(), valid, "{text}");
+        };
+        check("", true);
+        check("store = \"http://h:1\"", true);
+        check("store = \"http://h:1\"\nevents = \"none\"", true);
+        check("events = \"none\"", false);
+        check("events = \"http://h/1/q\"", false);
+        check("store = \"http://h:1\"\nevents = \"none\"\ningest_listen = \"127.0.0.1:1\"", false);
+        check("platform_bucket = \"workspaces\"", false);
+        check("store = \"https://s3.eu-west-1.amazonaws.com\"\nregion = \"us-east-1\"", false);
+        check("store = \"https://s3.eu-west-1.amazonaws.com\"\nregion = \"eu-west-1\"", true);
+    }
+
+    #[test]
+    fn a_queue_is_asked_in_the_region_that_its_url_names() {
+        let config = Config { region: Some("eu-west-1".into()), ..Config::default() };
+        let region = |url: &str| config.connect_queue(&url.parse().unwrap()).region.unwrap();
+        assert_eq!(region("https://sqs.us-west-2.amazonaws.com/1/q"), "us-west-2");
+        assert_eq!(region("http://127.0.0.1:4566/1/q"), "eu-west-1");
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct Secrets {
     pub access_key: String,
     pub secret_key: String,
     pub api_token: String,
+    /// Homes from before the webhook have none yet.
+    #[serde(default)]
+    pub ingest_token: String,
 }
 
 /// Where the running platform answers; written by it when it is ready.
@@ -29,6 +32,8 @@ pub struct Endpoints {
     pub s3: String,
     pub edge: String,
     pub api: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingest: Option<String>,
 }
 
 impl Home {
@@ -87,13 +92,19 @@ impl Home {
     /// The platform's secrets, made now if there are none.
     pub fn secrets(&self) -> anyhow::Result<Secrets> {
         let path = self.0.join("secrets.json");
-        if let Some(secrets) = read_json(&path)? {
-            return Ok(secrets);
+        let known: Option<Secrets> = read_json(&path)?;
+        if let Some(secrets) = known.as_ref().filter(|secrets| !secrets.ingest_token.is_empty()) {
+            return Ok(secrets.clone());
         }
-        let secrets = Secrets {
-            access_key: format!("CK{}", random_hex(9)?.to_uppercase()),
-            secret_key: random_hex(20)?,
-            api_token: random_hex(20)?,
+        let ingest_token = random_hex(20)?;
+        let secrets = match known {
+            Some(secrets) => Secrets { ingest_token, ..secrets },
+            None => Secrets {
+                access_key: format!("CK{}", random_hex(9)?.to_uppercase()),
+                secret_key: random_hex(20)?,
+                api_token: random_hex(20)?,
+                ingest_token,
+            },
         };
         write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
         Ok(secrets)

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod args;
+mod backends;
 mod client;
 mod commands;
 mod config;

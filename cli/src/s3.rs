@@ -1,12 +1,59 @@
 //! The bucket of workspaces, as the CLI reaches it: through S3, like any other client.
 
-use cloudyknight_store::aws::{ConnectSettings, S3Bucket, StaticCredentials, connect};
+use cloudyknight_store::aws::{Checksums, Clients, ConnectSettings, S3Bucket, StaticCredentials, connect};
 
+use crate::args::Listen;
+use crate::backends::Store;
+use crate::config::Config;
+use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::{Endpoints, Home, Secrets};
 
-pub const WORKSPACES: &str = "workspaces";
-pub const REGION: &str = "us-east-1";
+/// A store as an S3 client reaches it.
+pub struct Place {
+    pub clients: Clients,
+    pub endpoint: String,
+    pub region: String,
+    pub workspaces: String,
+    pub platform: String,
+}
+
+impl Place {
+    /// The store that the settings of this home name. The embedded one is reached through the platform that runs.
+    pub async fn of(home: &Home) -> anyhow::Result<Self> {
+        let config = Config::load(home, &Listen::default())?;
+        let settings = match &config.store {
+            Store::S3(endpoint) => config.connect_store(endpoint),
+            Store::Embedded => {
+                let (endpoints, secrets) = running(home)?;
+                embedded(&endpoints.s3, &secrets, config.region())
+            }
+        };
+        Ok(Self {
+            endpoint: settings.endpoint.clone().unwrap_or_default(),
+            region: config.region().to_owned(),
+            clients: connect(settings).await?,
+            workspaces: config.workspaces_bucket,
+            platform: config.platform_bucket,
+        })
+    }
+}
+
+/// How to reach an embedded S3 server.
+pub fn embedded(endpoint: &str, secrets: &Secrets, region: &str) -> ConnectSettings {
+    ConnectSettings {
+        endpoint: Some(endpoint.to_owned()),
+        region: Some(region.to_owned()),
+        credentials: Some(StaticCredentials {
+            access_key: secrets.access_key.clone(),
+            secret_key: secrets.secret_key.clone(),
+            session_token: None,
+        }),
+        path_style: true,
+        checksums: Checksums::WhenSupported,
+        ..ConnectSettings::default()
+    }
+}
 
 /// The endpoints and secrets of the platform that runs in this home.
 pub fn running(home: &Home) -> anyhow::Result<(Endpoints, Secrets)> {
@@ -19,19 +66,14 @@ pub fn running(home: &Home) -> anyhow::Result<(Endpoints, Secrets)> {
     }
 }
 
-/// The platform of this home; or, when `CLOUDYKNIGHT_API` names a remote one, what the usual `AWS_…` variables say.
+/// The bucket of the platform of this home; or, when `CLOUDYKNIGHT_API` names a remote one, what the usual `AWS_…`
+/// variables and `CLOUDYKNIGHT_BUCKET` say.
 pub async fn workspaces(home: &Home) -> anyhow::Result<S3Bucket> {
-    let settings = if home.remote().is_some() {
-        ConnectSettings { path_style: true, ..Default::default() }
-    } else {
-        let (endpoints, secrets) = running(home)?;
-        ConnectSettings {
-            endpoint: Some(endpoints.s3),
-            region: Some(REGION.to_owned()),
-            credentials: Some(StaticCredentials::new(secrets.access_key, secrets.secret_key)),
-            path_style: true,
-            ..Default::default()
-        }
-    };
-    Ok(connect(settings).await?.bucket(WORKSPACES))
+    if home.remote().is_some() {
+        let settings = ConnectSettings { path_style: true, ..Default::default() };
+        let bucket = variable("CLOUDYKNIGHT_BUCKET").unwrap_or_else(|| "workspaces".to_owned());
+        return Ok(connect(settings).await?.bucket(bucket));
+    }
+    let place = Place::of(home).await?;
+    Ok(place.clients.bucket(place.workspaces))
 }

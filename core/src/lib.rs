@@ -27,3 +27,5 @@ pub mod route;
 pub mod status;
 
 pub mod dead_letter;
+
+pub mod backoff;

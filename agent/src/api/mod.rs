@@ -1,6 +1,7 @@
 //! The agent's HTTP API, for the CLI, scripts and the dashboard: `/api/v1`, JSON, a bearer token, errors as
 //! problem documents (RFC 9457).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -133,9 +134,16 @@ struct Platform {
     docker: Part,
     edge: Part,
     bucket: Part,
+    /// Whether commands can be received.
+    commands: Part,
     commands_waiting: Option<u64>,
     commands_in_flight: Option<u64>,
     dead_letters: Vec<DeadLetter>,
+    /// When another agent was last seen to write to the platform bucket: only one may follow it.
+    rival_at: Option<String>,
+    /// How often each operation of S3 and SQS was asked for since the start, tries that failed included; empty where
+    /// everything is embedded. By `service operation`.
+    requests: BTreeMap<String, u64>,
 }
 
 /// One part of the platform: does it answer, and if not, why.
@@ -143,11 +151,20 @@ struct Platform {
 struct Part {
     ok: bool,
     message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
 }
 
 impl Part {
-    fn of<T, E: std::error::Error>(result: Result<T, E>) -> Self {
-        Self { ok: result.is_ok(), message: result.err().map(|error| with_causes(&error)) }
+    fn of<T, E: std::error::Error + 'static>(result: Result<T, E>) -> Self {
+        match result {
+            Ok(_) => Self { ok: true, message: None, hint: None },
+            Err(error) => Self {
+                ok: false,
+                message: Some(with_causes(&error)),
+                hint: cloudyknight_store::hint::of(&error),
+            },
+        }
     }
 }
 
@@ -160,10 +177,21 @@ async fn platform(State(api): State<Arc<Api>>) -> Result<axum::Json<Platform>, P
         docker: Part::of(tools.engine.ping().await),
         edge: Part::of(tools.edge.repair().await),
         bucket: Part::of(tools.workspaces.folders().await),
+        commands: Part::of(api.agent.inbox.trouble().map_or(Ok(()), Err)),
         commands_waiting: depth.map(|depth| depth.waiting),
         commands_in_flight: depth.map(|depth| depth.in_flight),
         dead_letters: letters,
+        rival_at: api.agent.board.rival_at(),
+        requests: requests(&api.agent),
     }))
+}
+
+fn requests(agent: &Agent) -> BTreeMap<String, u64> {
+    let mut all = BTreeMap::new();
+    for ((service, operation), count) in agent.meters.iter().flat_map(|meter| meter.snapshot()) {
+        *all.entry(format!("{service} {operation}")).or_default() += count;
+    }
+    all
 }
 
 fn parse(name: &str) -> Result<WorkspaceName, Problem> {

@@ -69,8 +69,9 @@ impl DeployError {
             Self::Bucket(error) | Self::Source(SourceError::Bucket { source: error, .. }) => {
                 match error.follow() {
                     Follow::ListAgain => Kind::ListAgain,
-                    Follow::Retry => Kind::Retry,
-                    Follow::Human => Kind::Human,
+                    // A refusal is no fault of the release: it ends when somebody grants what is missing, and nobody
+                    // pushes again for that.
+                    Follow::Retry | Follow::Human => Kind::Retry,
                 }
             }
             Self::Source(SourceError::Disk { .. }) | Self::Edge(_) | Self::Unrecorded(_) => Kind::Retry,
@@ -112,7 +113,7 @@ impl DeployError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Compose(error) => return error.hint.clone(),
             Self::Route(error) => error.hint(),
@@ -150,6 +151,11 @@ impl DeployError {
             Self::Edge(_) => "is the edge running? `cloudyknight doctor` looks".into(),
             Self::Engine(error) if error.is_outage() => "is Docker running? `cloudyknight doctor` looks".into(),
             Self::Refused { .. } | Self::Engine(_) | Self::Unrecorded(_) => return None,
+            Self::Bucket(error) | Self::Source(SourceError::Bucket { source: error, .. })
+                if error.follow() != Follow::ListAgain =>
+            {
+                return cloudyknight_store::hint::of(error);
+            }
             Self::Superseded | Self::Source(SourceError::Bucket { .. }) => {
                 "its objects change faster than they can be read; it is tried again".into()
             }

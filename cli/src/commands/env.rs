@@ -2,33 +2,47 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use serde_json::json;
 
+use crate::args::Listen;
+use crate::config::Config;
 use crate::home::Home;
-use crate::s3::{REGION, running};
+use crate::s3::{Place, running};
 
-pub fn run(home: &Home, as_json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(home: &Home, as_json: bool) -> anyhow::Result<ExitCode> {
     let (endpoints, secrets) = running(home)?;
-    let variables = [
-        ("AWS_ENDPOINT_URL", endpoints.s3.as_str()),
-        ("AWS_ACCESS_KEY_ID", &secrets.access_key),
-        ("AWS_SECRET_ACCESS_KEY", &secrets.secret_key),
-        ("AWS_REGION", REGION),
-        ("AWS_DEFAULT_REGION", REGION),
-        ("CLOUDYKNIGHT_HOME", &home.path().display().to_string()),
+    let place = Place::of(home).await?;
+    let credentials = place.clients.credentials().await;
+    let credentials =
+        credentials.with_context(|| format!("there are no credentials for {}", place.endpoint))?;
+    let config = Config::load(home, &Listen::default())?;
+    let mut variables = vec![
+        ("AWS_ENDPOINT_URL", place.endpoint),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_key),
+        ("AWS_REGION", place.region.clone()),
+        ("AWS_DEFAULT_REGION", place.region),
+        ("CLOUDYKNIGHT_BUCKET", place.workspaces),
+        ("CLOUDYKNIGHT_HOME", home.path().display().to_string()),
         // For `docker ps --filter label=cloudyknight.platform=…`.
-        ("CLOUDYKNIGHT_PLATFORM", &home.platform()),
-        ("CLOUDYKNIGHT_URL", &endpoints.edge),
-        ("CLOUDYKNIGHT_API", &endpoints.api),
-        ("CLOUDYKNIGHT_TOKEN", &secrets.api_token),
+        ("CLOUDYKNIGHT_PLATFORM", home.platform()),
+        ("CLOUDYKNIGHT_URL", endpoints.edge),
+        ("CLOUDYKNIGHT_API", endpoints.api),
+        ("CLOUDYKNIGHT_TOKEN", secrets.api_token),
     ];
+    variables.extend(credentials.session_token.map(|token| ("AWS_SESSION_TOKEN", token)));
+    if let Some(url) = endpoints.ingest {
+        let token = config.ingest_token.unwrap_or(secrets.ingest_token);
+        variables.extend([("CLOUDYKNIGHT_INGEST_URL", url), ("CLOUDYKNIGHT_INGEST_TOKEN", token)]);
+    }
     if as_json {
         let map: serde_json::Map<_, _> =
             variables.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
         anstream::println!("{}", serde_json::Value::Object(map));
     } else {
         for (name, value) in variables {
-            anstream::println!("export {name}={}", quoted(value));
+            anstream::println!("export {name}={}", quoted(&value));
         }
     }
     Ok(ExitCode::SUCCESS)

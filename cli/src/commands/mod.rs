@@ -26,7 +26,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Up(listen) => up::run(&home, &listen, json).await,
         Command::Down { purge, yes } => down::run(&home, purge, yes, json).await,
-        Command::Env => env::run(&home, json),
+        Command::Env => env::run(&home, json).await,
         Command::Status { name } => status::run(&home, name.as_deref(), json).await,
         Command::Wait { name, release, timeout } => {
             wait::run(&home, &name, release.as_deref(), timeout, json).await
@@ -61,11 +61,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn role(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     errors::report(&error, false);
-    if error.downcast_ref::<errors::Hinted>().is_some() {
-        ExitCode::from(roles::EXIT_SETTINGS)
-    } else {
-        ExitCode::FAILURE
-    }
+    if errors::needs_human(&error) { ExitCode::from(roles::EXIT_SETTINGS) } else { ExitCode::FAILURE }
 }
 
 /// The arguments with which a process of the platform is started by another.

@@ -2,6 +2,7 @@
 
 pub mod edge;
 pub mod lock;
+pub mod ports;
 pub mod serve;
 pub mod supervise;
 

@@ -1,5 +1,6 @@
-//! The process that holds everything but the traffic: the S3 server and the queues, the functions, the agent and its
-//! API. With the embedded store they share one file, and a change goes from one to the next without a network.
+//! The process that holds everything but the traffic: the agent and its API, and whatever of the S3 server, the queues
+//! and the functions the settings do not name elsewhere. With the embedded store they share one file, and a change goes
+//! from one to the next without a network.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,79 +9,93 @@ use std::time::Duration;
 use anyhow::Context;
 use cloudyknight_agent::edge_link::EdgeLink;
 use cloudyknight_agent::engine::Engine;
-use cloudyknight_agent::{Agent, Ports, api};
+use cloudyknight_agent::{Agent, api};
+use cloudyknight_functions::ingest::{self, Ingest};
 use cloudyknight_functions::pump;
-use cloudyknight_store::embedded::{DeadLetter, EmbeddedStore, Options, QueueSettings, s3};
+use cloudyknight_store::embedded::s3;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::lock::RoleLock;
+use super::ports::Ports;
+use crate::backends::Store;
 use crate::config::Config;
 use crate::errors::hinted;
-use crate::home::{Endpoints, Home};
-use crate::s3::WORKSPACES;
-
-const PLATFORM: &str = "cloudyknight";
-const EVENTS: &str = "events";
-const EVENTS_DEAD: &str = "events-dead";
-const COMMANDS: &str = "commands";
-const COMMANDS_DEAD: &str = "commands-dead";
-/// How often a message may be received before it is given up on.
-const MAX_RECEIVES: u32 = 5;
+use crate::home::{Endpoints, Home, Secrets};
 
 pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     home.make()?;
     super::raise_file_limit();
     let _lock = RoleLock::take(&home, "serve").await?;
     let secrets = home.secrets()?;
-    let s3_listener = listen("S3 server", config.s3_address()?, "CLOUDYKNIGHT_S3_LISTEN").await?;
+    let s3_listener = match config.store {
+        Store::Embedded => Some(listen("S3 server", config.s3_address()?, "CLOUDYKNIGHT_S3_LISTEN").await?),
+        Store::S3(_) => None,
+    };
     let api_listener = listen("API", config.api_address()?, "CLOUDYKNIGHT_API_LISTEN").await?;
-    let store =
-        EmbeddedStore::open(&home.store(), Options::default()).context("the embedded store did not open")?;
-    furnish(&store).await?;
+    let ingest_listener = match config.ingest_address()? {
+        Some(address) => Some(listen("ingest webhook", address, "CLOUDYKNIGHT_INGEST_LISTEN").await?),
+        None => None,
+    };
+    let ports = Ports::open(&home, &config).await?;
 
     let settings = config.agent(&home)?;
     prepare_source_dir(&settings.source_dir)?;
     let engine = Engine::new(config.docker_host.clone(), settings.platform.clone());
-    let ports = Ports {
-        workspaces: store.bucket(WORKSPACES),
-        platform: store.bucket(PLATFORM),
-        commands: store.queue(COMMANDS),
+    let plugged = cloudyknight_agent::Ports {
+        workspaces: ports.workspaces.clone(),
+        platform: ports.platform.clone(),
+        commands: ports.commands.clone(),
         engine,
         edge: EdgeLink::new(home.run("edge.sock")),
+        meters: ports.meters.clone(),
     };
-    let agent = Agent::new(settings, ports).await.context("the platform bucket could not be read")?;
+    let agent = Agent::new(settings, plugged).await;
+    let agent = agent.with_context(|| format!("could not begin with the store ({})", config.store))?;
     let router = api::router(agent.clone(), secrets.api_token.clone());
 
+    let s3 = match (&s3_listener, &config.store) {
+        (Some(listener), _) => url(listener.local_addr()?),
+        (None, store) => store.to_string(),
+    };
+    let webhook = ingest_listener.as_ref().map(|listener| listener.local_addr()).transpose()?.map(url);
     home.write_endpoints(&Endpoints {
-        s3: url(s3_listener.local_addr()?),
+        s3: s3.clone(),
         edge: config.edge_url()?,
         api: url(api_listener.local_addr()?),
+        ingest: webhook,
     })?;
-    tracing::info!(s3 = %s3_listener.local_addr()?, api = %api_listener.local_addr()?, "the platform is up");
+    tracing::info!(s3, api = %api_listener.local_addr()?, "the platform is up");
 
     let shutdown = CancellationToken::new();
     let wait = || shutdown.clone().cancelled_owned();
-    let credentials = s3::Credentials { access_key: secrets.access_key, secret_key: secrets.secret_key };
-    let sweep = Duration::from_secs(config.sweep_interval_s);
-    let (workspaces, platform) = (store.bucket(WORKSPACES), store.bucket(PLATFORM));
+    let Ports { workspaces, platform, events, commands, dead, embedded, .. } = ports;
     let mut parts = tokio::task::JoinSet::new();
-    parts.spawn(part("S3", s3::serve(s3_listener, store.clone(), credentials, wait())));
+    if let Some((listener, store)) = s3_listener.zip(embedded) {
+        let Secrets { access_key, secret_key, .. } = secrets.clone();
+        let credentials = s3::Credentials { access_key, secret_key };
+        parts.spawn(part("S3", s3::serve(listener, store, credentials, wait())));
+    }
     parts.spawn(part("API", axum::serve(api_listener, router).with_graceful_shutdown(wait()).into_future()));
-    let (events, commands) = (store.queue(EVENTS), store.queue(COMMANDS));
-    parts.spawn(whole(
-        "object_changed",
-        pump::object_changed(events, commands, WORKSPACES.to_owned(), shutdown.clone()),
-    ));
-    for queue in [EVENTS_DEAD, COMMANDS_DEAD] {
-        let (dead, bucket) = (store.queue(queue), WORKSPACES.to_owned());
-        let letters = pump::dead_letter(dead, queue.to_owned(), bucket, platform.clone(), shutdown.clone());
+    let bucket = || config.workspaces_bucket.clone();
+    if let Some(events) = events {
+        if let Some(listener) = ingest_listener {
+            let token = config.ingest_token.clone().unwrap_or(secrets.ingest_token);
+            let ingest = Arc::new(Ingest::new(token, events.clone(), bucket()));
+            parts.spawn(part("ingest", ingest::serve(listener, ingest, wait())));
+        }
+        let changed = pump::object_changed(events, commands.clone(), bucket(), shutdown.clone());
+        parts.spawn(whole("object_changed", changed));
+    }
+    for (name, queue) in dead {
+        let letters = pump::dead_letter(queue, name, bucket(), platform.clone(), shutdown.clone());
         parts.spawn(whole("dead_letter", letters));
     }
-    parts.spawn(whole(
-        "sweep",
-        pump::sweep(sweep, workspaces, platform, store.queue(COMMANDS), shutdown.clone()),
-    ));
+    if config.sweep_interval_s > 0 {
+        let interval = Duration::from_secs(config.sweep_interval_s);
+        let sweep = pump::sweep(interval, workspaces, platform, commands, shutdown.clone());
+        parts.spawn(whole("sweep", sweep));
+    }
     let mut working = tokio::spawn(async move { agent.run().await });
 
     let ended = tokio::select! {
@@ -115,20 +130,6 @@ async fn part<E: std::error::Error + Send + Sync + 'static>(
 async fn whole(name: &'static str, work: impl Future<Output = ()>) -> anyhow::Result<&'static str> {
     work.await;
     Ok(name)
-}
-
-/// Buckets, queues and the wiring between them; what is there already stays.
-async fn furnish(store: &Arc<EmbeddedStore>) -> anyhow::Result<()> {
-    for bucket in [WORKSPACES, PLATFORM] {
-        store.create_bucket(bucket).await?;
-    }
-    for (queue, dead, fifo) in [(EVENTS, EVENTS_DEAD, false), (COMMANDS, COMMANDS_DEAD, true)] {
-        store.create_queue(dead, QueueSettings { fifo, dead_letter: None }).await?;
-        let dead_letter = DeadLetter { queue: dead.to_owned(), max_receives: MAX_RECEIVES };
-        store.create_queue(queue, QueueSettings { fifo, dead_letter: Some(dead_letter) }).await?;
-    }
-    store.notify(WORKSPACES, EVENTS).await?;
-    Ok(())
 }
 
 /// The folder for sources must lie in memory: what a workspace holds is not to rest on the disk.

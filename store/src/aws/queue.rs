@@ -48,7 +48,7 @@ impl SqsQueue {
         &self.url
     }
 
-    fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or(&self.url)
     }
 

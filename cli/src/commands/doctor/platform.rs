@@ -1,0 +1,52 @@
+//! What the running platform says of itself.
+
+use serde_json::Value;
+
+use super::{Finding, fine, wrong};
+use crate::client::Client;
+use crate::home::Home;
+
+pub async fn platform(home: &Home, findings: &mut Vec<Finding>) {
+    let asked = match Client::new(home) {
+        Ok(client) => client.get::<Value>("/api/v1/platform").await,
+        Err(error) => Err(error),
+    };
+    let platform = match asked {
+        Ok(platform) => platform,
+        Err(error) => {
+            findings.push(wrong("platform", format!("{error:#}"), "`cloudyknight up` starts it"));
+            return;
+        }
+    };
+    findings.push(fine("platform", "its API answers"));
+    for (check, part) in [
+        ("agent to docker", "docker"),
+        ("agent to edge", "edge"),
+        ("agent to bucket", "bucket"),
+        ("agent to commands", "commands"),
+    ] {
+        let text = |field| platform.pointer(&format!("/{part}/{field}")).and_then(Value::as_str);
+        findings.push(match text("message") {
+            None => fine(check, "answers"),
+            Some(message) => {
+                wrong(check, message, text("hint").unwrap_or("its log is in the `log` folder of the home"))
+            }
+        });
+    }
+    if let Some(at) = platform.pointer("/rival_at").and_then(Value::as_str) {
+        findings.push(wrong(
+            "only agent",
+            format!("another agent wrote to the platform bucket at {at}"),
+            "stop the other platform, or give one of them buckets of its own; a restart forgets this",
+        ));
+    }
+    let letters = platform.get("dead_letters").and_then(Value::as_array).map_or(0, Vec::len);
+    findings.push(match letters {
+        0 => fine("dead letters", "none"),
+        count => wrong(
+            "dead letters",
+            format!("{count} messages were given up on"),
+            "the API at /api/v1/platform lists them with their reason",
+        ),
+    });
+}

@@ -1,0 +1,224 @@
+//! The store, through S3, as the platform and its users reach it: credentials, both buckets, the clock, conditional
+//! writes, and whether anybody is told when an object changes.
+
+use anyhow::Context;
+use cloudyknight_store::aws::{S3Bucket, Target, Wiring, policy_lets_s3_send};
+use cloudyknight_store::bucket::{Bucket, BucketError, Follow};
+
+use super::{Finding, broken, fine, unknown, wrong};
+use crate::backends::{Events, Store};
+use crate::config::Config;
+use crate::home::Home;
+use crate::s3::Place;
+
+/// More than this, in seconds, and signatures are refused soon: AWS allows fifteen minutes.
+const SKEW: i64 = 300;
+/// Written and deleted again, below the documents of the platform.
+const SCRATCH: &str = "doctor/probe";
+
+pub async fn look(home: &Home, config: &Config, findings: &mut Vec<Finding>) {
+    let place = match Place::of(home).await {
+        Ok(place) => place,
+        Err(error) => return findings.push(broken("store", error, "`cloudyknight up` starts the platform")),
+    };
+    let workspaces = place.clients.bucket(&place.workspaces);
+    let platform = place.clients.bucket(&place.platform);
+    if let Err(error) = place.clients.credentials().await {
+        findings.push(broken("credentials", error.into(), NO_CREDENTIALS));
+        return;
+    }
+    match workspaces.folders().await {
+        Ok(folders) => {
+            findings
+                .push(fine("bucket", format!("s3://{} holds {} folders", place.workspaces, folders.len())));
+        }
+        Err(error) => {
+            // Whatever else is asked of it would fail the same way.
+            return findings.push(broken("bucket", error.into(), "are the credentials those of the store?"));
+        }
+    }
+    match workspaces.facts().await {
+        Ok(facts) => {
+            if let Some(skew) = facts.clock_skew {
+                findings.push(clock(skew));
+            }
+            if let Some(region) = facts.region.filter(|region| *region != place.region) {
+                findings.push(wrong(
+                    "region",
+                    format!(
+                        "s3://{} is in {region}, and the settings say {}",
+                        place.workspaces, place.region
+                    ),
+                    format!("set `region = \"{region}\"`, or the endpoint of that region as `store`"),
+                ));
+            }
+        }
+        Err(error) => findings.push(broken("bucket", error.into(), "may this identity list it?")),
+    }
+    platform_bucket(&platform, &place.platform, findings).await;
+    if config.store != Store::Embedded {
+        notifications(&workspaces, config, findings).await;
+    }
+}
+
+const NO_CREDENTIALS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or `profile` in the settings";
+
+fn clock(skew: i64) -> Finding {
+    let message = format!("this machine and the store differ by {} s", skew.abs());
+    if skew.abs() <= SKEW {
+        fine("clock", message)
+    } else {
+        wrong(
+            "clock",
+            message,
+            "set the clock of this machine, by NTP: requests are refused when it is wrong",
+        )
+    }
+}
+
+/// It must be writable: releases and statuses are there.
+async fn platform_bucket(bucket: &S3Bucket, name: &str, findings: &mut Vec<Finding>) {
+    let listed = bucket.list(SCRATCH).await;
+    if let Err(error) = listed {
+        return findings.push(broken(
+            "platform bucket",
+            error.into(),
+            "make the bucket, or correct `platform_bucket`",
+        ));
+    }
+    let held = bucket.conditional_writes(SCRATCH).await;
+    let cleaned = bucket.delete(SCRATCH).await;
+    findings.push(match held.and_then(|held| cleaned.map(|()| held)) {
+        Ok(true) => fine("platform bucket", format!("s3://{name} can be written, also under conditions")),
+        Ok(false) => fine(
+            "platform bucket",
+            format!(
+                "s3://{name} can be written; the server knows no conditional writes, so two agents that follow the \
+                 same buckets would not notice each other"
+            ),
+        ),
+        Err(error) => broken("platform bucket", error.into(), "the platform writes statuses there; may it?"),
+    });
+}
+
+async fn notifications(bucket: &S3Bucket, config: &Config, findings: &mut Vec<Finding>) {
+    const CHECK: &str = "notifications";
+    let queue = match &config.events {
+        Events::Sqs(queue) => queue,
+        Events::Embedded if config.ingest_listen.is_some() => {
+            let message =
+                "the store must post to the webhook of `ingest`; from here its configuration cannot be seen";
+            return findings.push(unknown(CHECK, message));
+        }
+        Events::Embedded if config.sweep_interval_s > 0 => {
+            let message = format!("none are read here; a sweep looks every {} s", config.sweep_interval_s);
+            return findings.push(fine(CHECK, message));
+        }
+        Events::None if config.sweep_interval_s > 0 => {
+            let message = format!("not read here; a sweep looks every {} s", config.sweep_interval_s);
+            return findings.push(fine(CHECK, message));
+        }
+        Events::None => return findings.push(unknown(CHECK, "read elsewhere: by the functions on Lambda")),
+        Events::Embedded => {
+            let message = "nothing tells of changes: no queue, no webhook and no sweep";
+            let hint = "set `events` to the queue that the bucket notifies, or `ingest_listen`, or `sweep_interval_s`";
+            return findings.push(wrong(CHECK, message, hint));
+        }
+    };
+    let facts = async {
+        let clients = cloudyknight_store::aws::connect(config.connect_queue(queue)).await?;
+        clients.queue(&queue.url).facts().await.context("could not ask the events queue about itself")
+    };
+    let facts = match facts.await {
+        Ok(facts) => facts,
+        Err(error) => {
+            return findings.push(broken("events queue", error, "may this identity read its attributes?"));
+        }
+    };
+    match bucket.wiring().await {
+        Ok(wirings) => findings.extend(wired(&wirings, &facts.arn, bucket.name())),
+        Err(error) => findings.push(unasked(CHECK, error)),
+    }
+    let lets =
+        facts.policy.as_deref().is_some_and(|policy| policy_lets_s3_send(policy, &facts.arn, bucket.name()));
+    findings.push(if lets {
+        fine("queue policy", "it lets S3 send the notifications of the bucket")
+    } else {
+        // Servers that stand in for AWS deliver without one.
+        unknown("queue policy", "none lets S3 send to the events queue: AWS refuses to notify without one")
+    });
+}
+
+/// Whether what changes reaches the queue.
+fn wired(wirings: &[Wiring], arn: &str, bucket: &str) -> Vec<Finding> {
+    const CHECK: &str = "notifications";
+    let hint = "notify it of s3:ObjectCreated:* and s3:ObjectRemoved:*, without a filter; `infra/template.yaml` does";
+    let ours: Vec<_> =
+        wirings.iter().filter(|wiring| wiring.target == Target::Queue(arn.to_owned())).collect();
+    if ours.is_empty() {
+        return vec![wrong(CHECK, format!("s3://{bucket} does not notify {arn}"), hint)];
+    }
+    let told = |kind: &str| ours.iter().any(|wiring| wiring.events.iter().any(|event| event.contains(kind)));
+    let missing: Vec<_> =
+        ["ObjectCreated:*", "ObjectRemoved:*"].into_iter().filter(|kind| !told(kind)).collect();
+    if !missing.is_empty() {
+        let message = format!("s3://{bucket} notifies the queue, but not of {}", missing.join(" and "));
+        return vec![wrong(CHECK, message, hint)];
+    }
+    if let Some(filtered) = ours.iter().find(|wiring| !(wiring.prefix.is_empty() && wiring.suffix.is_empty()))
+    {
+        let (prefix, suffix) = (&filtered.prefix, &filtered.suffix);
+        let message = format!("s3://{bucket} notifies the queue only of `{prefix}*{suffix}`");
+        return vec![unknown(CHECK, message)];
+    }
+    vec![fine(CHECK, format!("s3://{bucket} notifies the events queue"))]
+}
+
+/// The right to read the configuration is one that the work itself does not need.
+fn unasked(check: &'static str, error: BucketError) -> Finding {
+    if error.follow() == Follow::Human {
+        unknown(check, "this identity may not see how the bucket is wired (s3:GetBucketNotification)")
+    } else {
+        broken(check, error.into(), "try again")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wiring(arn: &str, events: &[&str], prefix: &str) -> Wiring {
+        Wiring {
+            target: Target::Queue(arn.to_owned()),
+            events: events.iter().map(|event| (*event).to_owned()).collect(),
+            prefix: prefix.to_owned(),
+            suffix: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_of_the_wiring_is_named() {
+        let all = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"];
+        let check = |wirings: &[Wiring], ok: bool, said: &str| {
+            let findings = wired(wirings, "arn:ours", "b");
+            assert!(findings.iter().all(|finding| finding.ok) == ok, "{}", findings[0].message);
+            assert!(findings[0].message.contains(said), "{}", findings[0].message);
+        };
+        check(&[], false, "does not notify arn:ours");
+        check(&[wiring("arn:other", &all, "")], false, "does not notify arn:ours");
+        check(&[wiring("arn:ours", &all[..1], "")], false, "not of ObjectRemoved:*");
+        check(&[wiring("arn:ours", &all, "app/")], true, "only of `app/*`");
+        check(&[wiring("arn:ours", &all, "")], true, "notifies the events queue");
+        check(
+            &[wiring("arn:ours", &all[..1], ""), wiring("arn:ours", &all[1..], "")],
+            true,
+            "notifies the events",
+        );
+    }
+
+    #[test]
+    fn a_clock_may_be_off_by_minutes_and_no_more() {
+        assert!(clock(-SKEW).ok && clock(SKEW).ok);
+        assert!(!clock(SKEW + 1).ok && !clock(-SKEW - 1).ok);
+    }
+}
