@@ -5,9 +5,6 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
-
-use crate::wait::eventually;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
@@ -31,8 +28,6 @@ struct Shared {
     open: Vec<TcpStream>,
     ended: bool,
 }
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// As S3 says it; for SQS the status is enough.
 const INTERNAL_ERROR: &str = "<Error><Code>InternalError</Code><Message>a bad day</Message></Error>";
@@ -69,14 +64,6 @@ impl Proxy {
     /// How many requests have come so far, whatever became of them.
     pub fn requests(&self) -> usize {
         self.shared.lock().expect("nobody panics").requests
-    }
-
-    /// Waits until this many more have come.
-    #[track_caller]
-    pub fn sees(&self, more: usize) {
-        let before = self.requests();
-        let what = format!("{more} more requests");
-        eventually(&what, 6 * PATIENCE, || (self.requests() >= before + more).then_some(()));
     }
 }
 

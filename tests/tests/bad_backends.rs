@@ -151,11 +151,17 @@ fn a_poison_message_becomes_a_dead_letter_that_is_told_on_ministack() {
 const OUTAGE: Duration = Duration::from_secs(10);
 const AT_MOST: usize = 150;
 
-/// Lets an outage last, and answers how often the platform has asked.
-fn lasts(proxy: &Proxy) -> usize {
+/// Lets an outage begin and last while `meanwhile` happens. Nothing is asked in a hurry, and something is asked.
+#[track_caller]
+fn outage(proxy: &Proxy, mood: Mood, meanwhile: impl FnOnce()) {
     let (before, began) = (proxy.requests(), Instant::now());
+    proxy.turns(mood);
+    meanwhile();
+    eventually("the outage is noticed", PATIENCE, || (proxy.requests() > before).then_some(()));
     eventually("the outage lasts", 2 * OUTAGE, || (began.elapsed() > OUTAGE).then_some(()));
-    proxy.requests() - before
+    let asked = proxy.requests() - before;
+    println!("{mood:?}: {asked} requests in {:?}", began.elapsed());
+    assert!(asked <= AT_MOST, "{asked} requests in {:?}", began.elapsed());
 }
 
 #[test]
@@ -184,13 +190,8 @@ fn store_outage(mood: Mood) {
     s3.put("app/index.html", "two");
     let api = Api::of(&platform);
     eventually("the deployment has begun", PATIENCE, || (api.step("app")? == "settle").then_some(()));
-    proxy.turns(mood);
-    proxy.sees(1);
     // Others are pushed to as well.
-    s3.put("other/index.html", "of another");
-    let asked = lasts(&proxy);
-    println!("{mood:?}: {asked} requests in {OUTAGE:?}");
-    assert!((1..=AT_MOST).contains(&asked), "{asked} requests in {OUTAGE:?}");
+    outage(&proxy, mood, || s3.put("other/index.html", "of another"));
     assert_eq!(platform.get("/app/"), (200, "one".to_owned()));
 
     proxy.turns(Mood::Passes);
@@ -217,13 +218,10 @@ fn queues_that_are_away_for_a_while_delay_what_is_pushed_and_lose_nothing_on_min
     s3.put("app/index.html", "one");
     platform.live("app");
 
-    proxy.turns(Mood::Breaks);
-    proxy.sees(1);
-    s3.put("app/index.html", "two");
-    s3.put("new/index.html", "three");
-    let asked = lasts(&proxy);
-    println!("{asked} requests in {OUTAGE:?}");
-    assert!((1..=AT_MOST).contains(&asked), "{asked} requests in {OUTAGE:?}");
+    outage(&proxy, Mood::Breaks, || {
+        s3.put("app/index.html", "two");
+        s3.put("new/index.html", "three");
+    });
     assert_eq!(platform.get("/app/"), (200, "one".to_owned()));
 
     proxy.turns(Mood::Passes);
