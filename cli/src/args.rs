@@ -88,6 +88,15 @@ pub enum Command {
         #[arg(long, default_value_t = 300, value_name = "S")]
         timeout: u64,
     },
+    /// Copy both buckets to the store that another config.toml names, and verify every object; run again, it goes on
+    Migrate {
+        /// The other platform's config.toml, or the home it lies in
+        #[arg(long, value_name = "CONFIG")]
+        to: PathBuf,
+        /// Also delete there what is not here
+        #[arg(long)]
+        delete: bool,
+    },
     /// Look for what is wrong with the platform or its surroundings
     Doctor,
     /// Run the platform in the foreground, for service managers and containers

@@ -106,14 +106,7 @@ impl Default for Config {
 
 impl Config {
     pub fn load(home: &Home, flags: &Listen) -> anyhow::Result<Self> {
-        let path = home.config();
-        let mut config: Self = match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                toml::from_str(&text).with_context(|| format!("{} is not readable", path.display()))?
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
-            Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
-        };
+        let mut config = Self::read(&home.config())?.unwrap_or_default();
         config.override_by_environment()?;
         if let Some(address) = &flags.s3_listen {
             config.s3_listen.clone_from(address);
@@ -129,6 +122,26 @@ impl Config {
         }
         config.check()?;
         Ok(config)
+    }
+
+    /// The settings of a file and nothing else: of a platform that this process is no part of.
+    pub fn of_file(path: &Path) -> anyhow::Result<Self> {
+        let config = Self::read(path)?.with_context(|| format!("there is no {}", path.display()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// `None` when there is no such file.
+    fn read(path: &Path) -> anyhow::Result<Option<Self>> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => toml::from_str(&text).map(Some).map_err(|error| {
+                let error = error.to_string();
+                let message = format!("{} is not readable: {}", path.display(), error.trim_end());
+                hinted(message, "correct the file; docs/settings.md lists what it may say")
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("could not read {}", path.display())),
+        }
     }
 
     /// What each setting allows by itself and not together with another.

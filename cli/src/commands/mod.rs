@@ -13,6 +13,7 @@ mod down;
 mod env;
 mod logs;
 mod ls;
+mod migrate;
 mod push;
 mod retry;
 mod rm;
@@ -38,6 +39,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Push { dir, name, timeout } => push::run(&home, &dir, name, timeout, json).await,
         Command::Rm { name, yes } => rm::run(&home, &name, yes, json).await,
         Command::Retry { name, timeout } => retry::run(&home, &name, timeout, json).await,
+        Command::Migrate { to, delete } => migrate::run(&home, &to, delete, json).await,
         Command::Doctor => doctor::run(&home, json).await,
         Command::Run(listen) => {
             roles::log_to_stderr();

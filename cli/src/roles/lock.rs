@@ -20,6 +20,21 @@ fn path(home: &Home, role: &str) -> PathBuf {
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 impl RoleLock {
+    /// Takes the role only if nobody plays it.
+    pub fn try_take(home: &Home, role: &str) -> anyhow::Result<Option<Self>> {
+        let path = path(home, role);
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let file = file.with_context(|| format!("could not open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("could not lock {}", path.display()))
+            }
+        }
+    }
+
     /// Waits until this process is the only one of its role.
     pub async fn take(home: &Home, role: &str) -> anyhow::Result<Self> {
         let path = path(home, role);

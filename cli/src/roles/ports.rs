@@ -114,7 +114,7 @@ async fn dead_letters(which: &str, queue: &SqsQueue) -> Option<(String, Arc<dyn 
 }
 
 /// The embedded store with its buckets, its queues and the wiring between them; what is there already stays.
-async fn embedded(home: &Home, config: &Config) -> anyhow::Result<Option<Arc<EmbeddedStore>>> {
+pub async fn embedded(home: &Home, config: &Config) -> anyhow::Result<Option<Arc<EmbeddedStore>>> {
     let (objects, events) = (config.store == Store::Embedded, config.events == Events::Embedded);
     let commands = config.commands == Commands::Embedded;
     if !(objects || events || commands) {

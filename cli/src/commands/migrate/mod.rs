@@ -1,0 +1,92 @@
+//! `cloudyknight migrate`: copies both buckets to another store, so that a platform moves with all that it knows: from a
+//! laptop to AWS, and back. What was copied is read again over there and must have the digest of what was sent.
+//!
+//! It can be stopped at any point and run again: what is there and equal is not copied twice. It ends when a look at both
+//! sides finds no difference, so a source that goes on changing is followed.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::errors::hinted;
+use crate::home::Home;
+
+mod copy;
+mod difference;
+mod end;
+
+use copy::copy;
+use end::End;
+
+/// How often a source that changes under our hands is looked at again.
+const ROUNDS: usize = 5;
+
+#[derive(Default, Serialize)]
+struct Report {
+    objects: usize,
+    copied: usize,
+    copied_bytes: u64,
+    deleted: usize,
+    /// Objects of which both sides were read and found equal in this run.
+    verified: usize,
+}
+
+pub async fn run(home: &Home, to: &Path, delete: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let file = if to.is_dir() { to.join("config.toml") } else { to.to_owned() };
+    let file = file.canonicalize().with_context(|| format!("there is no {}", file.display()))?;
+    let config = Config::of_file(&file)?;
+    let other = Home::new(file.parent().map(Path::to_owned))?;
+    if other.path() == home.path().canonicalize().unwrap_or_else(|_| home.path().to_owned()) {
+        let message = format!("{} is the platform that would be copied", file.display());
+        return Err(hinted(message, "name the config.toml of another home"));
+    }
+    let source = End::of_platform(home).await.context("could not open the store to copy from")?;
+    let target = End::of_settings(&other, &config).await.context("could not open the store to copy to")?;
+    if source.is_same_as(&target) {
+        let message = "both settings name the same buckets of the same store";
+        return Err(hinted(message, "name other buckets, or another store"));
+    }
+    if !json {
+        anstream::eprintln!("from {}\nto   {}", source.name(), target.name());
+    }
+    let mut report = Report::default();
+    let pairs = [(&source.workspaces, &target.workspaces), (&source.platform, &target.platform)];
+    for (from, to) in pairs {
+        let progress = if json { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        report.add(copy(from, to, delete, &progress).await?);
+        progress.finish_and_clear();
+    }
+    tell(&report, &target, &other, json);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(report: &Report, target: &End, other: &Home, json: bool) {
+    if json {
+        anstream::println!("{}", serde_json::json!({ "to": target.name(), "report": report }));
+        return;
+    }
+    let Report { objects, copied, copied_bytes, deleted, verified } = report;
+    anstream::println!(
+        "{objects} objects are the same in both stores: {copied} copied ({copied_bytes} bytes), {verified} verified by \
+         digest, {deleted} deleted."
+    );
+    anstream::println!(
+        "Stop the platform here before one starts there: `cloudyknight --home {} up`. Two that follow the same buckets \
+         would be in each other's way.",
+        other.path().display()
+    );
+}
+
+impl Report {
+    fn add(&mut self, other: Self) {
+        self.objects += other.objects;
+        self.copied += other.copied;
+        self.copied_bytes += other.copied_bytes;
+        self.deleted += other.deleted;
+        self.verified += other.verified;
+    }
+}
