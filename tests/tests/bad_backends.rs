@@ -53,21 +53,31 @@ fn wrong_credentials_are_told_at_the_start() {
 }
 
 #[test]
-fn a_bucket_or_a_queue_that_is_not_there_is_told_at_the_start_on_moto() {
+fn a_platform_bucket_that_is_not_there_is_told_at_the_start_on_moto() {
     let server = Backend::moto();
     let platform = builder().backend(&server).prepare();
-    for (setting, value, names) in [
-        ("platform_bucket", "nowhere".to_owned(), "nowhere"),
+    platform.configure("platform_bucket", "\"nowhere\"");
+    contains(&fails_soon(&platform), &["`nowhere`", "create it"]);
+}
+
+/// These may be made while the platform waits for them.
+#[test]
+fn a_bucket_or_a_queue_that_is_not_there_is_told_by_doctor_on_moto() {
+    let server = Backend::moto();
+    for (setting, value, name) in [
         ("workspaces_bucket", "nothing".to_owned(), "nothing"),
         ("commands", server.queue("nobody.fifo"), "nobody.fifo"),
         ("events", server.queue("silence"), "silence"),
     ] {
-        let text = std::fs::read_to_string(platform.home().join("config.toml")).expect("the settings");
+        let platform = builder().backend(&server).prepare();
         platform.configure(setting, format!("{value:?}"));
-        contains(&fails_soon(&platform), &[names]);
-        std::fs::write(platform.home().join("config.toml"), text).expect("the settings as they were");
+        platform.up();
+        let doctor = platform.cli(&["doctor"]);
+        let words = stdout(&doctor);
+        assert_eq!(doctor.status.code(), Some(1), "{setting}: {words}");
+        let told = words.lines().any(|line| line.starts_with("WRONG") && line.contains(name));
+        assert!(told && words.contains("hint: "), "{setting}: {words}");
     }
-    platform.up();
 }
 
 #[test]
@@ -82,7 +92,10 @@ fn a_server_that_is_not_there_is_told_at_the_start() {
         .variable("AWS_ACCESS_KEY_ID", "test")
         .variable("AWS_SECRET_ACCESS_KEY", "test")
         .prepare();
-    contains(&fails_soon(&platform), &[&nowhere]);
+    // It may come yet, so that this takes as long as `up` waits.
+    let output = platform.try_up();
+    assert!(!output.status.success());
+    contains(&stderr(&output), &["hint: nobody listens at", &nowhere]);
 }
 
 /// A notification as this server sends them: of a key in a bucket.
