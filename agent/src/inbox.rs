@@ -170,10 +170,11 @@ impl Inbox {
         loop {
             tokio::time::sleep(HEARTBEAT).await;
             let receipts = self.lock().get(&workspace).map(|desk| desk.receipts.clone()).unwrap_or_default();
-            for receipt in receipts {
-                if let Err(error) = self.commands.extend(&receipt, VISIBILITY).await {
-                    tracing::warn!(%workspace, error = with_causes(&error), "a heartbeat failed");
-                }
+            if receipts.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.commands.extend_all(&receipts, VISIBILITY).await {
+                tracing::warn!(%workspace, error = with_causes(&error), "a heartbeat failed");
             }
         }
     }

@@ -101,6 +101,8 @@ pub enum Command {
     Doctor,
     /// Run the platform in the foreground, for service managers and containers
     Run(Listen),
+    /// Run only the webhook for MinIO and its relatives, onto the SQS queue that `events` names
+    Ingest(Listen),
     /// The S3 server, the queues, the functions, the agent and its API: one process of `run`
     #[command(hide = true)]
     Serve(Listen),

@@ -51,6 +51,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let config = Config::load(&home, &listen)?;
             Ok(role(roles::serve::run(home, config).await))
         }
+        Command::Ingest(listen) => {
+            roles::log_to_stderr();
+            let config = Config::load(&home, &listen)?;
+            Ok(role(roles::ingest::run(home, config).await))
+        }
         Command::Edge(listen) => {
             roles::log_to_stderr();
             let config = Config::load(&home, &listen)?;

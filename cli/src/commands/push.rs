@@ -44,6 +44,9 @@ pub async fn run(
         );
     }
     let client = Client::new(home)?;
+    if uploaded + deleted > 0 {
+        wait::hurry(home, &client, name.as_str()).await?;
+    }
     match wait::wait(&client, name.as_str(), None, timeout).await? {
         Some(status) => wait::tell(&status, json),
         None => Err(hinted(

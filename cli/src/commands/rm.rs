@@ -32,6 +32,7 @@ pub async fn run(home: &Home, name: &str, yes: bool, json: bool) -> anyhow::Resu
     let deletions = objects.iter().map(|object| bucket.delete(&object.key));
     futures::stream::iter(deletions).buffer_unordered(PARALLEL).try_collect::<()>().await?;
     let client = Client::new(home)?;
+    wait::hurry(home, &client, name.as_str()).await?;
     match wait::wait(&client, name.as_str(), None, TIMEOUT).await? {
         Some(status) => wait::tell(&status, json),
         None => Err(hinted(

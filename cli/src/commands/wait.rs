@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use cloudyknight_core::status::{Outcome, State, WorkspaceStatus};
 use serde::Deserialize;
 
+use crate::args::Listen;
+use crate::backends::Events;
 use crate::client::{Client, segment};
+use crate::config::Config;
 use crate::errors::hinted;
 use crate::home::Home;
 use crate::show;
@@ -66,6 +69,14 @@ pub async fn wait(
             _ => {}
         }
     }
+}
+
+/// Has the agent look now where no notification may come: it would wait for the next sweep.
+pub async fn hurry(home: &Home, client: &Client, name: &str) -> anyhow::Result<()> {
+    if home.remote().is_none() && Config::load(home, &Listen::default())?.events == Events::None {
+        client.post(&format!("/api/v1/workspaces/{}/reconcile", segment(name))).await?;
+    }
+    Ok(())
 }
 
 /// Prints how it ended; the exit code tells the same.

@@ -1,6 +1,7 @@
 //! The platform's processes: `run` keeps `serve` and `edge` alive, and neither needs the other to keep going.
 
 pub mod edge;
+pub mod ingest;
 pub mod lock;
 pub mod ports;
 pub mod serve;
