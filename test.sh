@@ -80,7 +80,7 @@ if [ ${#names[@]} -gt 0 ]; then
     [[ " ${RUNNER_ARGUMENTS[*]} " == *" -- "* ]] || RUNNER_ARGUMENTS+=(--)
     RUNNER_ARGUMENTS+=("${names[@]}")
 fi
-if [ ${#CHOSEN[@]} -gt 0 ]; then scope=(--package cloudyknight-tests --test story); else scope=(--workspace); fi
+if [ ${#CHOSEN[@]} -gt 0 ]; then scope=(--workspace --test story); else scope=(--workspace); fi
 
 runner=(cargo test)
 if cargo nextest --version >/dev/null 2>&1; then runner=(cargo nextest run); fi
