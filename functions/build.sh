@@ -45,7 +45,7 @@ build() {
     # It packs what it finds: nothing of an earlier build is to be taken for this one's.
     for function in "${FUNCTIONS[@]}"; do rm -rf "${ZIPS:?}/$function"; done
     # Its linker is found through the Python that it came with.
-    PATH="$TOOLS/bin:$PATH" cargo-lambda lambda build --release --locked --package cloudyknight-functions --features lambda \
+    PATH="$TOOLS/bin:$PATH" cargo-lambda lambda build --profile lambda --locked --package cloudyknight-functions --features lambda \
         "${options[@]}" --target "$TARGET" --output-format zip --lambda-dir "$ZIPS"
 }
 

@@ -18,6 +18,8 @@ use crate::{Incoming, clock, dead_letter, object_changed, sweep};
 /// A burst of a thousand files should be a few commands, so batches are large; what has come is never kept waiting
 /// for more.
 const BATCH: usize = 500;
+/// As many at once mean that there may be more: SQS hands out no more than these.
+const FULL: usize = 10;
 /// How long to wait for a message before asking again.
 const WAIT: Duration = Duration::from_secs(20);
 /// How long a batch may take, and how soon what failed comes again.
@@ -88,13 +90,34 @@ pub async fn sweep(
     }
 }
 
+/// What else is there now: some queues hand out few messages at a time, however many are asked for.
+async fn take_the_rest(queue: &dyn Queue, name: &str, batch: &mut Vec<Message>) {
+    let mut taken = batch.len();
+    while taken >= FULL && batch.len() < BATCH {
+        match queue.receive(BATCH - batch.len(), Duration::ZERO, VISIBILITY).await {
+            Ok(more) => {
+                taken = more.len();
+                batch.extend(more);
+            }
+            Err(error) => {
+                // Those that came are handled; the next receive tells whether it was more than a moment.
+                tracing::debug!(queue = name, error = %Chain(&error), "could not receive the rest of a burst");
+                return;
+            }
+        }
+    }
+}
+
 /// The next messages, however long that takes; none on shutdown.
 async fn next_batch(queue: &dyn Queue, name: &str, shutdown: &CancellationToken) -> Option<Vec<Message>> {
     let mut backoff = Backoff::default();
     loop {
         match or_shutdown(queue.receive(BATCH, WAIT, VISIBILITY), shutdown).await? {
             Ok(batch) if batch.is_empty() => {}
-            Ok(batch) => return Some(batch),
+            Ok(mut batch) => {
+                take_the_rest(queue, name, &mut batch).await;
+                return Some(batch);
+            }
             Err(error) => {
                 tracing::error!(queue = name, error = %Chain(&error), "could not receive; trying again");
                 or_shutdown(backoff.failed(), shutdown).await?;

@@ -1,7 +1,7 @@
 use cloudyknight_core::command::Command;
 use cloudyknight_store::failing::{BucketOperation, FailingBucket, FailingQueue, Fault, QueueOperation};
 use cloudyknight_store::memory::{MemoryBucket, MemoryQueue};
-use cloudyknight_store::queue::{Depth, Outgoing};
+use cloudyknight_store::queue::{Depth, Outgoing, Receipt};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -59,6 +59,49 @@ async fn a_burst_becomes_one_command_and_leaves_the_queue_empty() {
     let world = World::new();
     world.events.send((0..400).map(|n| notification(&format!("app/{n}"))).collect()).await.unwrap();
     let pump = world.start();
+    assert_eq!(world.commanded(Duration::from_secs(1)).await, ["app"]);
+    world.stop(pump).await;
+    assert_eq!(world.events.depth().await.unwrap(), Depth::default());
+    assert_eq!(world.commands.depth().await.unwrap(), Depth::default());
+}
+
+/// Hands out ten messages at most, as SQS does.
+struct Tens(Arc<FailingQueue>);
+
+#[async_trait::async_trait]
+impl Queue for Tens {
+    async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        self.0.send(messages).await
+    }
+
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Message>, QueueError> {
+        self.0.receive(max.min(10), wait, visibility).await
+    }
+
+    async fn delete(&self, receipts: Vec<Receipt>) -> Result<(), QueueError> {
+        self.0.delete(receipts).await
+    }
+
+    async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError> {
+        self.0.extend(receipt, visibility).await
+    }
+
+    async fn depth(&self) -> Result<Depth, QueueError> {
+        self.0.depth().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_becomes_one_command_also_where_ten_messages_come_at_a_time() {
+    let world = World::new();
+    world.events.send((0..95).map(|n| notification(&format!("app/{n}"))).collect()).await.unwrap();
+    let (events, commands) = (Arc::new(Tens(world.events.clone())), world.commands.clone());
+    let pump = tokio::spawn(object_changed(events, commands, "workspaces".into(), world.shutdown.clone()));
     assert_eq!(world.commanded(Duration::from_secs(1)).await, ["app"]);
     world.stop(pump).await;
     assert_eq!(world.events.depth().await.unwrap(), Depth::default());
