@@ -34,8 +34,9 @@ struct Desk {
 
 const BATCH: usize = 10;
 const POLL: Duration = Duration::from_secs(20);
-const VISIBILITY: Duration = Duration::from_secs(60);
-const HEARTBEAT: Duration = Duration::from_secs(20);
+/// How long a command stays away from everybody when its agent dies, or when a poll is answered that nobody awaits any more.
+const VISIBILITY: Duration = Duration::from_secs(30);
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How soon a command that is not understood comes again.
 const PAUSE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

@@ -14,6 +14,7 @@ use cloudyknight_core::command::Cause;
 use cloudyknight_core::dead_letter::DeadLetter;
 use cloudyknight_core::status::WorkspaceStatus;
 use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::bucket::BucketError;
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 
@@ -134,6 +135,7 @@ struct Platform {
     docker: Part,
     edge: Part,
     bucket: Part,
+    platform_bucket: Part,
     /// Whether commands can be received.
     commands: Part,
     commands_waiting: Option<u64>,
@@ -168,22 +170,26 @@ impl Part {
     }
 }
 
-async fn platform(State(api): State<Arc<Api>>) -> Result<axum::Json<Platform>, Problem> {
+async fn platform(State(api): State<Arc<Api>>) -> axum::Json<Platform> {
     let tools = &api.agent.reconciler.tools;
     let depth = api.agent.commands.depth().await.ok();
-    let letters = api.agent.board.dead_letters().await.map_err(|error| Problem::down(&error))?;
-    Ok(axum::Json(Platform {
+    let (dead_letters, platform_bucket) = match api.agent.board.dead_letters().await {
+        Ok(letters) => (letters, Part::of(Ok::<_, BucketError>(()))),
+        Err(error) => (Vec::new(), Part::of(Err::<(), _>(error))),
+    };
+    axum::Json(Platform {
         version: env!("CARGO_PKG_VERSION"),
         docker: Part::of(tools.engine.ping().await),
         edge: Part::of(tools.edge.repair().await),
         bucket: Part::of(tools.workspaces.folders().await),
+        platform_bucket,
         commands: Part::of(api.agent.inbox.trouble().map_or(Ok(()), Err)),
         commands_waiting: depth.map(|depth| depth.waiting),
         commands_in_flight: depth.map(|depth| depth.in_flight),
-        dead_letters: letters,
+        dead_letters,
         rival_at: api.agent.board.rival_at(),
         requests: requests(&api.agent),
-    }))
+    })
 }
 
 fn requests(agent: &Agent) -> BTreeMap<String, u64> {

@@ -7,9 +7,10 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::Listen;
+use crate::backends::Store;
 use crate::client::Client;
 use crate::config::Config;
 use crate::errors::hinted;
@@ -39,7 +40,8 @@ pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<
         }
         start(home, listen)?;
     }
-    let endpoints = ready(home).await?;
+    let (endpoints, platform) = ready(home, config.store == Store::Embedded).await?;
+    warn(&platform);
     if as_json {
         anstream::println!("{}", json!({ "started": !ran_before, "endpoints": endpoints }));
     } else {
@@ -74,19 +76,31 @@ fn open_log(path: &Path) -> anyhow::Result<File> {
     log.with_context(|| format!("could not open the log {}", path.display()))
 }
 
-/// Waits until every part answers.
-async fn ready(home: &Home) -> anyhow::Result<Endpoints> {
+/// What does not answer yet, and will be tried on: the platform is up without it.
+fn warn(platform: &Value) {
+    for part in ["docker", "bucket", "platform_bucket", "commands"] {
+        let text = |field| platform.pointer(&format!("/{part}/{field}")).and_then(Value::as_str);
+        if let Some(message) = text("message") {
+            anstream::eprintln!("warning: {part}: {message}");
+            anstream::eprintln!(
+                "hint: {}",
+                text("hint").unwrap_or("`cloudyknight doctor` looks for the reason")
+            );
+        }
+    }
+}
+
+/// Waits until every part of our own answers, and tells what the platform then says of itself.
+async fn ready(home: &Home, serves_s3: bool) -> anyhow::Result<(Endpoints, Value)> {
     let give_up = Instant::now() + LIMIT;
     let began = Instant::now();
     loop {
         if let Some(endpoints) = home.endpoints()?
-            && answers(&endpoints.s3).await
-            && Client::of(home)?
-                .get::<serde_json::Value>("/api/v1/platform")
-                .await
-                .is_ok_and(|platform| platform.pointer("/edge/ok") == Some(&serde_json::Value::Bool(true)))
+            && (!serves_s3 || answers(&endpoints.s3).await)
+            && let Ok(platform) = Client::of(home)?.get::<Value>("/api/v1/platform").await
+            && platform.pointer("/edge/ok") == Some(&Value::Bool(true))
         {
-            return Ok(endpoints);
+            return Ok((endpoints, platform));
         }
         let gone = began.elapsed() > Duration::from_secs(1) && lock::holder(home, "run")?.is_none();
         if gone || Instant::now() >= give_up {

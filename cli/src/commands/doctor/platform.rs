@@ -23,6 +23,7 @@ pub async fn platform(home: &Home, findings: &mut Vec<Finding>) {
         ("agent to docker", "docker"),
         ("agent to edge", "edge"),
         ("agent to bucket", "bucket"),
+        ("agent to platform bucket", "platform_bucket"),
         ("agent to commands", "commands"),
     ] {
         let text = |field| platform.pointer(&format!("/{part}/{field}")).and_then(Value::as_str);

@@ -3,12 +3,9 @@
 use anyhow::Context;
 use cloudyknight_store::aws::{QueueFacts, connect};
 
-use super::{Finding, broken, fine, unknown, wrong};
+use super::{Finding, broken, fine, wrong};
 use crate::backends::{Commands, Events, QueueUrl};
 use crate::config::Config;
-
-/// How long a command may be invisible at least: the heartbeat that keeps it so comes every 20 s.
-const VISIBILITY_S: u64 = 30;
 
 pub async fn look(config: &Config, findings: &mut Vec<Finding>) {
     if let Events::Sqs(queue) = &config.events {
@@ -42,10 +39,6 @@ fn judged(check: &'static str, queue: &QueueUrl, facts: &QueueFacts) -> Finding 
                 facts.arn
             ),
             "give it a redrive policy with a maxReceiveCount of 5",
-        ),
-        Some(_) if facts.visibility_s < VISIBILITY_S => unknown(
-            check,
-            format!("{} answers; its visibility timeout of {} s is short", facts.arn, facts.visibility_s),
         ),
         Some(dead) => fine(
             check,
