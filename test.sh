@@ -53,9 +53,13 @@ ensure_python_tools "$CLIENTS" tests/clients.txt "the S3 clients that the tests 
 
 # Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
 declare -A SKIPPED=()
+THERE=(embedded)
 if [ ${#CHOSEN[@]} -gt 0 ]; then wanted=("${CHOSEN[@]}"); else wanted=("${BACKENDS[@]}"); fi
 for backend in "${wanted[@]}"; do
-    if prepare_backend "$backend" "$SERVERS"; then continue; fi
+    if prepare_backend "$backend" "$SERVERS"; then
+        THERE+=("$backend")
+        continue
+    fi
     if [ ${#CHOSEN[@]} -gt 0 ]; then die "$backend cannot be run here: $NOT_PREPARED"; fi
     SKIPPED[$backend]=$NOT_PREPARED
 done
@@ -67,6 +71,7 @@ step "Building the binary and the tests" cargo build --locked --workspace --all-
 for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' || true); do unset "$variable"; done
 export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
 export CLOUDYKNIGHT_TEST_SERVERS=$SERVERS
+export CLOUDYKNIGHT_TEST_BACKENDS=${THERE[*]}
 export CLOUDYKNIGHT_TEST_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/cloudyknight
 CLOUDYKNIGHT_TEST_REPORT=$(mktemp "${TMPDIR:-/tmp}/cloudyknight.XXXXXX")
 export CLOUDYKNIGHT_TEST_REPORT
