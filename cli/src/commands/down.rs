@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::confirmed;
 use crate::args::Listen;
+use crate::backends::Store;
 use crate::config::Config;
 use crate::home::Home;
 use crate::roles::lock;
@@ -33,15 +34,10 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
         } else {
             format!("the volumes {}", volumes.join(", "))
         };
-        let question = format!(
-            "Delete {} (all buckets, releases, credentials and logs) and {volumes}?",
-            home.path().display()
-        );
+        let (folder, what) = (home.path().display(), purged(&config.store));
+        let question = format!("Delete {folder} ({what}) and {volumes}?");
         if !as_json {
-            anstream::eprintln!(
-                "This deletes {}: all buckets, releases, credentials and logs; and {volumes}.",
-                home.path().display()
-            );
+            anstream::eprintln!("This deletes {folder}: {what}; and {volumes}.");
         }
         if !confirmed(&question, yes)? {
             return Ok(ExitCode::FAILURE);
@@ -76,6 +72,14 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
         anstream::println!("{what}; {containers} containers removed; {data}.");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is in a home. Somebody else's store is not ours to delete.
+fn purged(store: &Store) -> String {
+    match store {
+        Store::Embedded => "all buckets, releases, credentials and logs".to_owned(),
+        Store::S3(endpoint) => format!("credentials, queues and logs; the buckets at {} stay", endpoint.url),
+    }
 }
 
 /// Asks every process of the platform to stop, and ends those that do not.
