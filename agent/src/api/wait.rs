@@ -66,9 +66,26 @@ pub(super) async fn wait(
             return Ok(axum::Json(Waited { done: false, status }));
         }
         let pause = LOOK_AGAIN.min(give_up - tokio::time::Instant::now());
-        // Whichever comes first: a change, or the time to look again.
-        let _ = tokio::time::timeout(pause, changes.changed()).await;
+        // Whichever comes first: the end of a deployment, or the time to look again. Each look is a listing, which costs
+        // something on AWS; the steps of a deployment, and other workspaces, are no reason for one.
+        let ended = async {
+            let before = ends(status.as_ref());
+            while changes.changed().await.is_ok() {
+                if ends(api.agent.board.get(&name).as_ref()) != before {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(pause, ended).await;
     }
+}
+
+/// What changes when a deployment ends, or a workspace is taken away or left alone.
+fn ends(status: Option<&WorkspaceStatus>) -> Option<(WorkspaceState, Option<String>)> {
+    status.map(|status| {
+        let finished = status.deployment.as_ref().and_then(|deployment| deployment.finished_at.clone());
+        (status.state, finished)
+    })
 }
 
 enum Wanted {
