@@ -22,10 +22,20 @@ pub struct Board {
     /// Counts changes; whoever waits for one watches this.
     changes: watch::Sender<u64>,
     platform: Arc<dyn Bucket>,
-    /// The version of each document that we read or wrote last.
-    saved: Mutex<BTreeMap<WorkspaceName, String>>,
+    documents: Mutex<BTreeMap<WorkspaceName, Document>>,
     /// When somebody else was last seen to write these documents.
     rival_at: Mutex<Option<String>>,
+}
+
+/// What is known of a status document in the platform bucket.
+#[derive(Clone, Default)]
+struct Document {
+    /// The version that we read or wrote last; `None` when there was none.
+    etag: Option<String>,
+    /// The digest of what was sent last, and may have arrived although no answer came.
+    sent: Option<blake3::Hash>,
+    /// Something is to be written that has not been.
+    is_behind: bool,
 }
 
 /// The most dead letters that are shown at once.
@@ -46,15 +56,19 @@ impl Board {
     /// Reads back what was saved. A document that cannot be read is left out and said so: it is only a report, and
     /// the next deployment writes it anew.
     pub async fn load(platform: Arc<dyn Bucket>) -> Result<Self, BucketError> {
-        let (mut statuses, mut saved) = (BTreeMap::new(), BTreeMap::new());
+        let (mut statuses, mut documents) = (BTreeMap::new(), BTreeMap::new());
         for object in platform.list("status/").await? {
             let content = platform.get(&object.key, None).await?;
-            let etag = content.object.etag.clone();
+            let name = object.key.strip_prefix("status/").and_then(|name| name.strip_suffix(".json"));
+            if let Some(Ok(name)) = name.map(str::parse) {
+                // Also of a document that cannot be read: it is there, and will be replaced.
+                documents.insert(
+                    name,
+                    Document { etag: Some(content.object.etag.clone()), ..Document::default() },
+                );
+            }
             match serde_json::from_slice::<WorkspaceStatus>(&content.bytes().await?) {
-                Ok(status) => {
-                    saved.insert(status.workspace.clone(), etag);
-                    statuses.insert(status.workspace.clone(), status);
-                }
+                Ok(status) => drop(statuses.insert(status.workspace.clone(), status)),
                 Err(error) => tracing::warn!(key = object.key, %error, "a status document is not readable"),
             }
         }
@@ -62,7 +76,7 @@ impl Board {
             statuses: Mutex::new(statuses),
             changes: watch::Sender::new(0),
             platform,
-            saved: Mutex::new(saved),
+            documents: Mutex::new(documents),
             rival_at: Mutex::default(),
         })
     }
@@ -92,34 +106,54 @@ impl Board {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// Writes the status to the platform bucket.
+    /// Writes the status to the platform bucket. Until it has worked once, [`Board::is_behind`].
     ///
     /// One agent writes there: a document that is not the one we wrote last means that another agent follows the same
     /// buckets. What runs here is still told, and the other one is, too.
     pub async fn save(&self, workspace: &WorkspaceName) -> Result<(), BucketError> {
         let Some(status) = self.get(workspace) else { return Ok(()) };
         let text = Bytes::from(serde_json::to_vec(&status).expect("a status is plain data"));
-        let key = key(workspace);
-        let last = lock(&self.saved).get(workspace).cloned();
-        let condition = last.map_or(Condition::Absent, Condition::Unchanged);
-        let etag = match self.platform.put_if(&key, text.clone(), &condition).await {
-            Err(BucketError::Changed { .. }) => self.overwrite(workspace, text).await?,
+        let before = {
+            let mut documents = lock(&self.documents);
+            let document = documents.entry(workspace.clone()).or_default();
+            let before = document.clone();
+            (document.is_behind, document.sent) = (true, Some(blake3::hash(&text)));
+            before
+        };
+        let condition = before.etag.clone().map_or(Condition::Absent, Condition::Unchanged);
+        let etag = match self.platform.put_if(&key(workspace), text.clone(), &condition).await {
+            Err(BucketError::Changed { .. }) => self.overwrite(workspace, text, before.sent).await?,
             written => written?,
         };
-        lock(&self.saved).insert(workspace.clone(), etag);
+        let written = Document { etag: Some(etag), sent: None, is_behind: false };
+        lock(&self.documents).insert(workspace.clone(), written);
         Ok(())
     }
 
-    async fn overwrite(&self, workspace: &WorkspaceName, text: Bytes) -> Result<String, BucketError> {
+    /// Whether the platform bucket still tells something older of a workspace than we know.
+    pub fn is_behind(&self, workspace: &WorkspaceName) -> bool {
+        lock(&self.documents).get(workspace).is_some_and(|document| document.is_behind)
+    }
+
+    /// `sent` is what an earlier attempt may have written without our being told.
+    async fn overwrite(
+        &self,
+        workspace: &WorkspaceName,
+        text: Bytes,
+        sent: Option<blake3::Hash>,
+    ) -> Result<String, BucketError> {
         let key = key(workspace);
-        if let Ok(there) = self.platform.get(&key, None).await {
-            let etag = there.object.etag.clone();
-            if there.bytes().await? == text {
-                // We wrote it ourselves, and the answer was lost.
-                return Ok(etag);
+        match self.platform.get(&key, None).await {
+            Ok(there) => {
+                let there = blake3::hash(&there.bytes().await?);
+                if there != blake3::hash(&text) && Some(there) != sent {
+                    tracing::warn!(%workspace, "another agent writes to the platform bucket; only one may follow these buckets");
+                    *lock(&self.rival_at) = Some(now());
+                }
             }
-            tracing::warn!(%workspace, "another agent writes to the platform bucket; only one may follow these buckets");
-            *lock(&self.rival_at) = Some(now());
+            // Somebody deleted it, which takes nothing from us.
+            Err(BucketError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
         }
         self.platform.put(&key, text).await
     }
@@ -205,5 +239,87 @@ impl Progress {
                 change(&mut deployment.steps);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudyknight_store::failing::{BucketOperation, FailingBucket, Fault};
+    use cloudyknight_store::memory::MemoryBucket;
+
+    use super::*;
+
+    struct World {
+        bucket: Arc<FailingBucket>,
+        app: WorkspaceName,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let bucket = Arc::new(FailingBucket::new(Arc::new(MemoryBucket::new("cloudyknight"))));
+            Self { bucket, app: "app".parse().unwrap() }
+        }
+
+        async fn board(&self) -> Board {
+            Board::load(self.bucket.clone()).await.unwrap()
+        }
+
+        fn tell(&self, board: &Board, state: State) {
+            board.update(&self.app, |status| status.state = state);
+        }
+
+        async fn written(&self) -> WorkspaceStatus {
+            let content = self.bucket.get("status/app.json", None).await.unwrap();
+            serde_json::from_slice(&content.bytes().await.unwrap()).unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_status_that_could_not_be_written_is_known_to_be_behind_until_it_is() {
+        let world = World::new();
+        let board = world.board().await;
+        world.tell(&board, State::Live);
+        world.bucket.fail_next(BucketOperation::Put, 1, Fault::Unavailable);
+        assert!(board.save(&world.app).await.is_err() && board.is_behind(&world.app));
+        board.save(&world.app).await.unwrap();
+        assert!(!board.is_behind(&world.app));
+        assert_eq!(world.written().await.state, State::Live);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_lost_is_no_rival() {
+        let world = World::new();
+        let board = world.board().await;
+        world.tell(&board, State::Deploying);
+        world.bucket.fail_next(BucketOperation::Put, 1, Fault::AnswerLost);
+        assert!(board.save(&world.app).await.is_err());
+        world.tell(&board, State::Live);
+        board.save(&world.app).await.unwrap();
+        assert_eq!((board.rival_at(), world.written().await.state), (None, State::Live));
+    }
+
+    #[tokio::test]
+    async fn a_document_that_cannot_be_read_is_replaced_and_is_no_rival() {
+        let world = World::new();
+        world.bucket.put("status/app.json", Bytes::from_static(b"{")).await.unwrap();
+        let board = world.board().await;
+        world.tell(&board, State::Live);
+        board.save(&world.app).await.unwrap();
+        assert_eq!((board.rival_at(), world.written().await.state), (None, State::Live));
+    }
+
+    #[tokio::test]
+    async fn another_agent_on_the_same_bucket_is_noticed_and_what_runs_here_is_told() {
+        let world = World::new();
+        let (board, other) = (world.board().await, world.board().await);
+        world.tell(&board, State::Deploying);
+        board.save(&world.app).await.unwrap();
+        world.tell(&other, State::Failed);
+        other.save(&world.app).await.unwrap();
+        assert!(other.rival_at().is_some());
+        world.tell(&board, State::Live);
+        board.save(&world.app).await.unwrap();
+        assert!(board.rival_at().is_some());
+        assert_eq!(world.written().await.state, State::Live);
     }
 }

@@ -174,8 +174,23 @@ impl Inbox {
             if receipts.is_empty() {
                 continue;
             }
-            if let Err(error) = self.commands.extend_all(&receipts, VISIBILITY).await {
-                tracing::warn!(%workspace, error = with_causes(&error), "a heartbeat failed");
+            match self.commands.extend_all(&receipts, VISIBILITY).await {
+                Ok(()) => {}
+                Err(QueueError::Refused { .. }) => self.let_go(&workspace, &receipts).await,
+                Err(error) => {
+                    tracing::warn!(%workspace, error = with_causes(&error), "a heartbeat failed");
+                }
+            }
+        }
+    }
+
+    /// Forgets the receipts that ran out, as they do after 12 hours on SQS: those commands come again.
+    async fn let_go(&self, workspace: &WorkspaceName, receipts: &[Receipt]) {
+        for receipt in receipts {
+            if let Err(QueueError::Refused { .. }) = self.commands.extend(receipt, VISIBILITY).await
+                && let Some(desk) = self.lock().get_mut(workspace)
+            {
+                desk.receipts.retain(|held| held != receipt);
             }
         }
     }

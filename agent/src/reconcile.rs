@@ -58,12 +58,17 @@ struct Memory {
     manifest: Manifest,
     source: Option<Source>,
     retiring: Option<JoinHandle<()>>,
+    /// Whatever failed; decides how long to wait.
     failures_in_a_row: u32,
+    /// The last failure was not the release's fault, and another try of it was promised.
+    try_again: bool,
 }
 
 /// Between two tries of what failed for no fault of the release.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(32);
+/// For what a store refuses: each try costs something, and only somebody who acts ends it.
+const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 /// How often the bucket may move on during one deployment before it is deployed as it was.
 const SUPERSEDED_LIMIT: u32 = 5;
 /// How often its objects may change under our hands before that is a failure for people to see.
@@ -82,7 +87,7 @@ impl Reconciler {
                 Err(error) => {
                     let hint = error.hint();
                     tracing::warn!(%workspace, error = with_causes(&error), hint, "could not look; will look again");
-                    self.pause(workspace)
+                    self.pause(workspace, &error)
                 }
             }
         };
@@ -95,13 +100,17 @@ impl Reconciler {
     }
 
     /// A pause that grows with every failure in a row.
-    fn pause(&self, workspace: &WorkspaceName) -> Next {
+    fn pause(&self, workspace: &WorkspaceName, error: &DeployError) -> Next {
+        self.pause_up_to(workspace, if error.is_refusal() { REFUSED_PAUSE } else { LONGEST_PAUSE })
+    }
+
+    fn pause_up_to(&self, workspace: &WorkspaceName, longest: Duration) -> Next {
         let failures = self.remember(workspace, |memory| {
             memory.failures_in_a_row = memory.failures_in_a_row.saturating_add(1);
             memory.failures_in_a_row
         });
         let random = getrandom::u32().unwrap_or(u32::MAX);
-        Next::RetryAfter(backoff::pause(failures - 1, FIRST_PAUSE, LONGEST_PAUSE, random))
+        Next::RetryAfter(backoff::pause(failures - 1, FIRST_PAUSE, longest, random))
     }
 
     async fn attempt(&self, workspace: &WorkspaceName, ask: &Ask) -> Result<Next, DeployError> {
@@ -109,11 +118,15 @@ impl Reconciler {
             let first = self.list(workspace).await?;
             let seen = self.tools.engine.containers(Some(workspace)).await?;
             let running = Running::recover(seen);
-            let retrying = self.remember(workspace, |memory| memory.failures_in_a_row > 0);
+            let retrying = self.remember(workspace, |memory| memory.try_again);
             match todo(&first, self.board.get(workspace).as_ref(), &running, &ask.cause, retrying) {
                 Todo::Nothing => {
                     // A container that came back elsewhere while we were busy has nobody else to find it.
                     deploy::refresh(&self.tools, workspace).await?;
+                    if self.board.is_behind(workspace) {
+                        // What was done could not be told when it was done.
+                        self.save(workspace).await?;
+                    }
                     self.remember(workspace, |memory| memory.failures_in_a_row = 0);
                     return Ok(Next::Done);
                 }
@@ -234,9 +247,14 @@ impl Reconciler {
                 source: Some(deployed.source),
                 retiring: Some(retiring),
                 failures_in_a_row: 0,
+                try_again: false,
             };
         });
-        Ok(self.board.save(workspace).await?)
+        self.save(workspace).await
+    }
+
+    async fn save(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
+        self.board.save(workspace).await.map_err(DeployError::Report)
     }
 
     async fn failed(&self, workspace: &WorkspaceName, error: &DeployError) -> Result<Next, DeployError> {
@@ -247,12 +265,14 @@ impl Reconciler {
         // While Docker does not answer, what served is taken to serve on.
         let serves = seen.map_or(true, |seen| Running::recover(seen).serves_something());
         self.fail(workspace, failure, serves);
-        self.board.save(workspace).await?;
+        let try_again = error.kind() != Kind::Human;
+        self.remember(workspace, |memory| memory.try_again = try_again);
+        self.save(workspace).await?;
         if let Err(error) = deploy::refresh(&self.tools, workspace).await {
             tracing::warn!(%workspace, error = with_causes(&error), "routes could not be refreshed");
         }
-        if error.kind() != Kind::Human {
-            return Ok(self.pause(workspace));
+        if try_again {
+            return Ok(self.pause(workspace, error));
         }
         self.remember(workspace, |memory| memory.failures_in_a_row = 0);
         Ok(Next::Done)
@@ -290,7 +310,7 @@ impl Reconciler {
         retirement.run(&self.tools, before).await;
         if !self.tools.engine.containers(Some(workspace)).await?.is_empty() {
             tracing::warn!(%workspace, "something of it still runs; will look again");
-            return Ok(self.pause(workspace));
+            return Ok(self.pause_up_to(workspace, LONGEST_PAUSE));
         }
         self.memory.lock().expect("no thread panics while it holds the memory").remove(workspace);
         tracing::info!(%workspace, "removed");
@@ -303,7 +323,7 @@ impl Reconciler {
             status.default_compose = None;
             finish(status, Outcome::Live);
         });
-        self.board.save(workspace).await?;
+        self.save(workspace).await?;
         Ok(Next::Done)
     }
 
@@ -312,7 +332,7 @@ impl Reconciler {
             status.state = State::Ignored;
             status.deployment = None;
         });
-        Ok(self.board.save(workspace).await?)
+        self.save(workspace).await
     }
 
     fn remember<T>(&self, workspace: &WorkspaceName, change: impl FnOnce(&mut Memory) -> T) -> T {

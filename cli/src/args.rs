@@ -28,7 +28,7 @@ pub enum Command {
     Up(Listen),
     /// Stop the platform and remove what it runs; the data stays
     Down {
-        /// Also delete the data: buckets, volumes, credentials and built images
+        /// Also delete the data: embedded buckets, volumes, credentials and built images
         #[arg(long)]
         purge: bool,
         /// Do not ask
@@ -102,7 +102,11 @@ pub enum Command {
     /// Run the platform in the foreground, for service managers and containers
     Run(Listen),
     /// Run only the webhook for MinIO and its relatives, onto the SQS queue that `events` names
-    Ingest(Listen),
+    Ingest {
+        /// Address of the webhook [default: 127.0.0.1:9200]
+        #[arg(long, env = "CLOUDYKNIGHT_INGEST_LISTEN", value_name = "ADDRESS")]
+        ingest_listen: Option<String>,
+    },
     /// The S3 server, the queues, the functions, the agent and its API: one process of `run`
     #[command(hide = true)]
     Serve(Listen),

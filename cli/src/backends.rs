@@ -54,7 +54,9 @@ pub struct QueueUrl {
 pub enum InvalidBackend {
     #[error("`{0}` is neither `embedded` nor a URL that begins with http:// or https://")]
     NoUrl(String),
-    #[error("`{0}` holds credentials; they belong into the environment or a profile")]
+    #[error(
+        "`{0}` came with credentials or a query, which no URL here may have; credentials belong into the environment or a profile"
+    )]
     Credentials(String),
     #[error(
         "`{0}` is no endpoint of S3: it names more than a host and a port; buckets have settings of their own"
@@ -78,7 +80,7 @@ impl FromStr for Store {
             return Ok(Self::Embedded);
         }
         let url = parsed(text)?;
-        if !matches!(url.path(), "" | "/") || url.query().is_some() {
+        if !matches!(url.path(), "" | "/") {
             return Err(InvalidBackend::Path(text.to_owned()));
         }
         let region = aws_region(&url, "s3");
@@ -128,20 +130,29 @@ impl FromStr for QueueUrl {
     }
 }
 
-/// A URL without credentials in it: they would end up in logs.
+/// A URL without credentials in it: they would end up in logs. So no error repeats them either.
 fn parsed(text: &str) -> Result<Url, InvalidBackend> {
-    let no_url = || InvalidBackend::NoUrl(text.to_owned());
-    let url: Url = text.parse().map_err(|_| no_url())?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        return Err(no_url());
+    let bare = without_secrets(text);
+    let url: Url = text.parse().map_err(|_| InvalidBackend::NoUrl(bare.clone()))?;
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
+        return Err(InvalidBackend::Credentials(bare));
     }
-    if !url.username().is_empty() || url.password().is_some() {
-        let mut bare = url.clone();
-        // Both always work on a URL that has a host.
-        let _ = (bare.set_username(""), bare.set_password(None));
-        return Err(InvalidBackend::Credentials(bare.to_string()));
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(InvalidBackend::NoUrl(bare));
     }
     Ok(url)
+}
+
+/// What may be shown of something that should have been a URL.
+fn without_secrets(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }
 
 fn origin(url: &Url) -> String {
@@ -205,11 +216,20 @@ mod tests {
 
     #[test]
     fn credentials_in_a_url_are_refused_and_not_repeated() {
-        let error = "http://key:hush@host:9000".parse::<Store>().unwrap_err().to_string();
-        assert!(
-            error.contains("http://host:9000") && !error.contains("hush") && !error.contains("key:"),
-            "{error}"
-        );
+        let check = |text: &str| {
+            let errors = [text.parse::<Store>().unwrap_err(), text.parse::<Events>().unwrap_err()];
+            for error in errors.map(|error| error.to_string()) {
+                assert!(
+                    error.contains("host:9000") && !error.contains("hush") && !error.contains("AKID"),
+                    "{error}"
+                );
+            }
+        };
+        check("http://AKID:hush@host:9000");
+        check("ftp://AKID:hush@host:9000");
+        check("AKID:hush@host:9000");
+        check("http://host:9000/q?X-Amz-Signature=hush");
+        check("http://AKID:hush@@host:9000");
     }
 
     #[test]

@@ -135,8 +135,9 @@ impl Config {
     fn read(path: &Path) -> anyhow::Result<Option<Self>> {
         match std::fs::read_to_string(path) {
             Ok(text) => toml::from_str(&text).map(Some).map_err(|error| {
-                let error = error.to_string();
-                let message = format!("{} is not readable: {}", path.display(), error.trim_end());
+                // Without the line itself: it may hold what is not to be shown.
+                let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+                let message = format!("{}, line {line}: {}", path.display(), error.message().trim_end());
                 hinted(message, "correct the file; docs/settings.md lists what it may say")
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -153,6 +154,13 @@ impl Config {
         if self.ingest_listen.is_some() && self.events == Events::None {
             let message = "`ingest_listen` is set, but `events` is \"none\": nobody would read what comes in";
             return Err(hinted(message, "set `events` to \"embedded\" or to the URL of a queue"));
+        }
+        if self.events == Events::None && self.sweep_interval_s == 0 && self.commands == Commands::Embedded {
+            let message = "nothing tells of changes: `events` is \"none\", there is no sweep, and nobody elsewhere can send to the embedded commands queue";
+            return Err(hinted(
+                message,
+                "set `sweep_interval_s`; or `commands` to the queue that the functions send to",
+            ));
         }
         if self.workspaces_bucket == self.platform_bucket {
             let message = "`workspaces_bucket` and `platform_bucket` are the same bucket";
@@ -205,6 +213,9 @@ impl Config {
         if let Some(value) = variable("CLOUDYKNIGHT_INGEST_LISTEN") {
             self.ingest_listen = Some(value);
         }
+        if self.region.is_none() && self.store != Store::Embedded {
+            self.region = variable("AWS_REGION").filter(|region| self.says_no_other(region));
+        }
         self.ingest_token = variable("CLOUDYKNIGHT_INGEST_TOKEN");
         if let Some(host) = variable("DOCKER_HOST") {
             self.docker_host = Some(host);
@@ -230,6 +241,14 @@ impl Config {
 
     pub fn api_address(&self) -> anyhow::Result<SocketAddr> {
         address("api_listen", &self.api_listen)
+    }
+
+    /// A region of the environment is a default: the URL of the store wins over it.
+    fn says_no_other(&self, region: &str) -> bool {
+        match &self.store {
+            Store::S3(Endpoint { region: Some(told), .. }) => told == region,
+            _ => true,
+        }
     }
 
     pub fn ingest_address(&self) -> anyhow::Result<Option<SocketAddr>> {
@@ -391,6 +410,11 @@ mod tests {
         check("store = \"http://h:1\"", true);
         check("store = \"http://h:1\"\nevents = \"none\"", true);
         check("events = \"none\"", false);
+        check("store = \"http://h:1\"\nevents = \"none\"\nsweep_interval_s = 0", false);
+        check(
+            "store = \"http://h:1\"\nevents = \"none\"\nsweep_interval_s = 0\ncommands = \"http://h/1/c.fifo\"",
+            true,
+        );
         check("events = \"http://h/1/q\"", false);
         check("store = \"http://h:1\"\nevents = \"none\"\ningest_listen = \"127.0.0.1:1\"", false);
         check("platform_bucket = \"workspaces\"", false);

@@ -36,6 +36,13 @@ pub struct Endpoints {
     pub ingest: Option<String>,
 }
 
+/// Why the platform cannot begin, where somebody has to act first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    pub message: String,
+    pub hint: String,
+}
+
 impl Home {
     /// The one asked for, else `/var/lib/cloudyknight` for root, else the user's data directory.
     pub fn new(asked: Option<PathBuf>) -> anyhow::Result<Self> {
@@ -116,6 +123,23 @@ impl Home {
 
     pub fn endpoints(&self) -> anyhow::Result<Option<Endpoints>> {
         read_json(&self.run("endpoints.json"))
+    }
+
+    pub fn failure(&self) -> anyhow::Result<Option<Failure>> {
+        read_json(&self.run("failure.json"))
+    }
+
+    pub fn write_failure(&self, failure: &Failure) -> anyhow::Result<()> {
+        write_private(&self.run("failure.json"), &serde_json::to_vec_pretty(failure)?)
+    }
+
+    pub fn forget_failure(&self) -> anyhow::Result<()> {
+        match fs::remove_file(self.run("failure.json")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).context("could not forget an old failure")
+            }
+            _ => Ok(()),
+        }
     }
 
     pub fn write_endpoints(&self, endpoints: &Endpoints) -> anyhow::Result<()> {

@@ -21,6 +21,14 @@ pub struct Place {
 impl Place {
     /// The store that the settings of this home name. The embedded one is reached through the platform that runs.
     pub async fn of(home: &Home) -> anyhow::Result<Self> {
+        Self::with(home, |settings| settings).await
+    }
+
+    /// The same, reached with other settings.
+    pub async fn with(
+        home: &Home,
+        change: impl FnOnce(ConnectSettings) -> ConnectSettings,
+    ) -> anyhow::Result<Self> {
         let config = Config::load(home, &Listen::default())?;
         let settings = match &config.store {
             Store::S3(endpoint) => config.connect_store(endpoint),
@@ -29,6 +37,7 @@ impl Place {
                 embedded(&endpoints.s3, &secrets, config.region())
             }
         };
+        let settings = change(settings);
         Ok(Self {
             endpoint: settings.endpoint.clone().unwrap_or_default(),
             region: config.region().to_owned(),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -14,7 +15,6 @@ use cloudyknight_core::command::Cause;
 use cloudyknight_core::dead_letter::DeadLetter;
 use cloudyknight_core::status::WorkspaceStatus;
 use cloudyknight_core::workspace::WorkspaceName;
-use cloudyknight_store::bucket::BucketError;
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 
@@ -95,6 +95,8 @@ struct Workspaces {
     workspaces: Vec<WorkspaceStatus>,
     /// Folders of the bucket that can be no workspace.
     invalid: Vec<InvalidFolder>,
+    /// Whether the bucket could be listed for that.
+    bucket: Part,
 }
 
 #[derive(Serialize)]
@@ -104,15 +106,15 @@ struct InvalidFolder {
     hint: String,
 }
 
-async fn workspaces(State(api): State<Arc<Api>>) -> Result<axum::Json<Workspaces>, Problem> {
-    let folders =
-        api.agent.reconciler.tools.workspaces.folders().await.map_err(|error| Problem::down(&error))?;
-    let invalid = folders.into_iter().filter_map(|folder| {
+async fn workspaces(State(api): State<Arc<Api>>) -> axum::Json<Workspaces> {
+    // What runs is known without the bucket, and is asked for most when the bucket is away.
+    let (bucket, folders) = soon(api.agent.reconciler.tools.workspaces.folders()).await;
+    let invalid = folders.unwrap_or_default().into_iter().filter_map(|folder| {
         let error = folder.parse::<WorkspaceName>().err()?;
         let hint = "rename the folder: 1 to 63 of a-z, 0-9 and `-`".to_owned();
         Some(InvalidFolder { message: error.to_string(), folder, hint })
     });
-    Ok(axum::Json(Workspaces { invalid: invalid.collect(), workspaces: api.agent.board.all() }))
+    axum::Json(Workspaces { invalid: invalid.collect(), workspaces: api.agent.board.all(), bucket })
 }
 
 async fn workspace(
@@ -158,36 +160,55 @@ struct Part {
 }
 
 impl Part {
-    fn of<T, E: std::error::Error + 'static>(result: Result<T, E>) -> Self {
-        match result {
-            Ok(_) => Self { ok: true, message: None, hint: None },
-            Err(error) => Self {
-                ok: false,
-                message: Some(with_causes(&error)),
-                hint: cloudyknight_store::hint::of(&error),
-            },
+    fn well() -> Self {
+        Self { ok: true, message: None, hint: None }
+    }
+
+    fn trouble(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self { ok: false, message: Some(with_causes(error)), hint: cloudyknight_store::hint::of(error) }
+    }
+}
+
+/// How long a part may take to answer: whoever asks how the platform is wants to know it now.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Whether a part answers, and what.
+async fn soon<T, E: std::error::Error + 'static>(
+    asked: impl Future<Output = Result<T, E>>,
+) -> (Part, Option<T>) {
+    match tokio::time::timeout(SOON, asked).await {
+        Ok(Ok(answer)) => (Part::well(), Some(answer)),
+        Ok(Err(error)) => (Part::trouble(&error), None),
+        Err(_) => {
+            let message = format!("no answer within {} s", SOON.as_secs());
+            let hint = "is it overloaded, or is something on the way to it that swallows requests?";
+            (Part { ok: false, message: Some(message), hint: Some(hint.to_owned()) }, None)
         }
     }
 }
 
 async fn platform(State(api): State<Arc<Api>>) -> axum::Json<Platform> {
-    let tools = &api.agent.reconciler.tools;
-    let depth = api.agent.commands.depth().await.ok();
-    let (dead_letters, platform_bucket) = match api.agent.board.dead_letters().await {
-        Ok(letters) => (letters, Part::of(Ok::<_, BucketError>(()))),
-        Err(error) => (Vec::new(), Part::of(Err::<(), _>(error))),
-    };
+    let Agent { reconciler, board, inbox, commands, .. } = &api.agent;
+    let tools = &reconciler.tools;
+    let ((docker, _), (edge, _), (bucket, _), (platform_bucket, letters), (queue, depth)) = tokio::join!(
+        soon(tools.engine.ping()),
+        soon(tools.edge.repair()),
+        soon(tools.workspaces.folders()),
+        soon(board.dead_letters()),
+        soon(commands.depth()),
+    );
     axum::Json(Platform {
         version: env!("CARGO_PKG_VERSION"),
-        docker: Part::of(tools.engine.ping().await),
-        edge: Part::of(tools.edge.repair().await),
-        bucket: Part::of(tools.workspaces.folders().await),
+        docker,
+        edge,
+        bucket,
         platform_bucket,
-        commands: Part::of(api.agent.inbox.trouble().map_or(Ok(()), Err)),
+        // What the last poll was told is nearer to the truth than what counting them was.
+        commands: inbox.trouble().map_or(queue, |error| Part::trouble(&*error)),
         commands_waiting: depth.map(|depth| depth.waiting),
         commands_in_flight: depth.map(|depth| depth.in_flight),
-        dead_letters,
-        rival_at: api.agent.board.rival_at(),
+        dead_letters: letters.unwrap_or_default(),
+        rival_at: board.rival_at(),
         requests: requests(&api.agent),
     })
 }

@@ -17,6 +17,8 @@ pub enum DeployError {
     Superseded,
     #[error("could not read the workspace from the bucket")]
     Bucket(#[from] BucketError),
+    #[error("the status could not be written to the platform bucket")]
+    Report(#[source] BucketError),
     #[error("could not fetch the source")]
     Source(#[from] SourceError),
     #[error("{0}")]
@@ -74,9 +76,22 @@ impl DeployError {
                     Follow::Retry | Follow::Human => Kind::Retry,
                 }
             }
-            Self::Source(SourceError::Disk { .. }) | Self::Edge(_) | Self::Unrecorded(_) => Kind::Retry,
+            Self::Report(_)
+            | Self::Source(SourceError::Disk { .. })
+            | Self::Edge(_)
+            | Self::Unrecorded(_) => Kind::Retry,
             Self::Engine(error) if error.is_outage() => Kind::Retry,
             _ => Kind::Human,
+        }
+    }
+
+    /// Whether a store refuses: that ends when somebody grants what is missing, which may take long.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Bucket(error)
+            | Self::Report(error)
+            | Self::Source(SourceError::Bucket { source: error, .. }) => error.follow() == Follow::Human,
+            _ => false,
         }
     }
 
@@ -106,6 +121,7 @@ impl DeployError {
             | Self::Refused { service, .. } => Some(service),
             Self::Superseded
             | Self::Bucket(_)
+            | Self::Report(_)
             | Self::Source(_)
             | Self::Edge(_)
             | Self::Unrecorded(_)
@@ -151,7 +167,7 @@ impl DeployError {
             Self::Edge(_) => "is the edge running? `cloudyknight doctor` looks".into(),
             Self::Engine(error) if error.is_outage() => "is Docker running? `cloudyknight doctor` looks".into(),
             Self::Refused { .. } | Self::Engine(_) | Self::Unrecorded(_) => return None,
-            Self::Bucket(error) | Self::Source(SourceError::Bucket { source: error, .. })
+            Self::Bucket(error) | Self::Report(error) | Self::Source(SourceError::Bucket { source: error, .. })
                 if error.follow() != Follow::ListAgain =>
             {
                 return cloudyknight_store::hint::of(error);
@@ -159,7 +175,7 @@ impl DeployError {
             Self::Superseded | Self::Source(SourceError::Bucket { .. }) => {
                 "its objects change faster than they can be read; it is tried again".into()
             }
-            Self::Bucket(_) | Self::Source(_) => return None,
+            Self::Bucket(_) | Self::Report(_) | Self::Source(_) => return None,
         };
         Some(hint)
     }

@@ -83,7 +83,7 @@ fn purged(store: &Store) -> String {
 }
 
 /// Asks every process of the platform to stop, and ends those that do not.
-async fn stop(home: &Home) -> anyhow::Result<bool> {
+pub async fn stop(home: &Home) -> anyhow::Result<bool> {
     let mut any = false;
     for role in ROLES {
         let give_up = Instant::now() + LIMIT;

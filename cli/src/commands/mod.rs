@@ -49,11 +49,16 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Serve(listen) => {
             roles::log_to_stderr();
             let config = Config::load(&home, &listen)?;
-            Ok(role(roles::serve::run(home, config).await))
+            let result = roles::serve::run(home.clone(), config).await;
+            if let Err(error) = &result {
+                roles::serve::tell_why(&home, error);
+            }
+            Ok(role(result))
         }
-        Command::Ingest(listen) => {
+        Command::Ingest { ingest_listen } => {
             roles::log_to_stderr();
-            let config = Config::load(&home, &listen)?;
+            let mut config = Config::load(&home, &Listen::default())?;
+            config.ingest_listen = ingest_listen.or(config.ingest_listen);
             Ok(role(roles::ingest::run(home, config).await))
         }
         Command::Edge(listen) => {
@@ -64,11 +69,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// How a role ends: an error that names what to change is one that a new start would not mend.
+/// How a role ends. Settings that cannot work are not mended by a new start; what a store refuses may be, by whoever
+/// grants it, and until then the edge has to carry on.
 fn role(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     errors::report(&error, false);
-    if errors::needs_human(&error) { ExitCode::from(roles::EXIT_SETTINGS) } else { ExitCode::FAILURE }
+    if error.is::<errors::Hinted>() { ExitCode::from(roles::EXIT_SETTINGS) } else { ExitCode::FAILURE }
 }
 
 /// The arguments with which a process of the platform is started by another.

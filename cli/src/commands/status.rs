@@ -14,6 +14,17 @@ use crate::show;
 pub struct Workspaces {
     pub workspaces: Vec<WorkspaceStatus>,
     pub invalid: Vec<InvalidFolder>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<Part>,
+}
+
+/// Whether a part of the platform answers.
+#[derive(Deserialize, Serialize)]
+pub struct Part {
+    pub ok: bool,
+    pub message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -45,6 +56,13 @@ pub async fn run(home: &Home, name: Option<&str>, json: bool) -> anyhow::Result<
 }
 
 pub fn print(all: &Workspaces) {
+    if let Some(Part { ok: false, message: Some(message), hint }) = &all.bucket {
+        anstream::eprintln!("warning: the bucket cannot be listed, and what runs serves on: {message}");
+        anstream::eprintln!(
+            "hint: {}",
+            hint.as_deref().unwrap_or("`cloudyknight doctor` looks for the reason")
+        );
+    }
     if all.workspaces.is_empty() {
         anstream::println!(
             "There is no workspace yet. A folder that is copied to s3://workspaces/NAME becomes one."

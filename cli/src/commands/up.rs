@@ -14,7 +14,7 @@ use crate::backends::Store;
 use crate::client::Client;
 use crate::config::Config;
 use crate::errors::hinted;
-use crate::home::{Endpoints, Home};
+use crate::home::{Endpoints, Failure, Home};
 use crate::roles::lock;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -38,9 +38,19 @@ pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<
                 _ => {}
             }
         }
+        home.forget_failure()?;
         start(home, listen)?;
     }
-    let (endpoints, platform) = ready(home, config.store == Store::Embedded).await?;
+    let (endpoints, platform) = match ready(home, config.store == Store::Embedded).await {
+        Ok(ready) => ready,
+        Err(error) if ran_before || !error.is::<CannotBegin>() => return Err(error),
+        Err(error) => {
+            // It would go on trying, and whoever asked for it is here and knows what to do.
+            super::down::stop(home).await?;
+            let failure = error.downcast::<CannotBegin>()?.0;
+            return Err(hinted(failure.message, failure.hint));
+        }
+    };
     warn(&platform);
     if as_json {
         anstream::println!("{}", json!({ "started": !ran_before, "endpoints": endpoints }));
@@ -76,6 +86,11 @@ fn open_log(path: &Path) -> anyhow::Result<File> {
     log.with_context(|| format!("could not open the log {}", path.display()))
 }
 
+/// The platform said why it cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.message)]
+struct CannotBegin(Failure);
+
 /// What does not answer yet, and will be tried on: the platform is up without it.
 fn warn(platform: &Value) {
     for part in ["docker", "bucket", "platform_bucket", "commands"] {
@@ -102,6 +117,9 @@ async fn ready(home: &Home, serves_s3: bool) -> anyhow::Result<(Endpoints, Value
         {
             return Ok((endpoints, platform));
         }
+        if let Some(failure) = home.failure()? {
+            return Err(CannotBegin(failure).into());
+        }
         let gone = began.elapsed() > Duration::from_secs(1) && lock::holder(home, "run")?.is_none();
         if gone || Instant::now() >= give_up {
             let log = home.log("platform");
@@ -114,7 +132,8 @@ async fn ready(home: &Home, serves_s3: bool) -> anyhow::Result<(Endpoints, Value
                 format!("does not answer after {} s", LIMIT.as_secs())
             };
             let message = format!("the platform {what}; the end of its log:\n  {}", end.join("\n  "));
-            return Err(hinted(message, format!("the whole log is {}", log.display())));
+            let go_on = if gone { "" } else { "; it goes on trying, and `cloudyknight down` stops it" };
+            return Err(hinted(message, format!("the whole log is {}{go_on}", log.display())));
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }

@@ -2,12 +2,15 @@
 //! somebody's S3 and SQS, which must be there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use cloudyknight_core::backoff;
 use cloudyknight_store::aws::{Meter, SqsQueue, connect};
 use cloudyknight_store::bucket::Bucket;
 use cloudyknight_store::embedded::{DeadLetter, EmbeddedStore, Options, QueueSettings};
 use cloudyknight_store::queue::Queue;
+use tokio_util::sync::CancellationToken;
 
 use crate::backends::{Commands, Events, QueueUrl, Store};
 use crate::config::Config;
@@ -26,12 +29,19 @@ pub struct Ports {
     /// `None` where somebody else reads the notifications, or there are none.
     pub events: Option<Arc<dyn Queue>>,
     pub commands: Arc<dyn Queue>,
-    /// The dead-letter queues that this process reads, by name.
-    pub dead: Vec<(String, Arc<dyn Queue>)>,
+    /// The dead-letter queues that this process reads.
+    pub dead: Vec<DeadLetters>,
     /// Where anything of it is used.
     pub embedded: Option<Arc<EmbeddedStore>>,
     /// What is asked of S3 and SQS, counted.
     pub meters: Vec<Meter>,
+}
+
+/// Where messages are that were given up on.
+pub enum DeadLetters {
+    Queue(String, Arc<dyn Queue>),
+    /// Behind this queue of SQS, which knows where.
+    Behind(SqsQueue),
 }
 
 impl Ports {
@@ -51,29 +61,29 @@ impl Ports {
                 (bucket(&config.workspaces_bucket), bucket(&config.platform_bucket))
             }
         };
-        let mut dead: Vec<(String, Arc<dyn Queue>)> = Vec::new();
+        let mut dead = Vec::new();
         let events: Option<Arc<dyn Queue>> = match &config.events {
             Events::Embedded => {
-                dead.push((EVENTS_DEAD.to_owned(), of_embedded().queue(EVENTS_DEAD)));
+                dead.push(DeadLetters::Queue(EVENTS_DEAD.to_owned(), of_embedded().queue(EVENTS_DEAD)));
                 Some(of_embedded().queue(EVENTS))
             }
             Events::Sqs(url) => {
                 let queue = sqs(config, url, &mut meters).await?;
-                dead.extend(dead_letters(EVENTS, &queue).await);
+                dead.push(DeadLetters::Behind(queue.clone()));
                 Some(Arc::new(queue))
             }
             Events::None => None,
         };
         let commands: Arc<dyn Queue> = match &config.commands {
             Commands::Embedded => {
-                dead.push((COMMANDS_DEAD.to_owned(), of_embedded().queue(COMMANDS_DEAD)));
+                dead.push(DeadLetters::Queue(COMMANDS_DEAD.to_owned(), of_embedded().queue(COMMANDS_DEAD)));
                 of_embedded().queue(COMMANDS)
             }
             Commands::Sqs(url) => {
                 let queue = sqs(config, url, &mut meters).await?;
                 // Where the functions run elsewhere, so does the one for dead letters.
                 if config.events != Events::None {
-                    dead.extend(dead_letters(COMMANDS, &queue).await);
+                    dead.push(DeadLetters::Behind(queue.clone()));
                 }
                 Arc::new(queue)
             }
@@ -88,28 +98,45 @@ async fn sqs(config: &Config, queue: &QueueUrl, meters: &mut Vec<Meter>) -> anyh
     Ok(clients.queue(&queue.url))
 }
 
-/// The queue behind another. One without is worth a warning and no more: messages then come again until they expire.
-async fn dead_letters(which: &str, queue: &SqsQueue) -> Option<(String, Arc<dyn Queue>)> {
-    match queue.dead_letter_queue().await {
-        Ok(Some(dead)) => Some((dead.name().to_owned(), Arc::new(dead))),
-        Ok(None) => {
-            tracing::warn!(
-                queue = which,
-                "the queue has no dead-letter queue: a message that cannot be handled comes again and again"
-            );
-            None
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+impl DeadLetters {
+    /// The queue and its name, however long it takes to learn. `None` when there is none, or on shutdown. A queue without
+    /// one is worth a warning and no more: what cannot be handled then comes again until it expires.
+    pub async fn find(self, shutdown: &CancellationToken) -> Option<(String, Arc<dyn Queue>)> {
+        let queue = match self {
+            Self::Queue(name, queue) => return Some((name, queue)),
+            Self::Behind(queue) => queue,
+        };
+        for failures in 0.. {
+            match shutdown.run_until_cancelled(queue.dead_letter_queue()).await? {
+                Ok(Some(dead)) => return Some((dead.name().to_owned(), Arc::new(dead))),
+                Ok(None) => {
+                    let name = queue.name();
+                    tracing::warn!(
+                        queue = name,
+                        "the queue has no dead-letter queue: what cannot be handled comes again and again"
+                    );
+                    return None;
+                }
+                Err(error) if failures == 0 => {
+                    let hint = cloudyknight_store::hint::of(&error);
+                    let error = cloudyknight_agent::deploy::with_causes(&error);
+                    tracing::warn!(
+                        queue = queue.name(),
+                        error,
+                        hint,
+                        "its dead-letter queue cannot be found; trying on"
+                    );
+                }
+                Err(_) => {}
+            }
+            let random = getrandom::u32().unwrap_or(u32::MAX);
+            let pause = backoff::pause(failures, FIRST_PAUSE, LONGEST_PAUSE, random);
+            shutdown.run_until_cancelled(tokio::time::sleep(pause)).await?;
         }
-        Err(error) => {
-            let hint = cloudyknight_store::hint::of(&error);
-            let error = cloudyknight_agent::deploy::with_causes(&error);
-            tracing::warn!(
-                queue = which,
-                error,
-                hint,
-                "its dead-letter queue could not be found, and is not read"
-            );
-            None
-        }
+        None
     }
 }
 

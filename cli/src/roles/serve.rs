@@ -20,8 +20,8 @@ use super::lock::RoleLock;
 use super::ports::Ports;
 use crate::backends::Store;
 use crate::config::Config;
-use crate::errors::hinted;
-use crate::home::{Endpoints, Home, Secrets};
+use crate::errors::{self, hinted};
+use crate::home::{Endpoints, Failure, Home, Secrets};
 
 pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     home.make()?;
@@ -59,6 +59,7 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         (None, store) => store.to_string(),
     };
     let webhook = ingest_listener.as_ref().map(|listener| listener.local_addr()).transpose()?.map(url);
+    home.forget_failure()?;
     home.write_endpoints(&Endpoints {
         s3: s3.clone(),
         edge: config.edge_url()?,
@@ -87,9 +88,14 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         let changed = pump::object_changed(events, commands.clone(), bucket(), shutdown.clone());
         parts.spawn(whole("object_changed", changed));
     }
-    for (name, queue) in dead {
-        let letters = pump::dead_letter(queue, name, bucket(), platform.clone(), shutdown.clone());
-        parts.spawn(whole("dead_letter", letters));
+    for letters in dead {
+        let (bucket, platform, shutdown) = (bucket(), platform.clone(), shutdown.clone());
+        // Not one of the parts: one that finds no queue to read is done.
+        tokio::spawn(async move {
+            if let Some((name, queue)) = letters.find(&shutdown).await {
+                pump::dead_letter(queue, name, bucket, platform, shutdown).await;
+            }
+        });
     }
     if config.sweep_interval_s > 0 {
         let interval = Duration::from_secs(config.sweep_interval_s);
@@ -114,6 +120,17 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         tracing::warn!("connections were still open and are cut off");
     }
     ended
+}
+
+/// Leaves word for `up`, which waits for us, when only somebody who acts can help.
+pub fn tell_why(home: &Home, error: &anyhow::Error) {
+    if !errors::needs_human(error) {
+        return;
+    }
+    let hint = errors::hint(error).unwrap_or_else(|| "its log is in the `log` folder of the home".to_owned());
+    if let Err(error) = home.write_failure(&Failure { message: errors::sentence(error), hint }) {
+        tracing::warn!(error = format!("{error:#}"), "could not leave word of the failure");
+    }
 }
 
 /// For requests under way when the platform is stopped.

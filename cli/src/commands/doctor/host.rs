@@ -2,13 +2,13 @@
 
 use cloudyknight_agent::engine::Engine;
 
-use super::{Finding, fine, wrong};
+use super::{Findings, fine, wrong};
 use crate::config::Config;
 use crate::home::Home;
 
 const RUNTIMES: [&str; 2] = ["workspace-node-ephemeral:latest", "workspace-static-ephemeral:latest"];
 
-pub async fn docker(config: &Config, home: &Home, findings: &mut Vec<Finding>) {
+pub async fn docker(config: &Config, home: &Home, findings: &mut Findings) {
     let engine = Engine::new(config.docker_host.clone(), home.platform());
     let version = match engine.ready().await {
         Ok(version) => version,
@@ -31,7 +31,7 @@ pub async fn docker(config: &Config, home: &Home, findings: &mut Vec<Finding>) {
 /// Below this, a single larger workspace can fill the memory that holds the sources.
 const LITTLE_MB: u64 = 256;
 
-pub fn source_dir(config: &Config, findings: &mut Vec<Finding>) {
+pub fn source_dir(config: &Config, findings: &mut Findings) {
     let dir = &config.source_dir;
     findings.push(match rustix::fs::statvfs(dir) {
         Ok(space) => {

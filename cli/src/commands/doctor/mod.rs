@@ -1,7 +1,9 @@
 //! `cloudyknight doctor`: looks at everything the platform needs, and says what to do about what is missing.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use cloudyknight_store::aws::{ConnectSettings, Patience};
 use serde::Serialize;
 
 use crate::args::Listen;
@@ -23,12 +25,38 @@ struct Finding {
     hint: Option<String>,
 }
 
+/// What was found so far. Each is printed as it comes: some take their time.
+struct Findings {
+    found: Vec<Finding>,
+    json: bool,
+}
+
+impl Findings {
+    fn push(&mut self, finding: Finding) {
+        if !self.json {
+            let mark = if finding.ok { "ok   " } else { "WRONG" };
+            anstream::println!("{mark} {}: {}", finding.check, finding.message);
+            if let Some(hint) = &finding.hint {
+                anstream::println!("      hint: {hint}");
+            }
+        }
+        self.found.push(finding);
+    }
+
+    fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        findings.into_iter().for_each(|finding| self.push(finding));
+    }
+}
+
 pub async fn run(home: &Home, json: bool) -> anyhow::Result<ExitCode> {
-    let mut findings = Vec::new();
+    let mut findings = Findings { found: Vec::new(), json };
     let config = Config::load(home, &Listen::default());
     findings.push(match &config {
         Ok(_) => fine("settings", format!("{} is well formed or absent", home.config().display())),
-        Err(error) => wrong("settings", format!("{error:#}"), "correct the file"),
+        Err(error) => {
+            let hint = errors::hint(error).unwrap_or_else(|| "correct the file".to_owned());
+            wrong("settings", errors::sentence(error), hint)
+        }
     });
     // Without settings nobody knows which store and which queues are meant.
     if let Ok(config) = &config {
@@ -40,19 +68,17 @@ pub async fn run(home: &Home, json: bool) -> anyhow::Result<ExitCode> {
     host::source_dir(&config, &mut findings);
     platform::platform(home, &mut findings).await;
 
-    let well = findings.iter().all(|finding| finding.ok);
+    let well = findings.found.iter().all(|finding| finding.ok);
     if json {
-        anstream::println!("{}", serde_json::json!({ "ok": well, "findings": findings }));
-    } else {
-        for finding in &findings {
-            let mark = if finding.ok { "ok   " } else { "WRONG" };
-            anstream::println!("{mark} {}: {}", finding.check, finding.message);
-            if let Some(hint) = &finding.hint {
-                anstream::println!("      hint: {hint}");
-            }
-        }
+        anstream::println!("{}", serde_json::json!({ "ok": well, "findings": findings.found }));
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whoever asks what is wrong does not want to wait for it as long as the platform would.
+fn quickly(settings: ConnectSettings) -> ConnectSettings {
+    let patience = Patience { attempt: Duration::from_secs(5), attempts: 2, ..Patience::default() };
+    ConnectSettings { patience, ..settings }
 }
 
 /// Something that does not work, with what is known of the reason.

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Finding, fine, wrong};
+use super::{Findings, fine, wrong};
 use crate::client::Client;
 use crate::home::Home;
 
-pub async fn platform(home: &Home, findings: &mut Vec<Finding>) {
+pub async fn platform(home: &Home, findings: &mut Findings) {
     let asked = match Client::new(home) {
         Ok(client) => client.get::<Value>("/api/v1/platform").await,
         Err(error) => Err(error),

@@ -3,11 +3,11 @@
 use anyhow::Context;
 use cloudyknight_store::aws::{QueueFacts, connect};
 
-use super::{Finding, broken, fine, wrong};
+use super::{Finding, Findings, broken, fine, wrong};
 use crate::backends::{Commands, Events, QueueUrl};
 use crate::config::Config;
 
-pub async fn look(config: &Config, findings: &mut Vec<Finding>) {
+pub async fn look(config: &Config, findings: &mut Findings) {
     if let Events::Sqs(queue) = &config.events {
         one("events queue", queue, config, findings).await;
     }
@@ -16,9 +16,9 @@ pub async fn look(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-async fn one(check: &'static str, queue: &QueueUrl, config: &Config, findings: &mut Vec<Finding>) {
+async fn one(check: &'static str, queue: &QueueUrl, config: &Config, findings: &mut Findings) {
     let facts = async {
-        let clients = connect(config.connect_queue(queue)).await?;
+        let clients = connect(super::quickly(config.connect_queue(queue))).await?;
         clients.queue(&queue.url).facts().await.context("could not ask the queue about itself")
     };
     findings.push(match facts.await {
