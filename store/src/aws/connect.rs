@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::{Credentials, ProvideCredentials, RequestChecksumCalculation};
@@ -10,6 +11,7 @@ use http::Uri;
 
 use super::meter::Meter;
 use super::patience::Patience;
+use super::profile::Profile;
 use super::site::Site;
 use super::{S3Bucket, SqsQueue};
 
@@ -21,8 +23,9 @@ pub struct ConnectSettings {
     pub endpoint: Option<String>,
     pub region: Option<String>,
     pub credentials: Option<StaticCredentials>,
-    /// Of `~/.aws`, for region and credentials that are not given here. Its keys are read again every 15 minutes. Profiles
-    /// that sign in (SSO) or run a program are not understood.
+    /// Of `~/.aws`, for region and credentials that are not given here. Then no other credentials are looked for: those of
+    /// the environment do not count. Its keys are read again every 15 minutes; it may name a role, or a program that tells
+    /// the keys. Profiles that sign in (SSO) are not understood.
     pub profile: Option<String>,
     /// The bucket stands in the path and not in the host name: what most servers besides AWS want.
     pub path_style: bool,
@@ -74,11 +77,16 @@ pub async fn connect(settings: ConnectSettings) -> Result<Clients, ConnectError>
     if let Some(endpoint) = settings.endpoint {
         loader = loader.endpoint_url(checked(endpoint)?);
     }
+    let mut region = settings.region.map(Region::new);
     if let Some(profile) = settings.profile {
-        loader = loader.profile_name(profile);
+        if region.is_none() {
+            region = DefaultRegionChain::builder().profile_name(&profile).build().region().await;
+        }
+        loader =
+            loader.profile_name(profile.clone()).credentials_provider(Profile::new(profile, region.clone()));
     }
-    if let Some(region) = settings.region {
-        loader = loader.region(Region::new(region));
+    if let Some(region) = region {
+        loader = loader.region(region);
     }
     if let Some(StaticCredentials { access_key, secret_key, session_token }) = settings.credentials {
         let credentials = Credentials::new(access_key, secret_key, session_token, None, "settings");
