@@ -38,6 +38,8 @@ struct Asked {
     /// The right that it needs, and what on.
     permission: Option<(&'static str, String)>,
     bucket: Option<String>,
+    /// And not one of its objects, or a part of one: whatever is missing then is the bucket.
+    whole_bucket: bool,
     queue: Option<String>,
 }
 
@@ -63,7 +65,8 @@ impl Asked {
             "delete" => Some(("s3:DeleteObject", objects())),
             _ => None,
         };
-        Self { permission, bucket: Some(bucket.clone()), queue: None }
+        let whole_bucket = matches!(operation, "list" | READ_WIRING);
+        Self { permission, bucket: Some(bucket.clone()), whole_bucket, queue: None }
     }
 
     fn queue(error: &QueueError) -> Self {
@@ -79,7 +82,7 @@ impl Asked {
             _ => None,
         };
         let permission = permission.map(|permission| (permission, format!("the queue `{queue}`")));
-        Self { permission, bucket: None, queue: Some(queue.clone()) }
+        Self { permission, queue: Some(queue.clone()), ..Self::default() }
     }
 
     fn answered(&self, answer: &Answer) -> Option<String> {
@@ -125,7 +128,7 @@ impl Asked {
             _ => match answer.status {
                 301 | 307 => self.elsewhere(answer.region.as_deref()),
                 401 | 403 => self.not_allowed(),
-                404 if self.bucket.is_some() => self.no_such_bucket(),
+                404 if self.whole_bucket => self.no_such_bucket(),
                 507 => "the server's disk is full".to_owned(),
                 500.. => "the server has a fault of its own: its log says more".to_owned(),
                 _ => return None,
@@ -184,7 +187,7 @@ fn unanswered(error: &NoAnswer) -> String {
         }
         Silence::Tls => format!(
             "{endpoint} and this machine do not agree on TLS: check http or https, and that its certificate is \
-             trusted here (AWS_CA_BUNDLE, or the system's certificates)"
+             trusted here (SSL_CERT_FILE, or the system's certificates)"
         ),
         Silence::NoCredentials => NO_CREDENTIALS.to_owned(),
         Silence::NotUnderstood => {

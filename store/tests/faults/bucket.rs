@@ -117,6 +117,23 @@ async fn the_right_that_lacks_is_that_of_the_operation_and_its_object() {
     says(bucket.facts().await.unwrap_err(), "s3:ListBucket on arn:aws:s3:::apps");
 }
 
+#[tokio::test]
+async fn something_else_that_is_missing_is_not_told_as_the_bucket() {
+    let check = async |does: Does, of_a_key: Option<&str>, of_the_bucket: &str| {
+        let told = format!("{does:?}");
+        let server = FaultyServer::always(does).await;
+        let bucket = server.clients().await.bucket("apps");
+        let put = hint::of(&bucket.put("www/x", Bytes::new()).await.unwrap_err());
+        assert_eq!(put.is_some(), of_a_key.is_some(), "{told}: {put:?}");
+        assert!(put.unwrap_or_default().contains(of_a_key.unwrap_or_default()), "{told}");
+        let list = hint::of(&bucket.list("www/").await.unwrap_err()).unwrap_or_default();
+        assert!(list.contains(of_the_bucket), "{told}: {list}");
+    };
+    check(Does::s3(404, "NoSuchUpload", "gone"), None, "no bucket `apps`").await;
+    check(Does::answers(404, ""), None, "no bucket `apps`").await;
+    check(Does::s3(404, "NoSuchBucket", "none"), Some("no bucket `apps`"), "no bucket `apps`").await;
+}
+
 async fn clients_of(endpoint: &str) -> aws::Clients {
     let settings = ConnectSettings {
         endpoint: Some(endpoint.to_owned()),
@@ -145,7 +162,7 @@ async fn https_to_a_server_that_speaks_http_is_told_as_trouble_with_tls() {
     let endpoint = server.endpoint.replace("http://", "https://");
     let error = clients_of(&endpoint).await.bucket("apps").list("").await.unwrap_err();
     let hint = hint::of(&error).unwrap();
-    assert!(hint.contains("TLS"), "{hint}: {error:?}");
+    assert!(hint.contains("TLS") && hint.contains("SSL_CERT_FILE"), "{hint}: {error:?}");
 }
 
 #[tokio::test]
