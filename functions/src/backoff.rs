@@ -5,7 +5,8 @@ use std::time::Duration;
 use cloudyknight_core::backoff::pause;
 
 const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(30);
+/// No pause is longer.
+pub(crate) const LONGEST: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {

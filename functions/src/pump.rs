@@ -2,16 +2,18 @@
 //! queue what is done. Each pump runs until `shutdown`, and ends between two batches.
 //!
 //! What fails stays on its queue and comes again when its visibility runs out; after too often the queue puts it among
-//! its dead letters. Nothing here is lost by being dropped at any point.
+//! its dead letters. Notifications whose commands cannot be sent are kept instead, however long that takes: they are not
+//! at fault. Nothing here is lost by being dropped at any point.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloudyknight_store::bucket::Bucket;
-use cloudyknight_store::queue::{Message, Queue, QueueError};
+use cloudyknight_store::hint;
+use cloudyknight_store::queue::{Message, Queue};
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
+use crate::backoff::{self, Backoff};
 use crate::chain::Chain;
 use crate::{Incoming, clock, dead_letter, object_changed, sweep};
 
@@ -24,7 +26,9 @@ const FULL: usize = 10;
 const WAIT: Duration = Duration::from_secs(20);
 /// How long a batch may take, and how soon what failed comes again.
 const VISIBILITY: Duration = Duration::from_secs(30);
-/// How often the same batch or sweep is tried before it is left for later; all in all a few seconds.
+/// For how long a batch that cannot be handled now is kept from coming again: well beyond the pause, and the try after it.
+const HELD: Duration = backoff::LONGEST.saturating_mul(3);
+/// How often the same sweep is tried before it is left for later; all in all a few seconds.
 const ATTEMPTS: u32 = 5;
 
 /// Notifications about `bucket` into commands.
@@ -35,8 +39,7 @@ pub async fn object_changed(
     shutdown: CancellationToken,
 ) {
     while let Some(batch) = next_batch(&*events, "events", &shutdown).await {
-        let incoming: Vec<_> = batch.iter().map(incoming).collect();
-        let outcome = sent(&incoming, &bucket, &*commands, &shutdown).await;
+        let outcome = sent(&batch, &*events, &bucket, &*commands, &shutdown).await;
         outcome.log();
         let done = batch.iter().filter(|message| !outcome.failed.contains(&message.id));
         take_off(&*events, "events", done).await;
@@ -113,37 +116,75 @@ async fn next_batch(queue: &dyn Queue, name: &str, shutdown: &CancellationToken)
     let mut backoff = Backoff::default();
     loop {
         match or_shutdown(queue.receive(BATCH, WAIT, VISIBILITY), shutdown).await? {
-            Ok(batch) if batch.is_empty() => {}
             Ok(mut batch) => {
-                take_the_rest(queue, name, &mut batch).await;
-                return Some(batch);
+                if backoff.failures() > 0 {
+                    tracing::info!(queue = name, "messages can be received again");
+                    backoff.succeeded();
+                }
+                if !batch.is_empty() {
+                    take_the_rest(queue, name, &mut batch).await;
+                    return Some(batch);
+                }
             }
             Err(error) => {
-                tracing::error!(queue = name, error = %Chain(&error), "could not receive; trying again");
+                if backoff.failures() == 0 {
+                    let hint = hint::of(&error);
+                    tracing::error!(queue = name, error = %Chain(&error), hint, "could not receive; trying on");
+                }
                 or_shutdown(backoff.failed(), shutdown).await?;
             }
         }
     }
 }
 
-/// Handles a batch, and again while the commands queue does not answer: a short outage must not use up the
-/// deliveries that the messages have.
+/// Handles a batch, and again for as long as its commands cannot be sent. Meanwhile it is kept, so that an outage uses up
+/// no delivery that the messages have. On shutdown they stay on the queue.
 async fn sent(
-    batch: &[Incoming<'_>],
+    batch: &[Message],
+    events: &dyn Queue,
     bucket: &str,
     commands: &dyn Queue,
     shutdown: &CancellationToken,
 ) -> object_changed::Outcome {
+    let incoming: Vec<_> = batch.iter().map(incoming).collect();
     let mut backoff = Backoff::default();
     loop {
-        let outcome = object_changed::handle(batch, bucket, commands, None).await;
-        let again = matches!(outcome.not_sent, Some(QueueError::Unavailable { .. }));
-        if !again || backoff.failures() + 1 >= ATTEMPTS {
+        let outcome = kept(object_changed::handle(&incoming, bucket, commands, None), events, batch).await;
+        let Some(error) = &outcome.not_sent else {
+            if backoff.failures() > 0 {
+                tracing::info!("commands can be sent again");
+            }
+            return outcome;
+        };
+        if backoff.failures() == 0 {
+            let (messages, hint) = (batch.len(), hint::of(error));
+            tracing::error!(messages, error = %Chain(error), hint, "no commands can be sent; trying on");
+        }
+        let pause = async {
+            hold(events, batch).await;
+            backoff.failed().await;
+        };
+        if or_shutdown(pause, shutdown).await.is_none() {
             return outcome;
         }
-        if or_shutdown(backoff.failed(), shutdown).await.is_none() {
-            return outcome;
-        }
+    }
+}
+
+/// What `handling` a batch gives. A queue that hangs may take longer to fail than the batch is ours.
+async fn kept<T>(handling: impl Future<Output = T>, events: &dyn Queue, batch: &[Message]) -> T {
+    tokio::pin!(handling);
+    tokio::select! {
+        outcome = &mut handling => outcome,
+        () = tokio::time::sleep(VISIBILITY / 2) => tokio::join!(handling, hold(events, batch)).0,
+    }
+}
+
+/// Keeps a batch from coming again during the next pause or a long try.
+async fn hold(events: &dyn Queue, batch: &[Message]) {
+    let receipts: Vec<_> = batch.iter().map(|message| message.receipt.clone()).collect();
+    if let Err(error) = events.extend_all(&receipts, HELD).await {
+        // What comes again makes the same commands, which is harmless.
+        tracing::debug!(error = %Chain(&error), "could not keep notifications from coming again");
     }
 }
 

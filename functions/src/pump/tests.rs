@@ -1,7 +1,7 @@
 use cloudyknight_core::command::Command;
 use cloudyknight_store::failing::{BucketOperation, FailingBucket, FailingQueue, Fault, QueueOperation};
 use cloudyknight_store::memory::{MemoryBucket, MemoryQueue};
-use cloudyknight_store::queue::{Depth, Outgoing, Receipt};
+use cloudyknight_store::queue::{Depth, Outgoing, QueueError, Receipt};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -117,6 +117,69 @@ async fn a_short_outage_of_the_commands_queue_costs_no_delivery() {
     let pump = world.start();
     assert_eq!(world.commanded(Duration::from_secs(60)).await, ["app"]);
     assert!(start.elapsed() < VISIBILITY, "{:?}", start.elapsed());
+    world.stop(pump).await;
+    assert_eq!(world.events.depth().await.unwrap(), Depth::default());
+}
+
+const OUTAGE: Duration = Duration::from_secs(600);
+
+fn no_send(fault: Fault) -> impl FnMut(QueueOperation) -> Option<Fault> {
+    move |operation| (operation == QueueOperation::Send).then_some(fault)
+}
+
+/// Lets the commands queue take nothing for a long time: nobody else gets the notification, and once all is well it makes
+/// its command and is gone.
+async fn outlasts(fault: Fault) {
+    let world = World::new();
+    world.commands.fail_when(no_send(fault));
+    world.events.send(vec![notification("app/x")]).await.unwrap();
+    let pump = world.start();
+    // By then the pump has the message.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.events.receive(1, OUTAGE, VISIBILITY).await.unwrap(), [], "{fault:?}");
+    assert_eq!(world.events.depth().await.unwrap(), Depth { waiting: 0, in_flight: 1 }, "{fault:?}");
+    world.commands.heal();
+    assert_eq!(world.commanded(Duration::from_secs(60)).await, ["app"], "{fault:?}");
+    world.stop(pump).await;
+    assert_eq!(world.events.depth().await.unwrap(), Depth::default(), "{fault:?}");
+    assert_eq!(world.dead.depth().await.unwrap(), Depth::default(), "{fault:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_outage_of_the_commands_queue_costs_no_delivery_and_makes_no_dead_letter() {
+    outlasts(Fault::Unavailable).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commands_queue_that_refuses_costs_no_delivery_and_makes_no_dead_letter() {
+    outlasts(Fault::Refused).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_during_an_outage_leaves_the_messages_on_the_queue() {
+    let world = World::new();
+    world.commands.fail_when(no_send(Fault::Unavailable));
+    world.events.send(vec![notification("app/x"), notification("app/y")]).await.unwrap();
+    let pump = world.start();
+    tokio::time::sleep(OUTAGE).await;
+    let stopping = tokio::time::Instant::now();
+    world.stop(pump).await;
+    assert_eq!(stopping.elapsed(), Duration::ZERO);
+    let again = world.events.receive(10, HELD, VISIBILITY).await.unwrap();
+    assert_eq!(again.iter().map(|message| message.receive_count).collect::<Vec<_>>(), [2, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn notifications_that_cannot_be_kept_during_an_outage_come_again_and_are_no_second_command() {
+    let world = World::new();
+    world.commands.fail_when(no_send(Fault::Unavailable));
+    world.events.fail_when(|operation| (operation == QueueOperation::Extend).then_some(Fault::Refused));
+    world.events.send(vec![notification("app/x")]).await.unwrap();
+    let pump = world.start();
+    tokio::time::sleep(VISIBILITY * 2).await;
+    world.commands.heal();
+    assert_eq!(world.commanded(Duration::from_secs(60)).await, ["app"]);
+    assert_eq!(world.commanded(Duration::from_secs(60)).await, [""; 0]);
     world.stop(pump).await;
     assert_eq!(world.events.depth().await.unwrap(), Depth::default());
 }
