@@ -1,12 +1,12 @@
 //! A platform moves from its own store to somebody else's S3, and back, with all that its buckets hold.
 
-use cloudyknight_tests::run::{run, stderr};
+use cloudyknight_tests::run::{run, stderr, succeeded};
 use cloudyknight_tests::{Backend, Client, Folder, Platform};
 
 const BIG: usize = 20 * 1024 * 1024;
 
 #[test]
-fn a_platform_moves_to_another_store_and_back() {
+fn a_platform_moves_to_another_store_and_back_on_ministack() {
     let laptop = Platform::start();
     let app = Folder::of(&[("index.html", "one"), ("a b+c/ä%.txt", "odd")]);
     app.write("large.bin", "x".repeat(BIG));
@@ -44,9 +44,7 @@ fn a_platform_moves_to_another_store_and_back() {
     // Back: what is gone there is still here, and is not deleted without a word.
     let home = laptop.home().to_str().unwrap().to_owned();
     laptop_has_settings(&laptop);
-    let refused = migrate(&server, &[&home]);
-    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    assert!(stderr(&refused).contains("site/large.bin") && stderr(&refused).contains("--delete"), "{refused:?}");
+    refused(&migrate(&server, &[&home]), &["site/large.bin", "--delete"]);
     let report = said(&migrate(&server, &[&home, "--delete"]));
     assert_eq!(report["deleted"].as_u64(), Some(1), "{report}");
     server.down();
@@ -54,6 +52,71 @@ fn a_platform_moves_to_another_store_and_back() {
     assert_eq!(laptop.live("site")["release"], release);
     assert_eq!(laptop.get("/site/index.html"), (200, "two".into()));
     assert_eq!(laptop.get("/site/large.bin").0, 404);
+}
+
+#[test]
+fn a_platform_moves_to_another_home_with_whatever_keys_it_holds() {
+    let laptop = Platform::start();
+    let client = laptop.s3(Client::Boto3);
+    let program = "
+for key in sys.argv[1:]: put(key, b'' if key.endswith(('empty', '/')) else key.encode())
+";
+    let keys =
+        ["odd/a//b", "odd/./x", "odd/x", "odd/ä +%2F?#.txt", "odd/two\nlines", "odd/empty", "odd/folder/"];
+    succeeded("boto3 puts odd keys", &run(&mut client.python(program, &keys)));
+    let listed = contents(&laptop);
+    assert_eq!(listed.as_object().map(serde_json::Map::len), Some(keys.len()), "{listed}");
+
+    // The very same store, under another address and with its buckets swapped.
+    let twin = Folder::new();
+    let endpoint = laptop.variables()["AWS_ENDPOINT_URL"].replace("127.0.0.1", "localhost");
+    let settings = format!(
+        "store = {endpoint:?}\nevents = \"none\"\n\
+         workspaces_bucket = \"cloudyknight\"\nplatform_bucket = \"workspaces\"\n"
+    );
+    let twin = twin.write("config.toml", settings);
+    let mut command = laptop.cli_command(&["migrate", "--delete", "--to", twin.to_str().unwrap()]);
+    let keys_of_store = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    command.envs(keys_of_store.map(|name| (name, &laptop.variables()[name])));
+    refused(&run(&mut command), &["the same buckets of the same store"]);
+    assert_eq!(client.ls(".cloudyknight-probe"), [""; 0], "the probe is gone again");
+
+    let other = Platform::start();
+    laptop_has_settings(&other);
+    let home = other.home().to_str().unwrap();
+    laptop.down();
+    let migrate = |to: &str| laptop.cli(&["migrate", "--json", "--to", to]);
+    refused(&migrate(home), &["runs", &format!("--home {home} down")]);
+    other.down();
+    std::fs::write(other.home().join("laptop.toml"), "").expect("the settings are written");
+    refused(&migrate(&format!("{home}/laptop.toml")), &["laptop.toml", "config.toml"]);
+    // The platform there has written nothing that the one here does not have.
+    let report = said(&migrate(home));
+    assert!(report["copied"].as_u64() >= Some(keys.len() as u64), "{report}");
+    assert_eq!(report["refused"], serde_json::json!([]), "{report}");
+    other.up();
+    assert_eq!(contents(&other), listed);
+}
+
+/// Every key of the workspace `odd`, with what lies there.
+#[track_caller]
+fn contents(platform: &Platform) -> serde_json::Value {
+    let program = "
+import json
+keys = [found['Key'] for found in s3.list_objects_v2(Bucket=BUCKET, Prefix='odd/').get('Contents', [])]
+print(json.dumps({key: s3.get_object(Bucket=BUCKET, Key=key)['Body'].read().decode() for key in keys}))
+";
+    let output = run(&mut platform.s3(Client::Boto3).python(program, &[]));
+    serde_json::from_str(&succeeded("boto3 reads all", &output)).expect("JSON")
+}
+
+#[track_caller]
+fn refused(output: &std::process::Output, words: &[&str]) {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = stderr(output);
+    for word in words {
+        assert!(said.contains(word), "`{word}` in {said}");
+    }
 }
 
 /// `--to` names a file, and a platform with only defaults has none.
@@ -66,7 +129,7 @@ fn laptop_has_settings(laptop: &Platform) {
 
 #[track_caller]
 fn said(output: &std::process::Output) -> serde_json::Value {
-    let text = cloudyknight_tests::run::succeeded("cloudyknight migrate", output);
+    let text = succeeded("cloudyknight migrate", output);
     let said: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     said["report"].clone()
 }

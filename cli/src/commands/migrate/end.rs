@@ -2,11 +2,12 @@
 //! this process meanwhile, so that both ends are always S3.
 
 use anyhow::Context;
-use cloudyknight_store::aws::{S3Bucket, connect};
+use cloudyknight_store::aws::{Clients, S3Bucket, connect};
 use cloudyknight_store::embedded::s3;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::probe;
 use crate::args::Listen;
 use crate::backends::Store;
 use crate::config::Config;
@@ -20,6 +21,7 @@ pub struct End {
     pub workspaces: S3Bucket,
     pub platform: S3Bucket,
     endpoint: String,
+    clients: Clients,
     /// For an embedded store: whose it is.
     home: Option<Home>,
     _served: Option<Served>,
@@ -42,7 +44,20 @@ impl End {
         Self::of_settings(home, &config).await
     }
 
-    pub async fn of_settings(home: &Home, config: &Config) -> anyhow::Result<Self> {
+    /// The store to copy to. Nobody may follow it yet: what is half copied would be deployed.
+    pub async fn of_target(home: &Home, config: &Config) -> anyhow::Result<Self> {
+        if config.store == Store::Embedded && runs(home) {
+            let message = format!(
+                "the platform in {} runs, and would deploy what is half copied",
+                home.path().display()
+            );
+            let hint = format!("stop it first: `cloudyknight --home {} down`", home.path().display());
+            return Err(hinted(message, hint));
+        }
+        Self::of_settings(home, config).await
+    }
+
+    async fn of_settings(home: &Home, config: &Config) -> anyhow::Result<Self> {
         let (settings, served) = match &config.store {
             Store::S3(endpoint) => (config.connect_store(endpoint), None),
             Store::Embedded => {
@@ -68,15 +83,27 @@ impl End {
             platform: clients.bucket(&config.platform_bucket),
             home: (config.store == Store::Embedded).then(|| home.clone()),
             endpoint,
+            clients,
             _served: served,
         })
     }
 
-    pub fn is_same_as(&self, other: &Self) -> bool {
-        self.endpoint == other.endpoint
-            && [&self.workspaces, &self.platform]
-                .iter()
-                .any(|one| [other.workspaces.name(), other.platform.name()].contains(&one.name()))
+    /// Whether both ends have a bucket in common. A store may have several addresses, so it is not only asked where it
+    /// is. The probe goes to the platform's bucket, since writing to the other one notifies the platform over there.
+    pub async fn is_same_as(&self, other: &Self) -> anyhow::Result<bool> {
+        let shares_a_name = [&self.workspaces, &self.platform]
+            .iter()
+            .any(|one| [other.workspaces.name(), other.platform.name()].contains(&one.name()));
+        if self.endpoint == other.endpoint {
+            return Ok(shares_a_name);
+        }
+        let ours = [self.workspaces.clone(), self.platform.clone()];
+        if probe::is_among(&other.platform, &ours).await? {
+            return Ok(true);
+        }
+        // In one store under two addresses, the name tells.
+        let namesake = [self.clients.bucket(other.platform.name())];
+        Ok(shares_a_name && probe::is_among(&other.platform, &namesake).await?)
     }
 
     /// For people.
