@@ -129,17 +129,18 @@ fn no_send(fault: Fault) -> impl FnMut(QueueOperation) -> Option<Fault> {
 
 /// Lets the commands queue take nothing for a long time: nobody else gets the notification, and once all is well it makes
 /// its command and is gone.
-async fn outlasts(fault: Fault) {
+async fn outlasts(fault: Fault, as_it_fails: impl FnOnce(Arc<FailingQueue>) -> Arc<dyn Queue>) {
     let world = World::new();
     world.commands.fail_when(no_send(fault));
     world.events.send(vec![notification("app/x")]).await.unwrap();
-    let pump = world.start();
+    let (events, commands) = (world.events.clone(), as_it_fails(world.commands.clone()));
+    let pump = tokio::spawn(object_changed(events, commands, "workspaces".into(), world.shutdown.clone()));
     // By then the pump has the message.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(world.events.receive(1, OUTAGE, VISIBILITY).await.unwrap(), [], "{fault:?}");
     assert_eq!(world.events.depth().await.unwrap(), Depth { waiting: 0, in_flight: 1 }, "{fault:?}");
     world.commands.heal();
-    assert_eq!(world.commanded(Duration::from_secs(60)).await, ["app"], "{fault:?}");
+    assert_eq!(world.commanded(Duration::from_secs(100)).await, ["app"], "{fault:?}");
     world.stop(pump).await;
     assert_eq!(world.events.depth().await.unwrap(), Depth::default(), "{fault:?}");
     assert_eq!(world.dead.depth().await.unwrap(), Depth::default(), "{fault:?}");
@@ -147,12 +148,52 @@ async fn outlasts(fault: Fault) {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_outage_of_the_commands_queue_costs_no_delivery_and_makes_no_dead_letter() {
-    outlasts(Fault::Unavailable).await;
+    outlasts(Fault::Unavailable, |commands| commands).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_commands_queue_that_refuses_costs_no_delivery_and_makes_no_dead_letter() {
-    outlasts(Fault::Refused).await;
+    outlasts(Fault::Refused, |commands| commands).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commands_queue_that_hangs_costs_no_delivery_and_makes_no_dead_letter() {
+    outlasts(Fault::Unavailable, |commands| Arc::new(Hanging(commands))).await;
+}
+
+/// Takes a minute to fail, as a server that hangs does, until it is well.
+struct Hanging(Arc<FailingQueue>);
+
+#[async_trait::async_trait]
+impl Queue for Hanging {
+    async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        let sent = self.0.send(messages).await;
+        if sent.is_err() {
+            tokio::time::sleep(Duration::from_secs(63)).await;
+        }
+        sent
+    }
+
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Message>, QueueError> {
+        self.0.receive(max, wait, visibility).await
+    }
+
+    async fn delete(&self, receipts: Vec<Receipt>) -> Result<(), QueueError> {
+        self.0.delete(receipts).await
+    }
+
+    async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError> {
+        self.0.extend(receipt, visibility).await
+    }
+
+    async fn depth(&self) -> Result<Depth, QueueError> {
+        self.0.depth().await
+    }
 }
 
 #[tokio::test(start_paused = true)]
