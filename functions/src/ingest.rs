@@ -12,7 +12,6 @@
 mod answer;
 mod serve;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cloudyknight_core::notification::{self, Ignored, Parsed};
-use cloudyknight_store::queue::{Outgoing, Queue};
+use cloudyknight_store::queue::{self, Outgoing, Queue};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
@@ -147,7 +146,7 @@ impl Ingest {
                 tracing::warn!(bytes, error = %Chain(&why), "took a text that is no notification; it will be a dead letter");
             }
         }
-        let event = Outgoing { body: text.into_owned(), group: None, dedup: None };
+        let event = Outgoing { body: text, group: None, dedup: None };
         match tokio::time::timeout(SEND_PATIENCE, self.events.send(vec![event])).await {
             Ok(Ok(())) => Answer::Queued,
             Ok(Err(error)) => {
@@ -186,13 +185,9 @@ fn unread(why: &Unread) -> Answer {
     }
 }
 
-/// The body with what no queue carries replaced: SQS refuses a message with such a character, and MinIO writes the
-/// key as it is beside the encoded one that counts.
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
-fn carriable(body: &[u8]) -> Cow<'_, str> {
-    let refused = |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
-    let text = String::from_utf8_lossy(body);
-    if text.contains(refused) { text.replace(refused, "\u{fffd}").into() } else { text }
+/// The body as a queue takes it. MinIO writes the key as it is beside the encoded one that counts.
+fn carriable(body: &[u8]) -> String {
+    queue::carriable(String::from_utf8_lossy(body).into_owned())
 }
 
 /// What an event says that marks no workspace, as servers do all day: a read, a folder, another bucket.

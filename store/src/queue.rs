@@ -51,6 +51,14 @@ pub struct Outgoing {
     pub dedup: Option<String>,
 }
 
+/// A body with what no queue carries replaced by U+FFFD: SQS refuses a message with such a character, and with it the
+/// whole batch.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
+pub fn carriable(body: String) -> String {
+    let refused = |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    if body.contains(refused) { body.replace(refused, "\u{fffd}") } else { body }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub id: String,
@@ -87,4 +95,16 @@ pub enum QueueError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::carriable;
+
+    #[test]
+    fn what_sqs_refuses_is_replaced_and_all_else_stays() {
+        let check = |body: &str, expected: &str| assert_eq!(carriable(body.to_owned()), expected);
+        check("a\tb\nc\rd é ж 🦀 \u{e000}", "a\tb\nc\rd é ж 🦀 \u{e000}");
+        check("\u{0}a\u{1f}b\u{fffe}\u{ffff}", "\u{fffd}a\u{fffd}b\u{fffd}\u{fffd}");
+    }
 }

@@ -18,7 +18,7 @@ use super::partly::{Leftover, told, until_taken};
 use super::sending::batches;
 use super::site::Site;
 use super::verdict::{self, Verdict};
-use crate::queue::{Depth, Message, Outgoing, Queue, QueueError, Receipt};
+use crate::queue::{Depth, Message, Outgoing, Queue, QueueError, Receipt, carriable};
 
 /// How many messages SQS hands out, or takes off, at once.
 const BATCH: usize = 10;
@@ -57,7 +57,8 @@ impl SqsQueue {
     }
 
     fn entry(&self, number: usize, message: Outgoing) -> Result<SendMessageBatchRequestEntry, QueueError> {
-        let entry = SendMessageBatchRequestEntry::builder().id(number.to_string()).message_body(message.body);
+        let body = carriable(message.body);
+        let entry = SendMessageBatchRequestEntry::builder().id(number.to_string()).message_body(body);
         let entry = if self.is_fifo() {
             // Without an id of its own a message means itself alone; it keeps that id when it is sent again.
             let dedup = message.dedup.map_or_else(|| self.unique("send"), |id| Ok(fitting(id)))?;
