@@ -56,6 +56,10 @@ impl Ledger {
             self.before.get_or_insert_with(|| there.iter().map(|object| object.key.clone()).collect());
         let keys: BTreeSet<&str> = here.iter().chain(there).map(|object| object.key.as_str()).collect();
         self.refused.retain(|key, _| keys.contains(key.as_str()));
+        // What is listed has its name. Should it be gone later, a renamed twin was withdrawn: it is tried anew.
+        for object in there {
+            self.tried.remove(&object.key);
+        }
         let Difference { missing, doubtful, extra } = difference(here, there);
         let mut round = Round::default();
         for (object, condition) in missing {
@@ -190,6 +194,18 @@ mod tests {
         ledger.found_taken(&here[0]);
         assert_eq!(ledger.next(&here, &there), Round::default());
         assert_eq!(reasons(ledger), [("s/./x".to_owned(), NOT_LISTED.to_owned())]);
+    }
+
+    #[test]
+    fn a_key_in_whose_place_another_was_written_is_copied_when_that_is_withdrawn() {
+        let mut ledger = Ledger::default();
+        let here = [object("s//x", "1"), object("s/x", "2")];
+        ledger.next(&here, &[]);
+        ledger.wrote(&here[0], &Condition::Absent);
+        ledger.found_taken(&here[1]);
+        assert_eq!(ledger.next(&here, &[object("s/x", "1")]).withdrawn, ["s//x"]);
+        ledger.deleted("s//x");
+        assert_eq!(ledger.next(&here, &[]).missing, [(here[1].clone(), Condition::Absent)]);
     }
 
     #[test]

@@ -109,8 +109,10 @@ fn tell(report: &Report, target: &End, other: &Home, json: bool) {
 }
 
 fn tell_refused(refused: &[Refusal]) {
-    let Some(first) = refused.first() else { return };
-    anstream::eprintln!("error: {} objects could not be copied or deleted:", refused.len());
+    if refused.is_empty() {
+        return;
+    }
+    anstream::eprintln!("error: not all could be copied or deleted, {} of the objects:", refused.len());
     for Refusal { key, reason, .. } in refused.iter().take(REFUSED_TOLD) {
         // A key may hold what a terminal would obey.
         anstream::eprintln!("  {key:?}: {}", reason.escape_debug());
@@ -118,7 +120,7 @@ fn tell_refused(refused: &[Refusal]) {
     if refused.len() > REFUSED_TOLD {
         anstream::eprintln!("  and {} more, which --json lists", refused.len() - REFUSED_TOLD);
     }
-    if let Some(hint) = &first.hint {
+    if let Some(hint) = refused.iter().find_map(|refusal| refusal.hint.as_ref()) {
         anstream::eprintln!("hint: {hint}");
     }
 }
