@@ -67,8 +67,6 @@ struct Memory {
 /// Between two tries of what failed for no fault of the release.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(32);
-/// For what a store refuses: each try costs something, and only somebody who acts ends it.
-const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 /// How often the bucket may move on during one deployment before it is deployed as it was.
 const SUPERSEDED_LIMIT: u32 = 5;
 /// How often its objects may change under our hands before that is a failure for people to see.
@@ -87,7 +85,7 @@ impl Reconciler {
                 Err(error) => {
                     let hint = error.hint();
                     tracing::warn!(%workspace, error = with_causes(&error), hint, "could not look; will look again");
-                    self.pause(workspace, &error)
+                    self.pause(workspace)
                 }
             }
         };
@@ -100,17 +98,13 @@ impl Reconciler {
     }
 
     /// A pause that grows with every failure in a row.
-    fn pause(&self, workspace: &WorkspaceName, error: &DeployError) -> Next {
-        self.pause_up_to(workspace, if error.is_refusal() { REFUSED_PAUSE } else { LONGEST_PAUSE })
-    }
-
-    fn pause_up_to(&self, workspace: &WorkspaceName, longest: Duration) -> Next {
+    fn pause(&self, workspace: &WorkspaceName) -> Next {
         let failures = self.remember(workspace, |memory| {
             memory.failures_in_a_row = memory.failures_in_a_row.saturating_add(1);
             memory.failures_in_a_row
         });
         let random = getrandom::u32().unwrap_or(u32::MAX);
-        Next::RetryAfter(backoff::pause(failures - 1, FIRST_PAUSE, longest, random))
+        Next::RetryAfter(backoff::pause(failures - 1, FIRST_PAUSE, LONGEST_PAUSE, random))
     }
 
     async fn attempt(&self, workspace: &WorkspaceName, ask: &Ask) -> Result<Next, DeployError> {
@@ -119,7 +113,9 @@ impl Reconciler {
             let seen = self.tools.engine.containers(Some(workspace)).await?;
             let running = Running::recover(seen);
             let retrying = self.remember(workspace, |memory| memory.try_again);
-            match todo(&first, self.board.get(workspace).as_ref(), &running, &ask.cause, retrying) {
+            // What was done and not told yet is not to be done again for the reason that it was done.
+            let cause = if self.board.is_behind(workspace) { &Cause::Sweep } else { &ask.cause };
+            match todo(&first, self.board.get(workspace).as_ref(), &running, cause, retrying) {
                 Todo::Nothing => {
                     // A container that came back elsewhere while we were busy has nobody else to find it.
                     deploy::refresh(&self.tools, workspace).await?;
@@ -272,7 +268,7 @@ impl Reconciler {
             tracing::warn!(%workspace, error = with_causes(&error), "routes could not be refreshed");
         }
         if try_again {
-            return Ok(self.pause(workspace, error));
+            return Ok(self.pause(workspace));
         }
         self.remember(workspace, |memory| memory.failures_in_a_row = 0);
         Ok(Next::Done)
@@ -310,7 +306,7 @@ impl Reconciler {
         retirement.run(&self.tools, before).await;
         if !self.tools.engine.containers(Some(workspace)).await?.is_empty() {
             tracing::warn!(%workspace, "something of it still runs; will look again");
-            return Ok(self.pause_up_to(workspace, LONGEST_PAUSE));
+            return Ok(self.pause(workspace));
         }
         self.memory.lock().expect("no thread panics while it holds the memory").remove(workspace);
         tracing::info!(%workspace, "removed");

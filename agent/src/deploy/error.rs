@@ -85,16 +85,6 @@ impl DeployError {
         }
     }
 
-    /// Whether a store refuses: that ends when somebody grants what is missing, which may take long.
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            Self::Bucket(error)
-            | Self::Report(error)
-            | Self::Source(SourceError::Bucket { source: error, .. }) => error.follow() == Follow::Human,
-            _ => false,
-        }
-    }
-
     /// What people read in `status`.
     pub fn failure(&self) -> Failure {
         Failure {
