@@ -1,5 +1,5 @@
 //! What stands between a platform and a server, and behaves as a bad day: passes everything on, answers 500, never
-//! answers, or breaks every connection. It counts what it is asked, so that a platform which asks too often is noticed.
+//! answers, breaks every connection, or keeps no status. It counts what it is asked, so that a platform which asks too often is noticed.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -12,6 +12,8 @@ pub enum Mood {
     Answers500,
     Hangs,
     Breaks,
+    /// Answers 500 to whoever writes a status, and passes on everything else.
+    KeepsNoStatus,
 }
 
 pub struct Proxy {
@@ -24,6 +26,7 @@ struct Shared {
     server: String,
     mood: Mood,
     requests: usize,
+    refused: usize,
     /// Every connection that is open, so that a change of mood is felt by all.
     open: Vec<TcpStream>,
     ended: bool,
@@ -38,7 +41,8 @@ impl Proxy {
         let server = endpoint.strip_prefix("http://").expect("it speaks HTTP").to_owned();
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("its address").to_string();
-        let shared = Shared { server, mood: Mood::Passes, requests: 0, open: Vec::new(), ended: false };
+        let shared =
+            Shared { server, mood: Mood::Passes, requests: 0, refused: 0, open: Vec::new(), ended: false };
         let shared = Arc::new(Mutex::new(shared));
         let accepts = std::thread::spawn({
             let shared = shared.clone();
@@ -64,6 +68,11 @@ impl Proxy {
     /// How many requests have come so far, whatever became of them.
     pub fn requests(&self) -> usize {
         self.shared.lock().expect("nobody panics").requests
+    }
+
+    /// How many of them were answered with 500.
+    pub fn refused(&self) -> usize {
+        self.shared.lock().expect("nobody panics").refused
     }
 }
 
@@ -104,9 +113,13 @@ fn handle(mut client: &TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()>
         shared.requests += 1;
         (shared.mood, shared.server.clone())
     };
+    let writes_status =
+        head.starts_with("PUT ") && head.lines().next().is_some_and(|line| line.contains("/status/"));
     match mood {
+        Mood::KeepsNoStatus if !writes_status => pass(client, &head, &rest, &server, shared),
         Mood::Passes => pass(client, &head, &rest, &server, shared),
-        Mood::Answers500 => {
+        Mood::Answers500 | Mood::KeepsNoStatus => {
+            shared.lock().expect("nobody panics").refused += 1;
             drain(client, &head, rest.len())?;
             let length = INTERNAL_ERROR.len();
             write!(

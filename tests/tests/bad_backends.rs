@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cloudyknight_tests::client::S3;
 use cloudyknight_tests::platform::Builder;
-use cloudyknight_tests::run::{stderr, stdout};
+use cloudyknight_tests::run::{run, stderr, stdout, succeeded};
 use cloudyknight_tests::{
     Api, Backend, Client, Elsewhere, Mood, Neighbour, Platform, Proxy, Sqs, eventually,
 };
@@ -213,6 +213,38 @@ fn store_outage(mood: Mood) {
     platform.live("other");
     assert_eq!(platform.get("/other/"), (200, "of another".to_owned()));
     neighbour.is_unhurt();
+}
+
+#[test]
+fn what_cannot_be_told_is_told_later_and_nothing_is_done_twice_for_it_on_ministack() {
+    let server = Backend::ministack();
+    let direct = server.endpoint().expect("it listens");
+    let proxy = Proxy::before(direct);
+    let platform = builder().backend(&server).prepare();
+    platform.configure("store", format!("{:?}", proxy.endpoint()));
+    let platform = begun(platform);
+    let s3 = S3::at(Client::Boto3, direct);
+    s3.put("app/index.html", "one");
+    platform.live("app");
+
+    proxy.turns(Mood::KeepsNoStatus);
+    let broken = "services:\n  app:\n    image: workspace-static-ephemeral:latest\n    command: ['false']\n";
+    s3.put("app/docker-compose.yml", broken);
+    platform.failed("app");
+    // It tries on to tell, and does not try on to deploy.
+    eventually("it has tried to tell four times", PATIENCE, || (proxy.refused() >= 4).then_some(()));
+    assert_eq!(platform.log().matches("the deployment failed").count(), 1, "{}", platform.log());
+    assert_eq!(platform.get("/app/"), (200, "one".to_owned()));
+
+    proxy.turns(Mood::Passes);
+    let document =
+        "print(s3.get_object(Bucket='cloudyknight', Key='status/app.json')['Body'].read().decode())";
+    eventually("the bucket tells what happened", PATIENCE, || {
+        let told = succeeded("reading the status", &run(&mut s3.python(document, &[])));
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        (told["state"] == "degraded").then_some(())
+    });
+    assert_eq!(platform.log().matches("the deployment failed").count(), 1, "{}", platform.log());
 }
 
 #[test]
