@@ -154,6 +154,8 @@ fn a_poison_message_becomes_a_dead_letter_that_is_told_on_ministack() {
     let mut told: Vec<_> = letters.iter().map(|one| (one["queue"].clone(), one["body"].clone())).collect();
     told.sort_by_key(|(queue, _)| queue.to_string());
     assert_eq!(told, [(json!("commands-dead.fifo"), json!(poison)), (json!("events-dead"), json!(poison))]);
+    let status = platform.cli(&["status"]);
+    contains(&stderr(&status), &["was given up on, found on events-dead", "found on commands-dead.fifo"]);
     let doctor = platform.cli(&["doctor"]);
     contains(&stdout(&doctor), &["WRONG dead letters: 2 messages were given up on"]);
     assert_eq!(doctor.status.code(), Some(1));

@@ -97,6 +97,8 @@ struct Workspaces {
     invalid: Vec<InvalidFolder>,
     /// Whether the bucket could be listed for that.
     bucket: Part,
+    /// What was given up on; empty also while the platform bucket does not answer, which `/platform` tells.
+    dead_letters: Vec<DeadLetter>,
 }
 
 #[derive(Serialize)]
@@ -108,13 +110,19 @@ struct InvalidFolder {
 
 async fn workspaces(State(api): State<Arc<Api>>) -> axum::Json<Workspaces> {
     // What runs is known without the bucket, and is asked for most when the bucket is away.
-    let (bucket, folders) = soon(api.agent.reconciler.tools.workspaces.folders()).await;
+    let folders = soon(api.agent.reconciler.tools.workspaces.folders());
+    let ((bucket, folders), (_, letters)) = tokio::join!(folders, soon(api.agent.board.dead_letters()));
     let invalid = folders.unwrap_or_default().into_iter().filter_map(|folder| {
         let error = folder.parse::<WorkspaceName>().err()?;
         let hint = "rename the folder: 1 to 63 of a-z, 0-9 and `-`".to_owned();
         Some(InvalidFolder { message: error.to_string(), folder, hint })
     });
-    axum::Json(Workspaces { invalid: invalid.collect(), workspaces: api.agent.board.all(), bucket })
+    axum::Json(Workspaces {
+        invalid: invalid.collect(),
+        workspaces: api.agent.board.all(),
+        bucket,
+        dead_letters: letters.unwrap_or_default(),
+    })
 }
 
 async fn workspace(

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use cloudyknight_core::dead_letter::DeadLetter;
 use cloudyknight_core::status::WorkspaceStatus;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,8 @@ pub struct Workspaces {
     pub invalid: Vec<InvalidFolder>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<Part>,
+    #[serde(default)]
+    pub dead_letters: Vec<DeadLetter>,
 }
 
 /// Whether a part of the platform answers.
@@ -77,5 +80,17 @@ pub fn print(all: &Workspaces) {
             invalid.message
         );
         anstream::eprintln!("hint: {}", invalid.hint);
+    }
+    for letter in &all.dead_letters {
+        let DeadLetter { at, queue, reason, .. } = letter;
+        let names: Vec<_> = letter.workspaces.iter().map(|name| format!("`{name}`")).collect();
+        let whose = if names.is_empty() { String::new() } else { format!(" about {}", names.join(", ")) };
+        anstream::eprintln!(
+            "\nwarning: a message{whose} was given up on, found on {queue} at {at}: {reason}"
+        );
+        anstream::eprintln!(
+            "hint: when that is dealt with, delete `{}` in the platform bucket",
+            letter.key()
+        );
     }
 }

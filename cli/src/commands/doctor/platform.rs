@@ -47,7 +47,7 @@ pub async fn platform(home: &Home, findings: &mut Findings) {
         count => wrong(
             "dead letters",
             format!("{count} messages were given up on"),
-            "the API at /api/v1/platform lists them with their reason",
+            "`cloudyknight status` lists them; one that is dealt with is forgotten when its document is deleted",
         ),
     });
 }
