@@ -194,7 +194,9 @@ pub async fn a_message_received_too_often_goes_to_the_dead_letter_queue(setting:
         assert_eq!(bodies(&receive(setting, &queue, 1).await), ["good"]);
         let exhausted = receive(setting, &dead, 10).await;
         assert_eq!(bodies(&exhausted), ["poison"]);
-        assert_eq!(queue.depth().await.unwrap(), Depth { waiting: 0, in_flight: 1 });
+        // One is left of two. Whether it still is in flight is a matter of how fast the server was.
+        let Depth { waiting, in_flight } = queue.depth().await.unwrap();
+        assert_eq!(waiting + in_flight, 1);
     }
 }
 

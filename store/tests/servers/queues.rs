@@ -53,24 +53,24 @@ impl Setting for Corner<'_> {
     }
 
     fn visibility(&self) -> Duration {
-        Duration::from_secs(4)
+        Duration::from_secs(6)
     }
 }
 
-/// Tries every promise on one server, side by side, except those that it is named not to keep.
+/// Tries every promise on one server, side by side: those of `except` must be broken, those of `sometimes` may be.
 macro_rules! promises {
-    ($server:expr, except [$($except:literal)*]; $($name:ident)*) => {{
+    ($server:expr, except [$($except:literal)*] sometimes [$($sometimes:literal)*]; $($name:ident)*) => {{
         let server = $server;
-        let except: &[&str] = &[$($except),*];
+        let (except, sometimes): (&[&str], &[&str]) = (&[$($except),*], &[$($sometimes),*]);
         let known = [$(stringify!($name)),*];
-        assert!(except.iter().all(|name| known.contains(name)), "an exception for what is no promise");
+        assert!(except.iter().chain(sometimes).all(|name| known.contains(name)), "an exception for what is no promise");
         let outcomes = tokio::join!($(async {
             let name = stringify!($name);
             let corner = Corner { server, name: server.new_name("promise") };
             let kept = std::panic::AssertUnwindSafe(queue_suite::$name(&corner));
             let kept = futures::FutureExt::catch_unwind(kept).await.is_ok();
             let told = if kept { "kept after all" } else { "broken" };
-            (kept == except.contains(&name)).then_some((name, told))
+            (kept == except.contains(&name) && !sometimes.contains(&name)).then_some((name, told))
         }),*);
         let ($($name),*) = outcomes;
         let surprises: Vec<_> = [$($name),*].into_iter().flatten().collect();
@@ -79,8 +79,8 @@ macro_rules! promises {
 }
 
 macro_rules! suite {
-    ($server:expr, except $except:tt) => {
-        promises! { $server, except $except;
+    ($server:expr, except $except:tt sometimes $sometimes:tt) => {
+        promises! { $server, except $except sometimes $sometimes;
             what_was_sent_is_received_once_and_gone_when_deleted
             a_message_that_is_not_deleted_comes_back_with_its_count
             a_receipt_that_ran_out_deletes_nothing
@@ -106,11 +106,11 @@ async fn localstack_keeps_the_promises_of_a_queue() {
     suite!(&server, except [
         "a_receipt_that_ran_out_deletes_nothing"
         "a_group_that_comes_back_keeps_its_order"
-    ]);
+    ] sometimes []);
 }
 
 /// moto 5.2: a late receipt of a FIFO queue still deletes; an id is forgotten when its message is deleted; and a receiver
-/// that waits is not woken when a group becomes free.
+/// that waits is not woken when a group becomes free. Two who receive at the same moment may get the same message.
 #[tokio::test]
 async fn moto_keeps_the_promises_of_a_queue() {
     let Some(server) = Server::start("moto").await else { return };
@@ -118,11 +118,13 @@ async fn moto_keeps_the_promises_of_a_queue() {
         "a_receipt_that_ran_out_deletes_nothing"
         "a_duplicate_is_dropped_also_after_the_original_was_handled"
         "a_waiting_receiver_gets_the_rest_of_a_group_when_its_head_is_done"
+    ] sometimes [
+        "many_receivers_share_the_messages_and_none_is_delivered_twice"
     ]);
 }
 
 #[tokio::test]
 async fn ministack_keeps_the_promises_of_a_queue() {
     let Some(server) = Server::start("ministack").await else { return };
-    suite!(&server, except []);
+    suite!(&server, except [] sometimes []);
 }
