@@ -1,7 +1,7 @@
 //! The status of every workspace: kept in memory for whoever asks, and in the platform bucket so that it outlives
 //! the host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -23,6 +23,8 @@ pub struct Board {
     changes: watch::Sender<u64>,
     platform: Arc<dyn Bucket>,
     documents: Mutex<BTreeMap<WorkspaceName, Document>>,
+    /// What was read back and not looked at since: it may have run on another host, or until this one stopped.
+    hearsay: Mutex<BTreeSet<WorkspaceName>>,
     /// When somebody else was last seen to write these documents.
     rival_at: Mutex<Option<String>>,
 }
@@ -73,6 +75,7 @@ impl Board {
             }
         }
         Ok(Self {
+            hearsay: Mutex::new(statuses.keys().cloned().collect()),
             statuses: Mutex::new(statuses),
             changes: watch::Sender::new(0),
             platform,
@@ -96,6 +99,7 @@ impl Board {
     }
 
     pub fn update(&self, workspace: &WorkspaceName, change: impl FnOnce(&mut WorkspaceStatus)) {
+        lock(&self.hearsay).remove(workspace);
         let mut statuses = self.lock();
         let status = statuses
             .entry(workspace.clone())
@@ -104,6 +108,18 @@ impl Board {
         status.updated_at = now();
         drop(statuses);
         self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Whether a status is only what was read back at the start.
+    pub fn is_hearsay(&self, workspace: &WorkspaceName) -> bool {
+        lock(&self.hearsay).contains(workspace)
+    }
+
+    /// What the status says was found to be true.
+    pub fn confirm(&self, workspace: &WorkspaceName) {
+        if lock(&self.hearsay).remove(workspace) {
+            self.changes.send_modify(|count| *count += 1);
+        }
     }
 
     /// Writes the status to the platform bucket. Until it has worked once, [`Board::is_behind`].

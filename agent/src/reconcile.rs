@@ -119,6 +119,7 @@ impl Reconciler {
                 Todo::Nothing => {
                     // A container that came back elsewhere while we were busy has nobody else to find it.
                     deploy::refresh(&self.tools, workspace).await?;
+                    self.board.confirm(workspace);
                     if self.board.is_behind(workspace) {
                         // What was done could not be told when it was done.
                         self.save(workspace).await?;

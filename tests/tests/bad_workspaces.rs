@@ -47,7 +47,7 @@ fn a_folder_that_is_no_dns_label_is_shown_and_hurts_nothing() {
         "{words}"
     );
     assert!(words.contains("hint: rename the folder: 1 to 63 of a-z, 0-9 and `-`"), "{words}");
-    let logged = || platform.log().contains("objects that are in no workspace deploy nothing").then_some(());
+    let logged = || platform.log().contains("records that deploy nothing, which may surprise").then_some(());
     eventually("the log warns", Duration::from_secs(10), logged);
     assert!(!platform.cli(&["status", "My_App"]).status.success(), "there is no such workspace");
     let workspaces = all["workspaces"].as_array().expect("a list");

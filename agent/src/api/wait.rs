@@ -58,6 +58,8 @@ pub(super) async fn wait(
         };
         let status = api.agent.board.get(&name);
         match settled(&wanted, status.as_ref()) {
+            // Not before somebody has looked whether it is true here.
+            Settled::Done if api.agent.board.is_hearsay(&name) => {}
             Settled::Done => return Ok(axum::Json(Waited { done: true, status })),
             Settled::Unknown => return Err(Problem::unknown(&name)),
             Settled::NotYet => {}
@@ -69,9 +71,11 @@ pub(super) async fn wait(
         // Whichever comes first: the end of a deployment, or the time to look again. Each look is a listing, which costs
         // something on AWS; the steps of a deployment, and other workspaces, are no reason for one.
         let ended = async {
+            let hearsay = api.agent.board.is_hearsay(&name);
             let before = ends(status.as_ref());
             while changes.changed().await.is_ok() {
-                if ends(api.agent.board.get(&name).as_ref()) != before {
+                let confirmed = hearsay && !api.agent.board.is_hearsay(&name);
+                if confirmed || ends(api.agent.board.get(&name).as_ref()) != before {
                     break;
                 }
             }
