@@ -11,11 +11,13 @@ use cloudyknight_store::queue::Queue;
 
 use crate::board::Board;
 use crate::deploy::{self, Tools, with_causes};
+use crate::desires::Desires;
 use crate::edge_link::EdgeLink;
 use crate::engine::Engine;
 use crate::inbox::Inbox;
 use crate::plan::Running;
 use crate::reconcile::Reconciler;
+use crate::releases::Releases;
 use crate::settings::Settings;
 
 /// What the agent is plugged into.
@@ -46,6 +48,8 @@ impl Agent {
         settings: Settings,
         ports: Ports,
     ) -> Result<Self, cloudyknight_store::bucket::BucketError> {
+        let desires = Arc::new(Desires::load(ports.platform.clone()).await?);
+        let releases = Arc::new(Releases::new(ports.platform.clone()));
         let board = Arc::new(Board::load(ports.platform).await?);
         let tools = Tools {
             settings: Arc::new(settings),
@@ -53,6 +57,8 @@ impl Agent {
             workspaces: ports.workspaces,
             edge: Arc::new(ports.edge),
             installing: Arc::default(),
+            releases,
+            desires,
         };
         let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());

@@ -224,6 +224,7 @@ impl Progress {
                 finished_at: None,
                 outcome: Outcome::Running,
                 steps: Vec::new(),
+                restarts: 0,
             });
         });
         Self { board, workspace, started: std::time::Instant::now() }

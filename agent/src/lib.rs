@@ -13,6 +13,10 @@ pub mod todo;
 
 pub mod settle;
 
+pub mod desires;
+
+pub mod releases;
+
 pub mod source;
 
 pub mod compose;

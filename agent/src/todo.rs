@@ -46,7 +46,9 @@ pub fn todo(
         // The same release fails the same way, unless what failed was not the release, somebody asks for another
         // try, or the world was restarted.
         Outcome::Failed(_) => !retrying && !matches!(cause, Cause::Requested | Cause::AgentStarted),
-        Outcome::Running => false,
+        // Somebody wanted it no longer: only asking brings it back.
+        Outcome::Cancelled => !matches!(cause, Cause::Requested),
+        Outcome::Running | Outcome::Superseded => false,
     };
     if settled { Todo::Nothing } else { Todo::Deploy }
 }
@@ -79,6 +81,7 @@ mod tests {
             finished_at: None,
             outcome,
             steps: Vec::new(),
+            restarts: 0,
         });
         status
     }

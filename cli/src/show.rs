@@ -13,6 +13,7 @@ pub fn state(state: State) -> &'static str {
         State::Degraded => "degraded",
         State::Failed => "failed",
         State::Ignored => "ignored",
+        State::Stopped => "stopped",
         State::Removed => "removed",
     }
 }
@@ -85,6 +86,7 @@ fn meaning(status: &WorkspaceStatus) -> &'static str {
         State::Degraded => "the newest release failed; the one before it serves",
         State::Failed => "the release failed, and nothing serves",
         State::Ignored => "it holds `.nomonitor` and is left alone",
+        State::Stopped => "somebody stopped it, and nothing of it runs",
         State::Removed => "nothing is left in the bucket, and nothing runs",
     }
 }
@@ -94,6 +96,8 @@ fn deployment(deployment: &Deployment) -> String {
         Outcome::Running => "running",
         Outcome::Live => "done",
         Outcome::Failed(_) => "failed",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Superseded => "superseded",
     };
     let mut text =
         format!("{outcome}, started {} because {}", deployment.started_at, cause(&deployment.cause));
@@ -112,6 +116,13 @@ fn cause(cause: &Cause) -> String {
         Cause::Sweep => "a sweep found a difference".to_owned(),
         Cause::AgentStarted => "the agent started".to_owned(),
         Cause::Requested => "it was asked for".to_owned(),
+        Cause::RolledBack { to } => format!("somebody went back to {}", to.short()),
+        Cause::Unpinned => "somebody took a rollback back".to_owned(),
+        Cause::Restarted => "somebody asked for a restart".to_owned(),
+        Cause::Stopped => "somebody stopped it".to_owned(),
+        Cause::Started => "somebody started it".to_owned(),
+        Cause::Restored { to } => format!("somebody restored {}", to.short()),
+        Cause::FellBack { from } => format!("{} failed soon after it had gone live", from.short()),
     }
 }
 
@@ -161,6 +172,7 @@ mod tests {
             started_at: "2026-11-23T12:00:00Z".into(),
             finished_at: None,
             outcome: Outcome::Running,
+            restarts: 0,
             steps: vec![
                 Step { name: "settle".into(), at_ms: 0, took_ms: Some(104) },
                 Step { name: "fetch".into(), at_ms: 104, took_ms: None },

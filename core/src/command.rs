@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::ReleaseDigest;
 use crate::trace::{self, TraceParent};
 use crate::workspace::WorkspaceName;
 
@@ -29,11 +30,35 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
-    Put { path: String, more: usize },
-    Delete { path: String, more: usize },
+    Put {
+        path: String,
+        more: usize,
+    },
+    Delete {
+        path: String,
+        more: usize,
+    },
     Sweep,
     AgentStarted,
+    /// Another look, and another try of what failed.
     Requested,
+    /// Somebody went back to this release.
+    RolledBack {
+        to: ReleaseDigest,
+    },
+    /// Somebody took back a rollback: the bucket counts again.
+    Unpinned,
+    Restarted,
+    Stopped,
+    Started,
+    /// Somebody asked for a removed workspace back.
+    Restored {
+        to: ReleaseDigest,
+    },
+    /// The release before, because this one failed so soon after it had gone live.
+    FellBack {
+        from: ReleaseDigest,
+    },
 }
 
 impl Command {

@@ -14,7 +14,7 @@ pub fn decide(changes: impl IntoIterator<Item = Change>) -> Vec<Command> {
             .entry(change.workspace)
             .and_modify(|cause| match cause {
                 Cause::Put { more, .. } | Cause::Delete { more, .. } => *more += 1,
-                Cause::Sweep | Cause::AgentStarted | Cause::Requested => {}
+                _ => unreachable!("changes cause nothing else"),
             })
             .or_insert(match change.kind {
                 ChangeKind::Put => Cause::Put { path: change.path, more: 0 },

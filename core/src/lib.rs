@@ -20,11 +20,17 @@ pub mod trace;
 
 pub mod manifest;
 
+pub mod release;
+
+pub mod desired;
+
 pub mod rule;
 
 pub mod route;
 
 pub mod status;
+
+pub mod history;
 
 pub mod dead_letter;
 

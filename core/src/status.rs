@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::Cause;
+use crate::desired::Pin;
 use crate::manifest::ReleaseDigest;
 use crate::trace::{self, TraceParent};
 use crate::workspace::WorkspaceName;
@@ -15,6 +16,12 @@ pub struct WorkspaceStatus {
     pub state: State,
     /// The release that takes traffic now.
     pub release: Option<ReleaseDigest>,
+    /// Held at a release, whatever is pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Pin>,
+    /// What the bucket holds, where that is not what is to run: the workspace is pinned or stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<ReleaseDigest>,
     pub urls: Vec<String>,
     /// The last attempt to make a release live, running or finished.
     pub deployment: Option<Deployment>,
@@ -42,6 +49,8 @@ pub enum State {
     Failed,
     /// `.nomonitor` in the workspace: left alone.
     Ignored,
+    /// Nothing of it runs because somebody stopped it.
+    Stopped,
     /// Nothing is left in the bucket, and nothing runs.
     Removed,
 }
@@ -59,6 +68,9 @@ pub struct Deployment {
     pub finished_at: Option<String>,
     pub outcome: Outcome,
     pub steps: Vec<Step>,
+    /// [`crate::desired::Desired::restarts`] when it was made.
+    #[serde(default)]
+    pub restarts: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +79,10 @@ pub enum Outcome {
     Running,
     Live,
     Failed(Failure),
+    /// Somebody asked for its end before it was live.
+    Cancelled,
+    /// A newer push took its place before it was live.
+    Superseded,
 }
 
 /// One step of a deployment, in the words of [`crate::status::Step::name`]: settle, fetch, build, dependencies,
@@ -111,6 +127,8 @@ impl WorkspaceStatus {
             workspace,
             state: State::Deploying,
             release: None,
+            pinned: None,
+            held_back: None,
             urls: Vec::new(),
             deployment: None,
             services: Vec::new(),

@@ -125,7 +125,7 @@ fn settled(wanted: &Wanted, status: Option<&WorkspaceStatus>) -> Settled {
     let attempted =
         status.deployment.as_ref().filter(|deployment| deployment.release.as_ref() == Some(release));
     match attempted.map(|deployment| &deployment.outcome) {
-        Some(Outcome::Live | Outcome::Failed(_)) => Settled::Done,
-        Some(Outcome::Running) | None => Settled::NotYet,
+        Some(Outcome::Live | Outcome::Failed(_) | Outcome::Cancelled) => Settled::Done,
+        Some(Outcome::Running | Outcome::Superseded) | None => Settled::NotYet,
     }
 }

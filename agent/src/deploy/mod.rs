@@ -12,10 +12,12 @@ use cloudyknight_store::listing::manifest;
 
 use crate::board::Progress;
 use crate::compose::model::Project;
+use crate::desires::Desires;
 use crate::edge_link::EdgeLink;
 use crate::engine::Engine;
 use crate::identity::DeploymentId;
 use crate::plan::{Plan, Running, Wanted, plan};
+use crate::releases::Releases;
 use crate::routes::ServiceRoute;
 use crate::settings::Settings;
 use crate::source::Source;
@@ -46,6 +48,8 @@ pub struct Tools {
     pub workspaces: Arc<dyn Bucket>,
     pub edge: Arc<EdgeLink>,
     pub installing: Arc<Installing>,
+    pub releases: Arc<Releases>,
+    pub desires: Arc<Desires>,
 }
 
 /// One attempt to make a release live.

@@ -20,6 +20,8 @@ fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> 
         workspace: "app".parse().unwrap(),
         state,
         release: None,
+        pinned: None,
+        held_back: None,
         urls: vec![],
         deployment: attempted.map(|(release, outcome)| Deployment {
             id: "1".into(),
@@ -30,6 +32,7 @@ fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> 
             finished_at: None,
             outcome,
             steps: vec![],
+            restarts: 0,
         }),
         services: vec![],
         default_compose: None,

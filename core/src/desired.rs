@@ -1,0 +1,44 @@
+//! What people asked of a workspace beyond its files: pinned to a release, stopped, restarted. One small document a
+//! workspace in the platform bucket, so that it outlives the host. Asking changes the document; the agent makes what
+//! runs equal to it, as it does with the files.
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::ReleaseDigest;
+use crate::workspace::WorkspaceName;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    pub version: u32,
+    /// This release, whatever the bucket holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Pin>,
+    /// Nothing of it runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
+    /// How often a restart was asked for: containers made for another number are replaced.
+    #[serde(default)]
+    pub restarts: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    pub release: ReleaseDigest,
+    /// RFC 3339, UTC.
+    pub at: String,
+}
+
+impl Desired {
+    pub const VERSION: u32 = 1;
+
+    /// Where it lies in the platform bucket. A workspace of which nothing was asked has none.
+    pub fn key(workspace: &WorkspaceName) -> String {
+        format!("desired/{workspace}.json")
+    }
+}
+
+impl Default for Desired {
+    fn default() -> Self {
+        Self { version: Self::VERSION, pinned: None, stopped: false, restarts: 0 }
+    }
+}
