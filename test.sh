@@ -54,9 +54,9 @@ ensure_python_tools "$CLIENTS" tests/clients.txt "the S3 clients that the tests 
 # Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
 declare -A SKIPPED=()
 THERE=(embedded)
-if [ ${#CHOSEN[@]} -gt 0 ]; then wanted=("${CHOSEN[@]}"); else wanted=("${BACKENDS[@]}"); fi
+if [ ${#CHOSEN[@]} -gt 0 ]; then wanted=("${CHOSEN[@]}"); else wanted=("${BACKENDS[@]}" "${ROUTERS[@]}"); fi
 for backend in "${wanted[@]}"; do
-    if prepare_backend "$backend" "$SERVERS"; then
+    if prepare_server "$backend" "$SERVERS"; then
         THERE+=("$backend")
         continue
     fi
@@ -105,4 +105,7 @@ tell_of() {
 say ""
 say "The story on each backend, by client:"
 for backend in "${BACKENDS[@]}"; do tell_of "$backend"; done
+for router in "${ROUTERS[@]}"; do
+    if [ -n "${SKIPPED[$router]:-}" ]; then tell_of "$router"; fi
+done
 exit "$status"
