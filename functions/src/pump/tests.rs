@@ -65,13 +65,23 @@ async fn a_burst_becomes_one_command_and_leaves_the_queue_empty() {
     assert_eq!(world.commands.depth().await.unwrap(), Depth::default());
 }
 
-/// Hands out ten messages at most, as SQS does.
-struct Tens(Arc<FailingQueue>);
+/// A queue on a server elsewhere.
+struct Elsewhere {
+    queue: Arc<FailingQueue>,
+    /// The most messages that it hands out at once.
+    at_most: usize,
+    /// How long a send takes to fail.
+    fails_after: Duration,
+}
 
 #[async_trait::async_trait]
-impl Queue for Tens {
+impl Queue for Elsewhere {
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
-        self.0.send(messages).await
+        let sent = self.queue.send(messages).await;
+        if sent.is_err() {
+            tokio::time::sleep(self.fails_after).await;
+        }
+        sent
     }
 
     async fn receive(
@@ -80,19 +90,19 @@ impl Queue for Tens {
         wait: Duration,
         visibility: Duration,
     ) -> Result<Vec<Message>, QueueError> {
-        self.0.receive(max.min(10), wait, visibility).await
+        self.queue.receive(max.min(self.at_most), wait, visibility).await
     }
 
     async fn delete(&self, receipts: Vec<Receipt>) -> Result<(), QueueError> {
-        self.0.delete(receipts).await
+        self.queue.delete(receipts).await
     }
 
     async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError> {
-        self.0.extend(receipt, visibility).await
+        self.queue.extend(receipt, visibility).await
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {
-        self.0.depth().await
+        self.queue.depth().await
     }
 }
 
@@ -100,7 +110,9 @@ impl Queue for Tens {
 async fn a_burst_becomes_one_command_also_where_ten_messages_come_at_a_time() {
     let world = World::new();
     world.events.send((0..95).map(|n| notification(&format!("app/{n}"))).collect()).await.unwrap();
-    let (events, commands) = (Arc::new(Tens(world.events.clone())), world.commands.clone());
+    // As SQS does.
+    let events = Elsewhere { queue: world.events.clone(), at_most: 10, fails_after: Duration::ZERO };
+    let (events, commands) = (Arc::new(events), world.commands.clone());
     let pump = tokio::spawn(object_changed(events, commands, "workspaces".into(), world.shutdown.clone()));
     assert_eq!(world.commanded(Duration::from_secs(1)).await, ["app"]);
     world.stop(pump).await;
@@ -158,42 +170,9 @@ async fn a_commands_queue_that_refuses_costs_no_delivery_and_makes_no_dead_lette
 
 #[tokio::test(start_paused = true)]
 async fn a_commands_queue_that_hangs_costs_no_delivery_and_makes_no_dead_letter() {
-    outlasts(Fault::Unavailable, |commands| Arc::new(Hanging(commands))).await;
-}
-
-/// Takes a minute to fail, as a server that hangs does, until it is well.
-struct Hanging(Arc<FailingQueue>);
-
-#[async_trait::async_trait]
-impl Queue for Hanging {
-    async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
-        let sent = self.0.send(messages).await;
-        if sent.is_err() {
-            tokio::time::sleep(Duration::from_secs(63)).await;
-        }
-        sent
-    }
-
-    async fn receive(
-        &self,
-        max: usize,
-        wait: Duration,
-        visibility: Duration,
-    ) -> Result<Vec<Message>, QueueError> {
-        self.0.receive(max, wait, visibility).await
-    }
-
-    async fn delete(&self, receipts: Vec<Receipt>) -> Result<(), QueueError> {
-        self.0.delete(receipts).await
-    }
-
-    async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError> {
-        self.0.extend(receipt, visibility).await
-    }
-
-    async fn depth(&self) -> Result<Depth, QueueError> {
-        self.0.depth().await
-    }
+    let fails_after = Duration::from_secs(63);
+    let hanging = |queue| Arc::new(Elsewhere { queue, at_most: usize::MAX, fails_after }) as Arc<dyn Queue>;
+    outlasts(Fault::Unavailable, hanging).await;
 }
 
 #[tokio::test(start_paused = true)]
