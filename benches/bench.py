@@ -16,6 +16,8 @@ import time
 
 from own_platform import ROOT, platform
 from pushes import backends, push
+from redeploys import redeploys
+from releases import releases, rollback
 from request_counts import requests
 from samples import ROUNDS, spread
 from source import deployed, folder, server
@@ -101,6 +103,9 @@ FIGURES = {
     "memory": memory,
     "backends": backends,
     "requests": requests,
+    "redeploys": redeploys,
+    "releases": releases,
+    "rollback": rollback,
 }
 
 
