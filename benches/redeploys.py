@@ -64,6 +64,8 @@ services:
 class Visits:
     def __init__(self):
         self.requests, self.failures, self.half, self.times = 0, [], [], []
+        # Seconds from a request that failed to the end of the next that did not, all visitors together.
+        self.without = 0
 
     def note(self, took, status, body):
         self.requests += 1
@@ -73,12 +75,16 @@ class Visits:
             self.failures.append(f"{status} {body[:80]!r}")
         elif words[1] != words[3]:
             self.half.append(body.strip())
+        else:
+            return True
+        return False
 
     def figures(self):
         return {
             "requests": self.requests,
             "failed": len(self.failures),
             "half-states": len(self.half),
+            "ms without an answer, a visitor and redeploy": round(self.without * 1000 / VISITORS / REDEPLOYS, 1),
             "examples": self.failures[:2] + self.half[:2],
             "request": spread(self.times) | {"p99": round(sorted(self.times)[len(self.times) * 99 // 100], 1)},
         }
@@ -86,6 +92,7 @@ class Visits:
 
 def visit(address, path, stop, visits, lock):
     connection = http.client.HTTPConnection(*address, timeout=10)
+    failing_since = None
     while not stop.is_set():
         began = time.monotonic()
         try:
@@ -95,8 +102,12 @@ def visit(address, path, stop, visits, lock):
         except (OSError, http.client.HTTPException) as error:
             seen = 0, repr(error)
             connection.close()
+        ended = time.monotonic()
         with lock:
-            visits.note(time.monotonic() - began, *seen)
+            well = visits.note(ended - began, *seen)
+            if well and failing_since is not None:
+                visits.without += ended - failing_since
+        failing_since = None if well else failing_since or began
         time.sleep(PAUSE)
 
 
