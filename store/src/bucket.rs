@@ -1,5 +1,7 @@
 //! The object-store port: the few things the platform asks of a bucket, in its own words.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -19,7 +21,11 @@ pub trait Bucket: Send + Sync + 'static {
     /// Writes one object whole and answers its ETag. When it returns, the object is durable.
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError>;
 
-    /// The same, if `condition` holds at that moment ([`BucketError::Changed`] otherwise).
+    /// Writes a local file as one object, never holding it whole in memory, and answers its ETag. One object takes at most
+    /// what the server allows in one PUT, which is 5 GiB on S3.
+    async fn put_file(&self, key: &str, path: &Path) -> Result<String, BucketError>;
+
+    /// The same as `put`, if `condition` holds at that moment ([`BucketError::Changed`] otherwise).
     ///
     /// Caveat: a server that knows no conditional writes is asked first and written to then, so that a writer in between
     /// is not noticed. The adapter says so once, in the log.

@@ -48,19 +48,6 @@ impl S3Bucket {
         &self.name
     }
 
-    /// Uploads a file without holding it in memory, and answers its ETag. One PUT, so 5 GiB at most.
-    ///
-    /// Its time is limited by its size, and by how long nothing moves.
-    pub async fn put_file(&self, key: &str, path: &Path) -> Result<String, BucketError> {
-        let refused = |source: Cause| self.refused("read a file for", key, source);
-        let size = tokio::fs::metadata(path).await.map_err(|error| refused(error.into()))?.len();
-        let body = ByteStream::read_from().path(path).build().await.map_err(|error| refused(error.into()))?;
-        let request = self.client.put_object().bucket(&self.name).key(key).body(body);
-        let answer = request.customize().config_override(self.upload(size)).send().await;
-        let answer = answer.map_err(|error| self.error("put", key, error))?;
-        Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
-    }
-
     /// What an upload of so many bytes needs beside the usual.
     pub(super) fn upload(&self, bytes: u64) -> aws_sdk_s3::config::Builder {
         Config::builder().timeout_config(self.site.patience.upload(bytes))
@@ -233,6 +220,17 @@ impl Bucket for S3Bucket {
         let upload = self.upload(body.len() as u64);
         let request = self.client.put_object().bucket(&self.name).key(key).body(body.into());
         let answer = request.customize().config_override(upload).send().await;
+        let answer = answer.map_err(|error| self.error("put", key, error))?;
+        Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
+    }
+
+    /// Its time is limited by its size, and by how long nothing moves.
+    async fn put_file(&self, key: &str, path: &Path) -> Result<String, BucketError> {
+        let refused = |source: Cause| self.refused("read a file for", key, source);
+        let size = tokio::fs::metadata(path).await.map_err(|error| refused(error.into()))?.len();
+        let body = ByteStream::read_from().path(path).build().await.map_err(|error| refused(error.into()))?;
+        let request = self.client.put_object().bucket(&self.name).key(key).body(body);
+        let answer = request.customize().config_override(self.upload(size)).send().await;
         let answer = answer.map_err(|error| self.error("put", key, error))?;
         Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
     }

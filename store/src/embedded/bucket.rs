@@ -1,21 +1,26 @@
 //! The bucket port on the embedded store: straight to the database, without HTTP.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
 use rusqlite::Connection;
+use tokio::io::AsyncReadExt;
 
 use super::EmbeddedStore;
 use super::content;
 use super::error::EmbeddedError;
-use super::intake::Staged;
+use super::intake::{Intake, Staged};
 use super::listing::{self, Query, Start};
 use super::objects::{self, Attributes, Condition, New, ObjectRow};
 use super::writer::Unit;
 use super::{buckets, outbox};
 use crate::bucket::{self, Bucket, BucketError, Content, Object};
+
+/// What is read of a file at once.
+const PIECE: usize = 256 << 10;
 
 pub(super) struct EmbeddedBucket {
     pub store: Arc<EmbeddedStore>,
@@ -53,6 +58,12 @@ impl Bucket for EmbeddedBucket {
 
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
         let put = self.put_object(key, body, Condition::default()).await;
+        put.map_err(|error| self.error("put", key, error))
+    }
+
+    async fn put_file(&self, key: &str, path: &Path) -> Result<String, BucketError> {
+        let staged = self.stage(key, path).await?;
+        let put = self.put_staged(key, staged, Condition::default()).await;
         put.map_err(|error| self.error("put", key, error))
     }
 
@@ -109,6 +120,35 @@ impl EmbeddedBucket {
     ) -> Result<String, EmbeddedError> {
         objects::check_key(key)?;
         let staged = Staged::of(Arc::clone(&self.store.blobs), body).await?;
+        self.put_staged(key, staged, condition).await
+    }
+
+    /// Takes a file in, piece by piece.
+    async fn stage(&self, key: &str, path: &Path) -> Result<Staged, BucketError> {
+        let unreadable = |source| BucketError::Refused {
+            bucket: self.name.clone(),
+            operation: "read a file for",
+            key: key.to_owned(),
+            source: Box::new(source),
+        };
+        let failed = |error| self.error("put", key, error);
+        objects::check_key(key).map_err(failed)?;
+        let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+        let mut intake = Intake::new(Arc::clone(&self.store.blobs), None);
+        let mut piece = BytesMut::with_capacity(PIECE);
+        while file.read_buf(&mut piece).await.map_err(unreadable)? > 0 {
+            intake.write(&piece).await.map_err(failed)?;
+            piece.clear();
+        }
+        intake.finish().await.map_err(failed)
+    }
+
+    async fn put_staged(
+        &self,
+        key: &str,
+        staged: Staged,
+        condition: Condition,
+    ) -> Result<String, EmbeddedError> {
         let (bucket, key) = (self.name.clone(), key.to_owned());
         let work = move |unit: &mut Unit<'_>| {
             let new = New {

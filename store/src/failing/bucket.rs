@@ -1,5 +1,6 @@
 //! A bucket that fails on demand.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -85,6 +86,10 @@ impl Bucket for FailingBucket {
 
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
         self.call(BucketOperation::Put, key, self.inner.put(key, body)).await
+    }
+
+    async fn put_file(&self, key: &str, path: &Path) -> Result<String, BucketError> {
+        self.call(BucketOperation::Put, key, self.inner.put_file(key, path)).await
     }
 
     async fn put_if(&self, key: &str, body: Bytes, condition: &Condition) -> Result<String, BucketError> {

@@ -1,6 +1,7 @@
 //! A bucket in memory.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -71,6 +72,18 @@ impl Bucket for MemoryBucket {
 
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
         Ok(insert(&mut self.objects(), key, body))
+    }
+
+    async fn put_file(&self, key: &str, path: &Path) -> Result<String, BucketError> {
+        match std::fs::read(path) {
+            Ok(body) => self.put(key, body.into()).await,
+            Err(error) => Err(BucketError::Refused {
+                bucket: self.name.clone(),
+                operation: "read a file for",
+                key: key.to_owned(),
+                source: Box::new(error),
+            }),
+        }
     }
 
     async fn put_if(&self, key: &str, body: Bytes, condition: &Condition) -> Result<String, BucketError> {

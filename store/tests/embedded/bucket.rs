@@ -36,6 +36,20 @@ async fn an_object_is_read_as_it_was_written() {
 }
 
 #[tokio::test]
+async fn a_file_is_taken_in_as_it_lies_on_the_disk() {
+    let bench = bench().await;
+    let bucket = bench.store.bucket("bucket");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    assert_eq!(bucket.put_file("empty", file.path()).await.unwrap(), "d41d8cd98f00b204e9800998ecf8427e");
+    std::io::Write::write_all(&mut file, &large(1)).unwrap();
+    let etag = bucket.put_file("large", file.path()).await.unwrap();
+    assert_eq!(etag, bucket.put("other", large(1)).await.unwrap());
+    assert_eq!(bucket.get("large", None).await.unwrap().bytes().await.unwrap(), large(1));
+    let missing = bucket.put_file("x", std::path::Path::new("/nowhere/at/all")).await;
+    assert!(matches!(missing, Err(BucketError::Refused { .. })));
+}
+
+#[tokio::test]
 async fn another_version_than_the_wanted_one_is_told_from_a_missing_object() {
     let bench = bench().await;
     let bucket = bench.store.bucket("bucket");
