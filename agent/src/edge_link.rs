@@ -1,115 +1,89 @@
-//! The agent's end of the line to the edge. The edge keeps what it was told last; this end tells it again whenever
-//! the two differ, so that either may be restarted at any time.
+//! The agent's end of the line to whatever carries the traffic: our own edge, or a Traefik that routes by the files that
+//! we write. Both hold what they were told last; this end tells them again whenever the two differ.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use cloudyknight_core::route::{Backend, Route, RouteTable};
+use cloudyknight_core::route::{Backend, Route};
 use cloudyknight_core::workspace::WorkspaceName;
-use cloudyknight_edge::control::{Client, ControlError, InForce};
-use tokio::sync::Mutex;
+use cloudyknight_edge::control::ControlError;
 
 use crate::identity::Identity;
 
-pub struct EdgeLink {
-    client: Client,
-    /// Held while the edge is told, so that no older table overtakes a newer one.
-    routes: Mutex<BTreeMap<WorkspaceName, Vec<Route>>>,
+mod embedded;
+use embedded::Embedded;
+
+pub enum EdgeLink {
+    Embedded(Embedded),
 }
 
-/// How long a switch waits for an edge that is being restarted.
-const PATIENCE: Duration = Duration::from_secs(30);
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    #[error(transparent)]
+    Embedded(#[from] ControlError),
+}
+
+/// What leads to the containers of a workspace, said so that either edge can be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routing {
+    pub routes: Vec<Route>,
+}
 
 impl EdgeLink {
-    pub fn new(socket: PathBuf) -> Self {
-        Self { client: Client::new(socket), routes: Mutex::default() }
+    /// To our own edge, which listens on this socket.
+    pub fn embedded(socket: PathBuf) -> Self {
+        Self::Embedded(Embedded::new(socket))
     }
 
-    /// Fills the table with what runs, before the edge is told anything.
-    pub async fn recover(&self, routes: BTreeMap<WorkspaceName, Vec<Route>>) {
-        *self.routes.lock().await = routes;
-    }
-
-    /// Replaces the routes of one workspace. When it returns, the edge sends it no new request any other way.
-    pub async fn switch(&self, workspace: &WorkspaceName, routes: Vec<Route>) -> Result<(), ControlError> {
-        let mut all = self.routes.lock().await;
-        let before =
-            if routes.is_empty() { all.remove(workspace) } else { all.insert(workspace.clone(), routes) };
-        if all.get(workspace) == before.as_ref() {
-            return Ok(());
-        }
-        let give_up = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            match self.client.put_routes(&table(&all)).await {
-                Ok(in_force) => {
-                    told(&in_force);
-                    return Ok(());
-                }
-                Err(error) if tokio::time::Instant::now() >= give_up => {
-                    match before {
-                        Some(before) => all.insert(workspace.clone(), before),
-                        None => all.remove(workspace),
-                    };
-                    return Err(error);
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+    /// Takes note of what runs, before the edge is told anything.
+    pub async fn recover(&self, routings: BTreeMap<WorkspaceName, Routing>) {
+        match self {
+            Self::Embedded(edge) => {
+                edge.recover(routings.into_iter().map(|(name, routing)| (name, routing.routes)).collect())
+                    .await;
             }
+        }
+    }
+
+    /// Replaces the routes of one workspace. When it returns, no new request of it goes any other way.
+    pub async fn switch(&self, workspace: &WorkspaceName, routing: Routing) -> Result<(), EdgeError> {
+        match self {
+            Self::Embedded(edge) => Ok(edge.switch(workspace, routing.routes).await?),
         }
     }
 
     /// Whether another workspace already has a route with this very rule; its name.
     pub async fn taken(&self, workspace: &WorkspaceName, rule: &str) -> Option<WorkspaceName> {
-        let all = self.routes.lock().await;
-        let mut others = all.iter().filter(|(name, _)| *name != workspace);
-        others.find(|(_, routes)| routes.iter().any(|route| route.rule == rule)).map(|(name, _)| name.clone())
+        match self {
+            Self::Embedded(edge) => edge.taken(workspace, rule).await,
+        }
     }
 
-    /// Requests in flight on backends that were taken out of the table.
-    pub async fn in_flight(&self, backends: &[String]) -> Result<u64, ControlError> {
-        let mut sum = 0;
-        for backend in backends {
-            sum += self.client.in_flight(backend).await?;
+    /// Requests in flight on backends that take no new ones.
+    pub async fn in_flight(&self, backends: &[String]) -> Result<u64, EdgeError> {
+        match self {
+            Self::Embedded(edge) => Ok(edge.in_flight(backends).await?),
         }
-        Ok(sum)
     }
 
     /// The backends that now stand for a workspace.
     pub async fn backends(&self, workspace: &WorkspaceName) -> Vec<String> {
-        let all = self.routes.lock().await;
-        let routes = all.get(workspace).into_iter().flatten();
-        routes.flat_map(|route| route.backends.iter().map(|backend| backend.id.clone())).collect()
-    }
-
-    /// Tells the edge everything again if it holds something else: it was restarted, or could not be reached.
-    pub async fn repair(&self) -> Result<(), ControlError> {
-        let all = self.routes.lock().await;
-        let ours = table(&all);
-        if self.client.routes().await? != ours {
-            tracing::info!(routes = ours.routes.len(), "the edge holds another table: telling it ours");
-            told(&self.client.put_routes(&ours).await?);
+        match self {
+            Self::Embedded(edge) => edge.backends(workspace).await,
         }
-        Ok(())
+    }
+
+    /// Tells everything again if the edge holds something else: it was restarted, or could not be reached.
+    pub async fn repair(&self) -> Result<(), EdgeError> {
+        match self {
+            Self::Embedded(edge) => Ok(edge.repair().await?),
+        }
     }
 }
 
-/// The edge serves the table; whether it could also keep it is only worth a word.
-fn told(in_force: &InForce) {
-    if let Some(why) = &in_force.not_saved {
-        tracing::warn!(
-            why,
-            "the edge could not save its table: restarted alone, it would serve an older one"
-        );
-    }
-}
-
-fn table(routes: &BTreeMap<WorkspaceName, Vec<Route>>) -> RouteTable {
-    RouteTable::new(routes.values().flatten().cloned().collect())
-}
-
-/// The routes to containers that run, each at its address.
-pub fn routes_to<'a>(live: impl IntoIterator<Item = (&'a str, &'a Identity, Ipv4Addr)>) -> Vec<Route> {
+/// What leads to containers that run, each at its address.
+pub fn routes_to<'a>(live: impl IntoIterator<Item = (&'a str, &'a Identity, Ipv4Addr)>) -> Routing {
     let mut routes = Vec::new();
     for (container, identity, address) in live {
         routes.extend(identity.routes.iter().map(|route| Route {
@@ -125,7 +99,7 @@ pub fn routes_to<'a>(live: impl IntoIterator<Item = (&'a str, &'a Identity, Ipv4
             }],
         }));
     }
-    routes
+    Routing { routes }
 }
 
 /// What the edge calls a container at an address. The address is part of it: a container that changes networks is

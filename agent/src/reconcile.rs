@@ -23,6 +23,7 @@ use tracing::Instrument;
 
 use crate::board::{Board, Progress, now};
 use crate::deploy::{self, DeployError, Deployed, Job, Kind, Retirement, Tools, with_causes};
+use crate::edge_link::Routing;
 use crate::identity::DeploymentId;
 use crate::plan::Running;
 use crate::settle::{self, Settling};
@@ -294,7 +295,7 @@ impl Reconciler {
             drop(retiring.await);
         }
         let before = self.tools.edge.backends(workspace).await;
-        self.tools.edge.switch(workspace, Vec::new()).await?;
+        self.tools.edge.switch(workspace, Routing::default()).await?;
         let containers = self.tools.engine.containers(Some(workspace)).await?;
         let retirement = Retirement {
             workspace: workspace.clone(),

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use cloudyknight_core::status::Failure;
-use cloudyknight_edge::control::ControlError;
 use cloudyknight_store::bucket::{BucketError, Follow};
 
 use crate::compose::model::ComposeError;
+use crate::edge_link::EdgeError;
 use crate::engine::EngineError;
 use crate::routes::RouteError;
 use crate::source::SourceError;
@@ -46,7 +46,7 @@ pub enum DeployError {
     #[error("service `{service}`: {message}")]
     Refused { service: String, message: String },
     #[error("the edge does not take the new routes")]
-    Edge(#[from] ControlError),
+    Edge(#[from] EdgeError),
     #[error("the new release serves, but its containers could not be given their names")]
     Unrecorded(#[source] EngineError),
     #[error("the container engine failed")]

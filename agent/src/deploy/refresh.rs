@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use cloudyknight_core::route::Route;
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::{DeployError, Tools};
-use crate::edge_link::routes_to;
+use crate::edge_link::{Routing, routes_to};
 use crate::engine::EngineError;
 use crate::identity::Identity;
 use crate::plan::Running;
@@ -22,7 +21,7 @@ pub async fn refresh(tools: &Tools, workspace: &WorkspaceName) -> Result<(), Dep
 pub async fn recovered(
     tools: &Tools,
     workspace: Option<&WorkspaceName>,
-) -> Result<BTreeMap<WorkspaceName, Vec<Route>>, EngineError> {
+) -> Result<BTreeMap<WorkspaceName, Routing>, EngineError> {
     let listed = tools.engine.addressed(workspace).await?;
     let mut addresses = BTreeMap::new();
     let mut seen: BTreeMap<WorkspaceName, Vec<_>> = BTreeMap::new();

@@ -47,7 +47,7 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         platform: ports.platform.clone(),
         commands: ports.commands.clone(),
         engine,
-        edge: EdgeLink::new(home.run("edge.sock")),
+        edge: EdgeLink::embedded(home.run("edge.sock")),
         meters: ports.meters.clone(),
     };
     let agent = Agent::new(settings, plugged).await;
