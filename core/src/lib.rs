@@ -20,6 +20,8 @@ pub mod trace;
 
 pub mod manifest;
 
+pub mod commit;
+
 pub mod release;
 
 pub mod desired;

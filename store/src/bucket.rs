@@ -12,8 +12,13 @@ pub trait Bucket: Send + Sync + 'static {
     /// Every object below `prefix`, in key order, however many pages that takes.
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, BucketError>;
 
+    /// What lies at the first level of the bucket: its folders, and the objects that lie in none.
+    async fn top_level(&self) -> Result<TopLevel, BucketError>;
+
     /// The first-level folders of the bucket, without their slash, in order.
-    async fn folders(&self) -> Result<Vec<String>, BucketError>;
+    async fn folders(&self) -> Result<Vec<String>, BucketError> {
+        Ok(self.top_level().await?.folders)
+    }
 
     /// Reads one object. With `etag`, only if it still is that version ([`BucketError::Changed`] otherwise).
     async fn get(&self, key: &str, etag: Option<&str>) -> Result<Content, BucketError>;
@@ -33,6 +38,20 @@ pub trait Bucket: Send + Sync + 'static {
 
     /// Deletes one object; deleting what is not there is no error.
     async fn delete(&self, key: &str) -> Result<(), BucketError>;
+
+    /// The same, if the object still is the version with this ETag ([`BucketError::Changed`] otherwise, also where there
+    /// is none any more).
+    ///
+    /// Caveat: a server that knows no conditional deletes is only asked first.
+    async fn delete_if(&self, key: &str, etag: &str) -> Result<(), BucketError>;
+}
+
+/// The first level of a bucket, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopLevel {
+    /// Without their slash.
+    pub folders: Vec<String>,
+    pub objects: Vec<Object>,
 }
 
 /// What must be true of a key for it to be written.
@@ -51,6 +70,8 @@ pub struct Object {
     pub etag: String,
     /// In bytes.
     pub size: u64,
+    /// When it was written, in milliseconds since the Unix epoch; 0 where the server does not say. S3 lists whole seconds.
+    pub modified_ms: i64,
 }
 
 /// An object being read; the body arrives in pieces so that its size never decides our memory.

@@ -22,7 +22,7 @@ use super::answer::{self, Cause};
 use super::conditional::Declined;
 use super::site::Site;
 use super::verdict::{self, Verdict};
-use crate::bucket::{Bucket, BucketError, Condition, Content, Object};
+use crate::bucket::{Bucket, BucketError, Condition, Content, Object, TopLevel};
 
 #[derive(Clone, Debug)]
 pub struct S3Bucket {
@@ -73,11 +73,26 @@ impl S3Bucket {
         Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
     }
 
+    /// One DELETE, tried once, for the same reason.
+    async fn delete_under(&self, key: &str, condition: Option<Condition>) -> Result<(), Declined> {
+        let etag = condition.and_then(|condition| match condition {
+            Condition::Absent => None,
+            Condition::Unchanged(etag) => Some(format!("\"{etag}\"")),
+        });
+        let request = self.client.delete_object().bucket(&self.name).key(key).set_if_match(etag);
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        match request.customize().config_override(once).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.declined(key, error)),
+        }
+    }
+
     pub(super) fn content(&self, key: &str, answer: GetObjectOutput) -> Content {
         let object = Object {
             key: key.to_owned(),
             etag: unquoted(answer.e_tag().unwrap_or_default()).to_owned(),
             size: answer.content_length().and_then(|size| size.try_into().ok()).unwrap_or_default(),
+            modified_ms: millis(answer.last_modified()),
         };
         let (bucket, key) = (self.name.clone(), key.to_owned());
         let body = stream::unfold(Some(answer.body), move |body| {
@@ -132,6 +147,18 @@ impl S3Bucket {
         }
     }
 
+    fn objects_of(&self, page: &ListObjectsV2Output) -> Result<Vec<Object>, BucketError> {
+        let object = |object: &aws_sdk_s3::types::Object| {
+            Ok(Object {
+                key: self.name_in(page, object.key().unwrap_or_default())?,
+                etag: unquoted(object.e_tag().unwrap_or_default()).to_owned(),
+                size: object.size().and_then(|size| size.try_into().ok()).unwrap_or_default(),
+                modified_ms: millis(object.last_modified()),
+            })
+        };
+        page.contents().iter().map(object).collect()
+    }
+
     fn name_in(&self, page: &ListObjectsV2Output, name: &str) -> Result<String, BucketError> {
         match page.encoding_type() {
             Some(EncodingType::Url) => form::decoded(name).map_err(|why| self.unavailable("list", name, why)),
@@ -180,29 +207,25 @@ impl Bucket for S3Bucket {
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, BucketError> {
         let mut objects = Vec::new();
         for page in self.pages(prefix, None).await? {
-            for object in page.contents() {
-                objects.push(Object {
-                    key: self.name_in(&page, object.key().unwrap_or_default())?,
-                    etag: unquoted(object.e_tag().unwrap_or_default()).to_owned(),
-                    size: object.size().and_then(|size| size.try_into().ok()).unwrap_or_default(),
-                });
-            }
+            objects.extend(self.objects_of(&page)?);
         }
         // Directory buckets, and some servers, list in another order.
         objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
     }
 
-    async fn folders(&self) -> Result<Vec<String>, BucketError> {
-        let mut folders = Vec::new();
+    async fn top_level(&self) -> Result<TopLevel, BucketError> {
+        let TopLevel { mut folders, mut objects } = TopLevel::default();
         for page in self.pages("", Some("/")).await? {
             for prefix in page.common_prefixes() {
                 let name = self.name_in(&page, prefix.prefix().unwrap_or_default())?;
                 folders.push(name.strip_suffix('/').unwrap_or(&name).to_owned());
             }
+            objects.extend(self.objects_of(&page)?);
         }
         folders.sort_unstable();
-        Ok(folders)
+        objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(TopLevel { folders, objects })
     }
 
     async fn get(&self, key: &str, etag: Option<&str>) -> Result<Content, BucketError> {
@@ -248,6 +271,18 @@ impl Bucket for S3Bucket {
             Err(error) => Err(self.error("delete", key, error)),
         }
     }
+
+    async fn delete_if(&self, key: &str, etag: &str) -> Result<(), BucketError> {
+        let condition = Condition::Unchanged(etag.to_owned());
+        // Asked in any case: servers that know conditional writes may still ignore the header on a delete.
+        self.ask(key, &condition).await?;
+        self.conditionally(key, &condition, |condition| self.delete_under(key, condition).boxed()).await
+    }
+}
+
+/// Milliseconds since the Unix epoch; 0 for what the server does not say.
+fn millis(time: Option<&aws_sdk_s3::primitives::DateTime>) -> i64 {
+    time.and_then(|time| time.to_millis().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl S3Bucket {
     }
 
     /// Whether the condition holds right now.
-    async fn ask(&self, key: &str, condition: &Condition) -> Result<(), BucketError> {
+    pub(super) async fn ask(&self, key: &str, condition: &Condition) -> Result<(), BucketError> {
         let answer = self.client.head_object().bucket(&self.name).key(key).send().await;
         let found = match answer {
             Ok(head) => Some(super::bucket::unquoted(head.e_tag().unwrap_or_default()).to_owned()),

@@ -17,7 +17,7 @@ use super::listing::{self, Query, Start};
 use super::objects::{self, Attributes, Condition, New, ObjectRow};
 use super::writer::Unit;
 use super::{buckets, outbox};
-use crate::bucket::{self, Bucket, BucketError, Content, Object};
+use crate::bucket::{self, Bucket, BucketError, Content, Object, TopLevel};
 
 /// What is read of a file at once.
 const PIECE: usize = 256 << 10;
@@ -34,13 +34,14 @@ impl Bucket for EmbeddedBucket {
         Ok(listed.objects.into_iter().map(object).collect())
     }
 
-    async fn folders(&self) -> Result<Vec<String>, BucketError> {
+    async fn top_level(&self) -> Result<TopLevel, BucketError> {
         let listed = self.page("", Some("/")).await.map_err(|error| self.error("list", "", error))?;
         let name = |mut prefix: String| {
             prefix.pop();
             prefix
         };
-        Ok(listed.common_prefixes.into_iter().map(name).collect())
+        let folders = listed.common_prefixes.into_iter().map(name).collect();
+        Ok(TopLevel { folders, objects: listed.objects.into_iter().map(object).collect() })
     }
 
     async fn get(&self, key: &str, etag: Option<&str>) -> Result<Content, BucketError> {
@@ -91,9 +92,19 @@ impl Bucket for EmbeddedBucket {
     }
 
     async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        let (bucket, name) = (self.name.clone(), key.to_owned());
-        let work = move |unit: &mut Unit<'_>| objects::delete(unit, &bucket, &name, &Condition::default());
-        self.store.writer.write(work).await.map_err(|error| self.error("delete", key, error))
+        let deleted = self.remove(key, Condition::default()).await;
+        deleted.map_err(|error| self.error("delete", key, error))
+    }
+
+    async fn delete_if(&self, key: &str, etag: &str) -> Result<(), BucketError> {
+        let condition = Condition { if_match: Some(etag.to_owned()), ..Condition::default() };
+        match self.remove(key, condition).await {
+            Ok(()) => Ok(()),
+            Err(EmbeddedError::PreconditionFailed(_) | EmbeddedError::NoSuchKey(_)) => {
+                Err(BucketError::Changed { bucket: self.name.clone(), key: key.to_owned() })
+            }
+            Err(error) => Err(self.error("delete", key, error)),
+        }
     }
 }
 
@@ -165,6 +176,12 @@ impl EmbeddedBucket {
         self.store.writer.write(work).await
     }
 
+    async fn remove(&self, key: &str, condition: Condition) -> Result<(), EmbeddedError> {
+        let (bucket, key) = (self.name.clone(), key.to_owned());
+        let work = move |unit: &mut Unit<'_>| objects::delete(unit, &bucket, &key, &condition);
+        self.store.writer.write(work).await
+    }
+
     fn error(&self, operation: &'static str, key: &str, error: EmbeddedError) -> BucketError {
         translate(&self.name, operation, key, error)
     }
@@ -182,5 +199,5 @@ fn translate(bucket: &str, operation: &'static str, key: &str, error: EmbeddedEr
 }
 
 fn object(row: ObjectRow) -> Object {
-    Object { key: row.key, etag: row.etag, size: row.size }
+    Object { key: row.key, etag: row.etag, size: row.size, modified_ms: row.modified_ms }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use super::{Fault, Faults, Injected};
-use crate::bucket::{Bucket, BucketError, Condition, Content, Object};
+use crate::bucket::{Bucket, BucketError, Condition, Content, Object, TopLevel};
 
 pub struct FailingBucket {
     inner: Arc<dyn Bucket>,
@@ -70,8 +70,8 @@ impl Bucket for FailingBucket {
         self.call(BucketOperation::List, prefix, self.inner.list(prefix)).await
     }
 
-    async fn folders(&self) -> Result<Vec<String>, BucketError> {
-        self.call(BucketOperation::Folders, "", self.inner.folders()).await
+    async fn top_level(&self) -> Result<TopLevel, BucketError> {
+        self.call(BucketOperation::Folders, "", self.inner.top_level()).await
     }
 
     async fn get(&self, key: &str, etag: Option<&str>) -> Result<Content, BucketError> {
@@ -98,6 +98,10 @@ impl Bucket for FailingBucket {
 
     async fn delete(&self, key: &str) -> Result<(), BucketError> {
         self.call(BucketOperation::Delete, key, self.inner.delete(key)).await
+    }
+
+    async fn delete_if(&self, key: &str, etag: &str) -> Result<(), BucketError> {
+        self.call(BucketOperation::Delete, key, self.inner.delete_if(key, etag)).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use md5::{Digest, Md5};
 
-use crate::bucket::{Bucket, BucketError, Condition, Content, Object};
+use crate::bucket::{Bucket, BucketError, Condition, Content, Object, TopLevel};
 
 /// How much of a body arrives at once, in bytes: small enough that tests see bodies in pieces.
 const PIECE: usize = 64 * 1024;
@@ -17,22 +18,32 @@ const PIECE: usize = 64 * 1024;
 pub struct MemoryBucket {
     name: String,
     objects: Mutex<BTreeMap<String, Stored>>,
+    writes: AtomicI64,
 }
 
 #[derive(Clone)]
 struct Stored {
     etag: String,
     body: Bytes,
+    /// Which write it was: time, as far as this bucket knows it.
+    written: i64,
 }
 
 impl MemoryBucket {
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), objects: Mutex::default() }
+        Self { name: name.into(), objects: Mutex::default(), writes: AtomicI64::new(0) }
     }
 
     fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Stored>> {
         // No code that holds the lock can panic halfway through a change.
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, objects: &mut BTreeMap<String, Stored>, key: &str, body: Bytes) -> String {
+        let etag = hex::encode(Md5::digest(&body));
+        let written = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
+        objects.insert(key.to_owned(), Stored { etag: etag.clone(), body, written });
+        etag
     }
 }
 
@@ -44,15 +55,16 @@ impl Bucket for MemoryBucket {
         Ok(below.map(|(key, stored)| stored.object(key)).collect())
     }
 
-    async fn folders(&self) -> Result<Vec<String>, BucketError> {
-        let objects = self.objects();
-        let mut folders: Vec<_> = objects
-            .keys()
-            .filter_map(|key| key.split_once('/'))
-            .map(|(folder, _)| folder.to_owned())
-            .collect();
-        folders.dedup();
-        Ok(folders)
+    async fn top_level(&self) -> Result<TopLevel, BucketError> {
+        let mut top = TopLevel::default();
+        for (key, stored) in &*self.objects() {
+            match key.split_once('/') {
+                Some((folder, _)) => top.folders.push(folder.to_owned()),
+                None => top.objects.push(stored.object(key)),
+            }
+        }
+        top.folders.dedup();
+        Ok(top)
     }
 
     async fn get(&self, key: &str, etag: Option<&str>) -> Result<Content, BucketError> {
@@ -71,7 +83,7 @@ impl Bucket for MemoryBucket {
     }
 
     async fn put(&self, key: &str, body: Bytes) -> Result<String, BucketError> {
-        Ok(insert(&mut self.objects(), key, body))
+        Ok(self.insert(&mut self.objects(), key, body))
     }
 
     async fn put_file(&self, key: &str, path: &Path) -> Result<String, BucketError> {
@@ -95,24 +107,32 @@ impl Bucket for MemoryBucket {
         if !holds {
             return Err(BucketError::Changed { bucket: self.name.clone(), key: key.to_owned() });
         }
-        Ok(insert(&mut objects, key, body))
+        Ok(self.insert(&mut objects, key, body))
     }
 
     async fn delete(&self, key: &str) -> Result<(), BucketError> {
         self.objects().remove(key);
         Ok(())
     }
-}
 
-fn insert(objects: &mut BTreeMap<String, Stored>, key: &str, body: Bytes) -> String {
-    let etag = hex::encode(Md5::digest(&body));
-    objects.insert(key.to_owned(), Stored { etag: etag.clone(), body });
-    etag
+    async fn delete_if(&self, key: &str, etag: &str) -> Result<(), BucketError> {
+        let mut objects = self.objects();
+        if objects.get(key).is_none_or(|stored| stored.etag != etag) {
+            return Err(BucketError::Changed { bucket: self.name.clone(), key: key.to_owned() });
+        }
+        objects.remove(key);
+        Ok(())
+    }
 }
 
 impl Stored {
     fn object(&self, key: &str) -> Object {
-        Object { key: key.to_owned(), etag: self.etag.clone(), size: self.body.len() as u64 }
+        Object {
+            key: key.to_owned(),
+            etag: self.etag.clone(),
+            size: self.body.len() as u64,
+            modified_ms: self.written,
+        }
     }
 }
 
@@ -160,7 +180,8 @@ mod tests {
         let content = bucket.get("k", Some(&new)).await.unwrap();
         assert_eq!(content.object.size, 3 * PIECE as u64 + 1);
         assert_eq!(content.bytes().await.unwrap(), vec![7; 3 * PIECE + 1]);
-        bucket.delete("k").await.unwrap();
+        assert!(matches!(bucket.delete_if("k", &old).await, Err(BucketError::Changed { .. })));
+        bucket.delete_if("k", &new).await.unwrap();
         bucket.delete("k").await.unwrap();
         assert!(matches!(bucket.get("k", None).await, Err(BucketError::NotFound { .. })));
     }

@@ -87,6 +87,7 @@ pub async fn a_listing_tells_the_etag_that_was_answered_and_the_size(setting: &i
     let etag = bucket.put("app/x", Bytes::from_static(b"hello")).await.unwrap();
     let listed = bucket.list("app/").await.unwrap().remove(0);
     assert_eq!((listed.key.as_str(), listed.etag, listed.size), ("app/x", etag, 5));
+    assert!(listed.modified_ms > 1_700_000_000_000, "{}", listed.modified_ms);
 }
 
 pub async fn folders_are_the_first_level(setting: &impl Setting) {
@@ -95,6 +96,9 @@ pub async fn folders_are_the_first_level(setting: &impl Setting) {
         bucket.put(key, Bytes::from_static(b"x")).await.unwrap();
     }
     assert_eq!(bucket.folders().await.unwrap(), ["a b+c", "b"]);
+    let top = bucket.top_level().await.unwrap();
+    assert_eq!((top.folders.len(), top.objects.len()), (2, 1));
+    assert_eq!((top.objects[0].key.as_str(), top.objects[0].size), ("top", 1));
 }
 
 pub async fn placeholders_of_folders_are_listed_as_they_are(setting: &impl Setting) {
@@ -115,6 +119,12 @@ pub async fn a_replaced_object_is_changed_and_a_missing_one_not_found(setting: &
     assert!(matches!(stale, Err(BucketError::Changed { .. })), "{stale:?}");
     let missing = read("app/y", None).await;
     assert!(matches!(missing, Err(BucketError::NotFound { .. })), "{missing:?}");
+    let kept = bucket.delete_if("app/x", &old).await;
+    assert!(matches!(kept, Err(BucketError::Changed { .. })), "{kept:?}");
+    let now = read("app/x", None).await.unwrap().etag;
+    bucket.delete_if("app/x", &now).await.unwrap();
+    let gone = bucket.delete_if("app/x", &now).await;
+    assert!(matches!(gone, Err(BucketError::Changed { .. })), "{gone:?}");
     bucket.delete("app/x").await.unwrap();
     let deleted = read("app/x", Some(old.as_str())).await;
     assert!(matches!(deleted, Err(BucketError::NotFound { .. })), "{deleted:?}");

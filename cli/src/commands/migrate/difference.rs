@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     fn object(key: &str, etag: &str, size: u64) -> Object {
-        Object { key: key.into(), etag: etag.into(), size }
+        Object { key: key.into(), etag: etag.into(), size, modified_ms: 0 }
     }
 
     #[test]

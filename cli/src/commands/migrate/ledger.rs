@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     fn object(key: &str, etag: &str) -> Object {
-        Object { key: key.into(), etag: etag.into(), size: 1 }
+        Object { key: key.into(), etag: etag.into(), size: 1, modified_ms: 0 }
     }
 
     fn reasons(ledger: Ledger) -> Vec<(String, String)> {
