@@ -19,6 +19,8 @@ pub mod releases;
 
 pub mod source;
 
+pub mod publish;
+
 pub mod compose;
 
 pub mod runtime;
