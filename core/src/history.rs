@@ -52,6 +52,47 @@ impl History {
         Self { version: Self::VERSION, workspace, deployments: Vec::new() }
     }
 
+    /// Adds how a deployment ended, in the place of what was said of it before. The oldest go, so that at most `limit`
+    /// stay.
+    pub fn add(&mut self, record: Record, limit: usize) {
+        self.deployments.retain(|one| one.id != record.id);
+        self.deployments.push(record);
+        let surplus = self.deployments.len().saturating_sub(limit);
+        self.deployments.drain(..surplus);
+    }
+
+    /// The deployments that made a release live, the newest first.
+    fn went_live(&self) -> impl Iterator<Item = (&Record, &ReleaseDigest)> {
+        let live = self.deployments.iter().rev().filter(|record| record.outcome == Outcome::Live);
+        live.filter_map(|record| Some((record, record.release.as_ref()?)))
+    }
+
+    /// The release that went live last.
+    pub fn last_live(&self) -> Option<&ReleaseDigest> {
+        self.went_live().map(|(_, release)| release).next()
+    }
+
+    /// The release that served before `live` did. Not one that was fallen back from: it does not hold.
+    pub fn served_before(&self, live: &ReleaseDigest) -> Option<&ReleaseDigest> {
+        let broken = |release: &ReleaseDigest| {
+            self.deployments
+                .iter()
+                .any(|record| matches!(&record.cause, Cause::FellBack { from } if from == release))
+        };
+        let since = self.went_live().skip_while(|(_, release)| *release != live);
+        since.map(|(_, release)| release).find(|release| *release != live && !broken(release))
+    }
+
+    /// Every release that was tried, by its last attempt, the oldest first.
+    pub fn by_last_use(&self) -> Vec<&ReleaseDigest> {
+        let mut order: Vec<&ReleaseDigest> = Vec::new();
+        for release in self.deployments.iter().filter_map(|record| record.release.as_ref()) {
+            order.retain(|one| *one != release);
+            order.push(release);
+        }
+        order
+    }
+
     /// Where it lies in the platform bucket.
     pub fn key(workspace: &WorkspaceName) -> String {
         format!("history/{workspace}.json")
@@ -87,6 +128,74 @@ mod tests {
     fn manifest(entries: &[(&str, &str)]) -> Manifest {
         let entry = |etag: &str| Entry { etag: etag.to_owned(), size: 1 };
         Manifest { entries: entries.iter().map(|(path, etag)| ((*path).to_owned(), entry(etag))).collect() }
+    }
+
+    fn release(name: &str) -> ReleaseDigest {
+        manifest(&[("file", name)]).digest()
+    }
+
+    fn record(id: &str, name: &str, cause: Cause, outcome: Outcome) -> Record {
+        Record {
+            id: id.to_owned(),
+            release: Some(release(name)),
+            previous: None,
+            cause,
+            started_at: String::new(),
+            finished_at: String::new(),
+            outcome,
+            steps: Vec::new(),
+            changed: Changed::default(),
+        }
+    }
+
+    fn history(records: &[(&str, Cause, Outcome)]) -> History {
+        let mut history = History::new("app".parse().unwrap());
+        for (n, (name, cause, outcome)) in records.iter().enumerate() {
+            history.add(record(&n.to_string(), name, cause.clone(), outcome.clone()), 100);
+        }
+        history
+    }
+
+    #[test]
+    fn what_served_before_is_the_last_other_release_that_was_live() {
+        let live = |name| (name, Cause::Sweep, Outcome::Live);
+        let back = |name, to| (name, Cause::RolledBack { to: release(to) }, Outcome::Live);
+        let check = |records: &[(&str, Cause, Outcome)], serves: &str, before: Option<&str>| {
+            let history = history(records);
+            assert_eq!(history.served_before(&release(serves)).cloned(), before.map(release));
+        };
+        check(&[], "a", None);
+        check(&[live("a")], "a", None);
+        check(&[live("a"), live("b")], "b", Some("a"));
+        check(&[live("a"), live("a"), live("b"), live("b")], "b", Some("a"));
+        check(&[live("a"), ("x", Cause::Sweep, Outcome::Cancelled), live("b")], "b", Some("a"));
+        // There and back again.
+        check(&[live("a"), live("b"), back("a", "a")], "a", Some("b"));
+        // What serves is told by the status; the history may know of more.
+        check(&[live("a"), live("b"), live("c")], "b", Some("a"));
+    }
+
+    #[test]
+    fn what_was_fallen_back_from_is_not_gone_back_to() {
+        let fell = ("b", Cause::FellBack { from: release("c") }, Outcome::Live);
+        let live = |name| (name, Cause::Sweep, Outcome::Live);
+        let history = history(&[live("a"), live("b"), live("c"), fell]);
+        assert_eq!(history.last_live(), Some(&release("b")));
+        assert_eq!(history.served_before(&release("b")), Some(&release("a")));
+    }
+
+    #[test]
+    fn a_history_is_bounded_and_says_each_deployment_once() {
+        let mut history = History::new("app".parse().unwrap());
+        for n in 0..5 {
+            history.add(record(&n.to_string(), &n.to_string(), Cause::Sweep, Outcome::Live), 3);
+        }
+        history.add(record("4", "4", Cause::Sweep, Outcome::Cancelled), 3);
+        let ids: Vec<&str> = history.deployments.iter().map(|record| record.id.as_str()).collect();
+        assert_eq!(ids, ["2", "3", "4"]);
+        assert_eq!(history.deployments[2].outcome, Outcome::Cancelled);
+        let order: Vec<ReleaseDigest> = history.by_last_use().into_iter().cloned().collect();
+        assert_eq!(order, [release("2"), release("3"), release("4")]);
     }
 
     #[test]
