@@ -49,7 +49,7 @@ impl Agent {
         ports: Ports,
     ) -> Result<Self, cloudyknight_store::bucket::BucketError> {
         let desires = Arc::new(Desires::load(ports.platform.clone()).await?);
-        let releases = Arc::new(Releases::new(ports.platform.clone()));
+        let releases = Releases::new(ports.platform.clone(), desires.clone(), settings.retention);
         let board = Arc::new(Board::load(ports.platform).await?);
         let tools = Tools {
             settings: Arc::new(settings),
@@ -57,7 +57,7 @@ impl Agent {
             workspaces: ports.workspaces,
             edge: Arc::new(ports.edge),
             installing: Arc::default(),
-            releases,
+            releases: Arc::new(releases),
             desires,
         };
         let reconciler = Arc::new(Reconciler::new(tools, board.clone()));

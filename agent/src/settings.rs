@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::compose::policy::Policy;
+use crate::releases::Retention;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -29,6 +30,8 @@ pub struct Settings {
     pub source_dir: PathBuf,
     /// The largest workspace that is deployed, in bytes: its source is kept in memory.
     pub max_source_bytes: u64,
+    /// Which releases stay to be gone back to.
+    pub retention: Retention,
     /// What the edge is called from outside, such as `http://localhost:8080`.
     pub edge_url: String,
     /// `<workspace>.<domain>` answers for each workspace.

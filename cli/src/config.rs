@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cloudyknight_agent::compose::policy::Policy;
+use cloudyknight_agent::releases::Retention;
 use cloudyknight_agent::settings::{InstallAccess, Settings};
 use cloudyknight_store::aws::{Checksums, ConnectSettings};
 use serde::Deserialize;
@@ -59,6 +60,8 @@ pub struct Config {
     /// Deployments at the same time; 0 for as many as there are processors.
     pub concurrency: usize,
     pub max_source_mb: u64,
+    /// Of each workspace; what is live, pinned or served before stays beyond them.
+    pub keep_releases: usize,
     /// Where the source of running releases is kept; must be in memory.
     pub source_dir: PathBuf,
     pub subnet_pool: String,
@@ -95,6 +98,7 @@ impl Default for Config {
             sweep_interval_s: 300,
             concurrency: 0,
             max_source_mb: 512,
+            keep_releases: Retention::default().releases,
             source_dir: "/dev/shm".into(),
             subnet_pool: "10.213.0.0/16".into(),
             fresh: false,
@@ -315,6 +319,7 @@ impl Config {
             concurrency: if self.concurrency == 0 { processors } else { self.concurrency },
             source_dir: self.source_dir(home),
             max_source_bytes: self.max_source_mb * 1024 * 1024,
+            retention: Retention { releases: self.keep_releases },
             edge_url: self.edge_url()?,
             domain: self.domain.clone(),
             subnet_pool: pool(&self.subnet_pool)?,

@@ -59,7 +59,8 @@ impl Release {
     ) -> Self {
         let digest = manifest.digest();
         let seal = ContentDigest::of(b"");
-        let mut release = Self { version: Self::VERSION, workspace, digest, made_at, manifest, content, seal };
+        let mut release =
+            Self { version: Self::VERSION, workspace, digest, made_at, manifest, content, seal };
         release.seal = release.computed_seal();
         release
     }

@@ -76,6 +76,7 @@ impl DeployError {
                     Follow::Retry | Follow::Human => Kind::Retry,
                 }
             }
+            Self::Source(SourceError::Other { .. }) => Kind::ListAgain,
             Self::Report(_)
             | Self::Source(SourceError::Disk { .. })
             | Self::Edge(_)
@@ -162,7 +163,7 @@ impl DeployError {
             {
                 return cloudyknight_store::hint::of(error);
             }
-            Self::Superseded | Self::Source(SourceError::Bucket { .. }) => {
+            Self::Superseded | Self::Source(SourceError::Bucket { .. } | SourceError::Other { .. }) => {
                 "its objects change faster than they can be read; it is tried again".into()
             }
             Self::Bucket(_) | Self::Report(_) | Self::Source(_) => return None,

@@ -20,7 +20,7 @@ use crate::plan::{Plan, Running, Wanted, plan};
 use crate::releases::Releases;
 use crate::routes::ServiceRoute;
 use crate::settings::Settings;
-use crate::source::Source;
+use crate::source::{Place, Source};
 
 mod check;
 mod error;
@@ -113,13 +113,14 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
 }
 
 async fn fetch(tools: &Tools, job: &Job<'_>) -> Result<Source, DeployError> {
-    let settings = &tools.settings;
-    let bucket = tools.workspaces.as_ref();
-    let limit = settings.max_source_bytes;
-    let dir = &settings.source_dir;
-    let fetched =
-        Source::fetch(bucket, dir, job.workspace, job.deployment, job.manifest, limit, job.previous);
-    Ok(fetched.await?)
+    let place = Place {
+        source_dir: &tools.settings.source_dir,
+        workspace: job.workspace,
+        deployment: job.deployment,
+        limit: tools.settings.max_source_bytes,
+        previous: job.previous,
+    };
+    Ok(Source::fetch(tools.workspaces.as_ref(), &place, job.manifest).await?)
 }
 
 async fn up_to_the_switch(

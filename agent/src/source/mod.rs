@@ -1,16 +1,20 @@
 //! The source of a release, as files for a read-only mount. The folder lies in memory (tmpfs): no source of a
 //! workspace rests on the host's disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cloudyknight_core::manifest::{Entry, Manifest};
+use cloudyknight_core::release::ContentDigest;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::{Bucket, BucketError};
 use futures::{StreamExt, TryStreamExt};
 use tokio::io::AsyncWriteExt;
 
 use crate::identity::DeploymentId;
+
+mod layout;
+pub use layout::Layout;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -26,68 +30,10 @@ pub enum SourceError {
         #[source]
         source: std::io::Error,
     },
+    #[error("`{path}` holds something else than was listed")]
+    Other { path: String },
     #[error("the workspace holds {size} bytes, and the limit is {limit}")]
     TooLarge { size: u64, limit: u64 },
-}
-
-/// Objects as files. Pure: what each key becomes, and which keys can be no file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Layout {
-    pub files: BTreeMap<String, Entry>,
-    pub folders: BTreeSet<String>,
-    /// Key and reason.
-    pub left_out: Vec<(String, &'static str)>,
-}
-
-/// The longest name of a file on Linux, in bytes.
-const NAME_MAX: usize = 255;
-/// The longest path that Linux takes, in bytes, less what the source directory needs.
-const PATH_MAX: usize = 3800;
-
-impl Layout {
-    pub fn of(manifest: &Manifest) -> Self {
-        let mut layout = Self::default();
-        for (path, entry) in &manifest.entries {
-            // Some clients mark a folder with an empty object.
-            let (name, is_folder) = match path.strip_suffix('/') {
-                Some(folder) if entry.size == 0 => (folder, true),
-                _ => (path.as_str(), false),
-            };
-            match no_file(name) {
-                _ if path.is_empty() => {}
-                Some(why) => layout.left_out.push((path.clone(), why)),
-                None if is_folder => drop(layout.folders.insert(name.to_owned())),
-                None => drop(layout.files.insert(name.to_owned(), entry.clone())),
-            }
-        }
-        let mut parents: BTreeSet<String> = layout.folders.clone();
-        for path in layout.files.keys().chain(&layout.folders) {
-            parents.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
-        }
-        for path in &parents {
-            if layout.files.remove(path).is_some() {
-                layout.left_out.push((path.clone(), "other objects need a folder of this name"));
-            }
-        }
-        layout.folders = parents;
-        layout
-    }
-}
-
-/// Why a key cannot be the path of a file.
-fn no_file(path: &str) -> Option<&'static str> {
-    if path.len() > PATH_MAX {
-        return Some("it is longer than a path may be");
-    }
-    if path.contains('\0') {
-        return Some("it contains a zero byte");
-    }
-    path.split('/').find_map(|name| match name {
-        "" => Some("it has an empty folder name"),
-        "." | ".." => Some("it has `.` or `..` for a folder name"),
-        name if name.len() > NAME_MAX => Some("a name in it is longer than 255 bytes"),
-        _ => None,
-    })
 }
 
 /// A release's files, in memory.
@@ -97,6 +43,28 @@ pub struct Source {
     pub folder: String,
     pub path: PathBuf,
     pub layout: Layout,
+    /// What each file of the layout holds.
+    pub content: BTreeMap<String, ContentDigest>,
+}
+
+/// Where a source is made.
+pub struct Place<'a> {
+    pub source_dir: &'a Path,
+    pub workspace: &'a WorkspaceName,
+    pub deployment: &'a DeploymentId,
+    /// In bytes, all files together.
+    pub limit: u64,
+    /// The live one, if it is at hand.
+    pub previous: Option<&'a Source>,
+}
+
+/// Where one file comes from.
+pub(crate) struct Origin {
+    pub key: String,
+    /// Only this version of the object.
+    pub etag: Option<String>,
+    /// What it must hold, where that is known.
+    pub digest: Option<ContentDigest>,
 }
 
 /// How many objects are read at the same time.
@@ -107,28 +75,43 @@ impl Source {
     /// release already holds are linked, not fetched.
     pub async fn fetch(
         bucket: &dyn Bucket,
-        source_dir: &Path,
-        workspace: &WorkspaceName,
-        deployment: &DeploymentId,
+        place: &Place<'_>,
         manifest: &Manifest,
-        limit: u64,
-        previous: Option<&Source>,
     ) -> Result<Self, SourceError> {
-        let size = manifest.size();
+        let origin = |path: &str, entry: &Entry| Origin {
+            key: format!("{}{path}", place.workspace.prefix()),
+            etag: Some(entry.etag.clone()),
+            digest: None,
+        };
+        Self::make(bucket, place, manifest, &origin).await
+    }
+
+    /// The same from any bucket: `origin` says for each file where it lies.
+    pub(crate) async fn make(
+        bucket: &dyn Bucket,
+        place: &Place<'_>,
+        manifest: &Manifest,
+        origin: &(dyn Fn(&str, &Entry) -> Origin + Sync),
+    ) -> Result<Self, SourceError> {
+        let (size, limit) = (manifest.size(), place.limit);
         if size > limit {
             return Err(SourceError::TooLarge { size, limit });
         }
-        let folder = format!("{workspace}.{deployment}");
-        let source = Self { path: source_dir.join(&folder), folder, layout: Layout::of(manifest) };
+        let folder = format!("{}.{}", place.workspace, place.deployment);
+        let path = place.source_dir.join(&folder);
+        let mut source = Self { path, folder, layout: Layout::of(manifest), content: BTreeMap::new() };
         source.make_folders().await?;
-        let mut fetches = Vec::with_capacity(source.layout.files.len());
+        let mut files = Vec::with_capacity(source.layout.files.len());
         for (path, entry) in &source.layout.files {
-            fetches.push(source.link_or_fetch(bucket, workspace, path, entry, previous));
+            files.push(source.link_or_fetch(bucket, path, entry, origin(path, entry), place.previous));
         }
-        let fetched: Result<(), SourceError> =
-            futures::stream::iter(fetches).buffer_unordered(PARALLEL).try_collect().await;
-        match fetched {
-            Ok(()) => Ok(source),
+        let made: Result<Vec<_>, SourceError> =
+            futures::stream::iter(files).buffer_unordered(PARALLEL).try_collect().await;
+        match made {
+            Ok(made) => {
+                source.content = made.into_iter().collect();
+                Ok(source)
+            }
             Err(error) => {
                 source.discard().await;
                 Err(error)
@@ -148,46 +131,67 @@ impl Source {
     async fn link_or_fetch(
         &self,
         bucket: &dyn Bucket,
-        workspace: &WorkspaceName,
         path: &str,
         entry: &Entry,
+        origin: Origin,
         previous: Option<&Source>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<(String, ContentDigest), SourceError> {
         if let Some(previous) = previous
-            && previous.layout.files.get(path) == Some(entry)
+            && let Some(digest) = previous.holds(path, entry, origin.digest.as_ref())
             && tokio::fs::hard_link(previous.path.join(path), self.path.join(path)).await.is_ok()
         {
-            return Ok(());
+            return Ok((path.to_owned(), digest.clone()));
         }
-        self.fetch_one(bucket, workspace, path, entry).await
+        Ok((path.to_owned(), self.fetch_one(bucket, path, entry, origin).await?))
+    }
+
+    /// What is in this file here, if it is what is wanted: as its digest says where that is known, else as the listing
+    /// does.
+    fn holds(&self, path: &str, entry: &Entry, digest: Option<&ContentDigest>) -> Option<&ContentDigest> {
+        let held = self.content.get(path)?;
+        let same = match digest {
+            Some(digest) => held == digest,
+            None => self.layout.files.get(path) == Some(entry),
+        };
+        same.then_some(held)
     }
 
     async fn fetch_one(
         &self,
         bucket: &dyn Bucket,
-        workspace: &WorkspaceName,
         path: &str,
         entry: &Entry,
-    ) -> Result<(), SourceError> {
+        origin: Origin,
+    ) -> Result<ContentDigest, SourceError> {
         let from_bucket = |source| SourceError::Bucket { path: path.to_owned(), source };
         let on_disk = |source| SourceError::Disk { path: path.to_owned(), source };
-        let key = format!("{}{path}", workspace.prefix());
-        let mut body = bucket.get(&key, Some(&entry.etag)).await.map_err(from_bucket)?.body;
+        let other = || SourceError::Other { path: path.to_owned() };
+        let mut body = bucket.get(&origin.key, origin.etag.as_deref()).await.map_err(from_bucket)?.body;
         let target = self.path.join(path);
         let mut file = tokio::fs::File::create(&target).await.map_err(on_disk)?;
-        let mut executable = None;
+        let (mut hasher, mut size, mut executable) = (blake3::Hasher::new(), 0, None);
         while let Some(piece) = body.try_next().await.map_err(from_bucket)? {
+            size += piece.len() as u64;
+            if size > entry.size {
+                // The memory for it was not allowed for.
+                return Err(other());
+            }
+            hasher.update(&piece);
             executable.get_or_insert_with(|| piece.starts_with(b"#!") || piece.starts_with(b"\x7fELF"));
             file.write_all(&piece).await.map_err(on_disk)?;
         }
         file.flush().await.map_err(on_disk)?;
+        let digest = ContentDigest::from(hasher.finalize());
+        if size != entry.size || origin.digest.is_some_and(|wanted| wanted != digest) {
+            return Err(other());
+        }
         if executable == Some(true) {
             // S3 keeps no permissions: what can be run by its first bytes may be run.
             use std::os::unix::fs::PermissionsExt;
             let mode = std::fs::Permissions::from_mode(0o755);
             tokio::fs::set_permissions(&target, mode).await.map_err(on_disk)?;
         }
-        Ok(())
+        Ok(digest)
     }
 
     /// The text of a small file; `None` when there is none, or when it is no text.
@@ -234,54 +238,5 @@ pub async fn discard(path: &Path) {
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(path = %path.display(), %error, "a source folder could not be removed");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn layout(keys: &[(&str, u64)]) -> Layout {
-        let entry = |size| Entry { etag: "e".into(), size };
-        Layout::of(&Manifest {
-            entries: keys.iter().map(|(key, size)| ((*key).into(), entry(*size))).collect(),
-        })
-    }
-
-    fn files(layout: &Layout) -> Vec<&str> {
-        layout.files.keys().map(String::as_str).collect()
-    }
-
-    #[test]
-    fn ordinary_keys_are_files_and_their_parents_folders() {
-        let layout = layout(&[("index.js", 1), ("lib/a/b.js", 1), ("ünïcode ✓ +%.txt", 1), ("new\nline", 1)]);
-        assert_eq!(files(&layout), ["index.js", "lib/a/b.js", "new\nline", "ünïcode ✓ +%.txt"]);
-        assert_eq!(layout.folders, BTreeSet::from(["lib".to_owned(), "lib/a".to_owned()]));
-        assert_eq!(layout.left_out, []);
-    }
-
-    #[test]
-    fn folder_markers_are_folders() {
-        let layout = layout(&[("", 0), ("empty/", 0), ("a/b/", 0)]);
-        assert_eq!(files(&layout), [""; 0]);
-        let expected: BTreeSet<String> = ["a", "a/b", "empty"].map(str::to_owned).into();
-        assert_eq!((layout.folders, layout.left_out), (expected, vec![]));
-    }
-
-    #[test]
-    fn keys_that_can_be_no_file_are_left_out_with_the_reason() {
-        let long = format!("{}/x", "n".repeat(256));
-        for key in ["a/../b", "../b", "..", "./a", "a//b", "/a", "a/", "a\0b", &long, &"d/".repeat(2000)] {
-            let layout = layout(&[(key, 7), ("fine", 1)]);
-            assert_eq!(files(&layout), ["fine"], "{key:?}");
-            assert_eq!(layout.left_out[0].0, key);
-        }
-    }
-
-    #[test]
-    fn a_folder_wins_over_a_file_of_its_name() {
-        let layout = layout(&[("a", 1), ("a/b", 1)]);
-        assert_eq!(files(&layout), ["a/b"]);
-        assert_eq!(layout.left_out[0].0, "a");
     }
 }

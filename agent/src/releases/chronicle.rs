@@ -1,0 +1,80 @@
+//! How deployments ended: one bounded document a workspace in the platform bucket, read once and kept in memory.
+
+use bytes::Bytes;
+use cloudyknight_core::history::{History, Record};
+use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::bucket::BucketError;
+
+use super::{ReleaseError, Releases};
+
+/// The most deployments that a history tells.
+const LIMIT: usize = 100;
+
+impl Releases {
+    /// Writes down how a deployment ended. The same deployment again replaces what was said of it.
+    pub async fn record(&self, workspace: &WorkspaceName, record: Record) -> Result<(), ReleaseError> {
+        let desk = self.desk(workspace);
+        let mut known = desk.history.lock().await;
+        let history = match known.take() {
+            Some(history) => Ok(history),
+            None => self.read_history(workspace).await,
+        };
+        let mut history = match history {
+            Ok(history) => history,
+            Err(ReleaseError::HistoryDamaged { why, text, .. }) => {
+                // It must not keep anybody from deploying, nor be lost for whoever wants to look.
+                let key = format!("history/{workspace}.damaged.json");
+                tracing::warn!(%workspace, why, key, "the history cannot be read: it is put aside, and begun anew");
+                self.write_history(workspace, &key, text).await?;
+                History::new(workspace.clone())
+            }
+            Err(error) => return Err(error),
+        };
+        history.add(record, LIMIT);
+        let text = Bytes::from(serde_json::to_vec(&history).expect("a history is plain data"));
+        self.write_history(workspace, &History::key(workspace), text).await?;
+        *known = Some(history);
+        Ok(())
+    }
+
+    pub async fn history(&self, workspace: &WorkspaceName) -> Result<History, ReleaseError> {
+        let desk = self.desk(workspace);
+        let mut known = desk.history.lock().await;
+        if known.is_none() {
+            *known = Some(self.read_history(workspace).await?);
+        }
+        Ok(known.clone().expect("it was read"))
+    }
+
+    async fn write_history(
+        &self,
+        workspace: &WorkspaceName,
+        key: &str,
+        text: Bytes,
+    ) -> Result<(), ReleaseError> {
+        let written = self.platform.put(key, text).await.map(drop);
+        written.map_err(|source| ReleaseError::History { workspace: workspace.clone(), source })
+    }
+
+    async fn read_history(&self, workspace: &WorkspaceName) -> Result<History, ReleaseError> {
+        let failed = |source| ReleaseError::History { workspace: workspace.clone(), source };
+        let text = match self.platform.get(&History::key(workspace), None).await {
+            Ok(content) => content.bytes().await.map_err(failed)?,
+            Err(BucketError::NotFound { .. }) => return Ok(History::new(workspace.clone())),
+            Err(error) => return Err(failed(error)),
+        };
+        let damaged = |why: String| ReleaseError::HistoryDamaged {
+            workspace: workspace.clone(),
+            why,
+            text: text.clone(),
+        };
+        let history: History = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        if history.version != History::VERSION {
+            return Err(damaged(format!("it has version {}", history.version)));
+        }
+        if history.workspace != *workspace {
+            return Err(damaged(format!("it is that of workspace `{}`", history.workspace)));
+        }
+        Ok(history)
+    }
+}

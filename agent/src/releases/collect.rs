@@ -1,0 +1,84 @@
+//! Removes the releases that nobody needs any more: their documents first, then the content that no document names.
+
+use std::collections::BTreeSet;
+
+use cloudyknight_core::manifest::ReleaseDigest;
+use cloudyknight_core::release::{ContentDigest, Release};
+use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::bucket::BucketError;
+use futures::{StreamExt, TryStreamExt};
+
+use super::keep::PARALLEL;
+use super::{ReleaseError, Releases};
+
+/// What a collection removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    pub releases: usize,
+    pub contents: usize,
+}
+
+impl Releases {
+    /// Leaves as many releases as the retention says. Stays whatever is `needed`, pinned, live or what served before
+    /// it, just being kept, or being read.
+    pub async fn collect(
+        &self,
+        workspace: &WorkspaceName,
+        needed: &[ReleaseDigest],
+    ) -> Result<Collected, ReleaseError> {
+        let desk = self.desk(workspace);
+        let history = self.history(workspace).await?;
+        let mut shelf = desk.open(self.platform.as_ref(), workspace).await?;
+        for digest in shelf.unread() {
+            let read = self.get(workspace, &digest).await;
+            let mut writing = shelf.begin();
+            match read {
+                Ok(Some(release)) => writing.add(&release),
+                // Somebody took it away.
+                Ok(None) => writing.remove(&digest),
+                Err(ReleaseError::Damaged { .. }) => writing.add_damaged(&digest),
+                Err(error) => {
+                    writing.done();
+                    return Err(error);
+                }
+            }
+            writing.done();
+        }
+        // Read while the shelf is held: nobody pins in between.
+        let mut keep: BTreeSet<ReleaseDigest> = desk.in_use();
+        keep.extend(needed.iter().cloned());
+        keep.extend(self.desires.get(workspace).pinned.map(|pin| pin.release));
+        if let Some(live) = history.last_live() {
+            keep.extend([Some(live), history.served_before(live)].into_iter().flatten().cloned());
+        }
+        let surplus = shelf.surplus(self.retention.releases, &history.by_last_use(), &keep);
+        let mut writing = shelf.begin();
+        self.delete(surplus.iter().map(|digest| Release::key(workspace, digest)))
+            .await
+            .map_err(|source| ReleaseError::Collect { workspace: workspace.clone(), source })?;
+        surplus.iter().for_each(|digest| writing.remove(digest));
+        if writing.has_damaged() {
+            tracing::warn!(%workspace, "a release is damaged: what only it may name is not collected");
+            writing.done();
+            return Ok(Collected { releases: surplus.len(), contents: 0 });
+        }
+        let garbage: Vec<ContentDigest> =
+            writing.unnamed().into_iter().filter(|digest| !desk.is_reserved(digest)).collect();
+        self.delete(garbage.iter().map(|digest| digest.key(workspace)))
+            .await
+            .map_err(|source| ReleaseError::Collect { workspace: workspace.clone(), source })?;
+        garbage.iter().for_each(|digest| writing.remove_content(digest));
+        writing.done();
+        let collected = Collected { releases: surplus.len(), contents: garbage.len() };
+        if collected != Collected::default() {
+            tracing::debug!(%workspace, ?collected, "releases were collected");
+        }
+        Ok(collected)
+    }
+
+    async fn delete(&self, keys: impl Iterator<Item = String>) -> Result<(), BucketError> {
+        let keys: Vec<String> = keys.collect();
+        let deletions = keys.iter().map(|key| self.platform.delete(key));
+        futures::stream::iter(deletions).buffer_unordered(PARALLEL).try_collect().await
+    }
+}
