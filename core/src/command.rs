@@ -38,6 +38,10 @@ pub enum Cause {
         path: String,
         more: usize,
     },
+    /// An archive of the workspace was put, replaced or deleted: more to look at than the workspace's own folder.
+    Archive {
+        key: String,
+    },
     Sweep,
     AgentStarted,
     /// Another look, and another try of what failed.

@@ -25,9 +25,116 @@ pub struct Commit {
     pub modified_ms: i64,
 }
 
-/// A commit that was taken, and the release it stood for.
+/// What was pushed as a whole and taken as such, and the release it stood for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Committed {
-    pub commit: Commit,
+    /// The marker as it was; `None` where there was none, and an archive was the push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
     pub release: ReleaseDigest,
+}
+
+/// What lies in a workspace and was not committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uncommitted {
+    /// How many files differ from the commit before; `None` where that is not known any more.
+    pub files: Option<usize>,
+    /// What would be deployed, if it were committed as it is.
+    pub release: ReleaseDigest,
+}
+
+/// What a listing of a workspace is to be taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Nobody commits here: a push is complete when it has been quiet for a while.
+    Open,
+    /// It is what somebody committed, all of it.
+    Committed,
+    /// It holds what nobody committed yet.
+    Closed,
+}
+
+/// `newer` files than the marker are listed; `announced`: something else lies in the platform's folder, put there so that
+/// a first push waits for its commit; `release` is that of the listing; `deployed`: one was deployed before.
+pub fn gate(
+    marker: Option<&Commit>,
+    newer: usize,
+    announced: bool,
+    release: &ReleaseDigest,
+    taken: Option<&Committed>,
+    deployed: bool,
+) -> Gate {
+    match (marker, taken) {
+        (Some(marker), Some(taken)) if taken.commit.as_ref() == Some(marker) => {
+            if taken.release == *release {
+                Gate::Committed
+            } else {
+                Gate::Closed
+            }
+        }
+        (Some(_), _) if newer > 0 => Gate::Closed,
+        (Some(_), _) => Gate::Committed,
+        (None, _) if announced && !deployed => Gate::Closed,
+        (None, _) => Gate::Open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Entry, Manifest};
+
+    fn release(etag: &str) -> ReleaseDigest {
+        let entry = Entry { etag: etag.into(), size: 1 };
+        Manifest { entries: [("a".to_owned(), entry)].into() }.digest()
+    }
+
+    fn commit(modified_ms: i64) -> Commit {
+        Commit { etag: "e".into(), modified_ms }
+    }
+
+    fn taken(modified_ms: i64, of: &str) -> Committed {
+        Committed { commit: Some(commit(modified_ms)), release: release(of) }
+    }
+
+    #[test]
+    fn a_marker_closes_the_gate_until_it_is_put_again() {
+        let check = |marker: Option<i64>, newer, taken: Option<Committed>, expected| {
+            let marker = marker.map(commit);
+            let found = gate(marker.as_ref(), newer, false, &release("now"), taken.as_ref(), true);
+            assert_eq!(found, expected, "{marker:?} {newer} {taken:?}");
+        };
+        check(None, 0, None, Gate::Open);
+        check(Some(1), 0, None, Gate::Committed);
+        check(Some(1), 0, Some(taken(1, "now")), Gate::Committed);
+        check(Some(1), 1, Some(taken(1, "before")), Gate::Closed);
+        // Something was deleted, which no file's time tells.
+        check(Some(1), 0, Some(taken(1, "before")), Gate::Closed);
+        check(Some(2), 0, Some(taken(1, "before")), Gate::Committed);
+        // The next push began before this commit was read.
+        check(Some(2), 1, Some(taken(1, "before")), Gate::Closed);
+        check(Some(1), 1, None, Gate::Closed);
+        check(None, 0, Some(taken(1, "before")), Gate::Open);
+        // An archive took the place of what was committed, and counts as a commit of its own.
+        check(Some(1), 3, Some(taken(1, "now")), Gate::Committed);
+    }
+
+    #[test]
+    fn a_first_push_that_is_announced_waits_for_its_commit_and_no_later_one_does() {
+        let check = |deployed, expected| {
+            assert_eq!(gate(None, 0, true, &release("now"), None, deployed), expected);
+        };
+        check(false, Gate::Closed);
+        check(true, Gate::Open);
+    }
+
+    #[test]
+    fn only_the_folder_itself_is_the_platform_s() {
+        for path in [".cloudyknight/", ".cloudyknight/commit", ".cloudyknight/x/y"] {
+            assert!(is_own(path), "{path}");
+        }
+        for path in [".cloudyknight", ".cloudyknights/commit", "a/.cloudyknight/commit", ""] {
+            assert!(!is_own(path), "{path}");
+        }
+    }
 }

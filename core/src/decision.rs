@@ -2,24 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::{Change, ChangeKind};
+use crate::change::{Change, ChangeKind, Changed};
 use crate::command::{Cause, Command};
 use crate::workspace::WorkspaceName;
 
-/// One command for each workspace that changed. Its cause names the first change seen and counts the others.
+/// One command for each workspace that changed. Its cause names the first change seen and counts the others; where an
+/// archive is among them it names that, because only then does the agent look for one.
 pub fn decide(changes: impl IntoIterator<Item = Change>) -> Vec<Command> {
     let mut dirty: BTreeMap<WorkspaceName, Cause> = BTreeMap::new();
-    for change in changes {
-        dirty
-            .entry(change.workspace)
-            .and_modify(|cause| match cause {
-                Cause::Put { more, .. } | Cause::Delete { more, .. } => *more += 1,
-                _ => unreachable!("changes cause nothing else"),
-            })
-            .or_insert(match change.kind {
-                ChangeKind::Put => Cause::Put { path: change.path, more: 0 },
-                ChangeKind::Delete => Cause::Delete { path: change.path, more: 0 },
-            });
+    for Change { workspace, object, kind } in changes {
+        let cause = match (object, kind) {
+            (Changed::Archive(key), _) => Cause::Archive { key },
+            (Changed::File(path), ChangeKind::Put) => Cause::Put { path, more: 0 },
+            (Changed::File(path), ChangeKind::Delete) => Cause::Delete { path, more: 0 },
+        };
+        match dirty.get_mut(&workspace) {
+            None => drop(dirty.insert(workspace, cause)),
+            Some(first) => match (&cause, &mut *first) {
+                (Cause::Archive { .. }, _) => *first = cause,
+                (_, Cause::Put { more, .. } | Cause::Delete { more, .. }) => *more += 1,
+                _ => {}
+            },
+        }
     }
     dirty.into_iter().map(|(workspace, cause)| Command::reconcile(workspace, cause)).collect()
 }
@@ -51,6 +55,15 @@ mod tests {
             Command::reconcile("b".parse().unwrap(), Cause::Delete { path: "x".into(), more: 1 }),
         ];
         assert_eq!(commands, expected);
+    }
+
+    #[test]
+    fn an_archive_among_other_changes_is_what_the_command_names() {
+        let changes = ["app/x", "app.tar.gz", "app/y", "app.zip"].map(|key| change(key, ChangeKind::Put));
+        let cause = Cause::Archive { key: "app.zip".into() };
+        assert_eq!(decide(changes), [Command::reconcile("app".parse().unwrap(), cause)]);
+        let gone = decide([change("app.zip", ChangeKind::Delete)]);
+        assert_eq!(gone[0].cause, Cause::Archive { key: "app.zip".into() });
     }
 
     #[test]

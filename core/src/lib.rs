@@ -22,6 +22,8 @@ pub mod manifest;
 
 pub mod commit;
 
+pub mod archive;
+
 pub mod release;
 
 pub mod desired;

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::Archive;
 use crate::command::Cause;
+use crate::commit::{Committed, Uncommitted};
 use crate::desired::Pin;
 use crate::manifest::ReleaseDigest;
 use crate::trace::{self, TraceParent};
@@ -28,6 +30,15 @@ pub struct WorkspaceStatus {
     pub services: Vec<ServiceStatus>,
     /// The compose file the platform made, for a workspace that has none of its own.
     pub default_compose: Option<String>,
+    /// The last archive that was uploaded for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<Archive>,
+    /// The commit that was taken last, while the workspace holds a commit marker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<Committed>,
+    /// What waits for the next commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncommitted: Option<Uncommitted>,
     /// What the compose file asks for that has no effect here, and other things worth knowing.
     pub warnings: Vec<String>,
     pub updated_at: String,
@@ -120,6 +131,12 @@ pub struct ServiceStatus {
 impl WorkspaceStatus {
     pub const VERSION: u32 = 1;
 
+    /// Whether all that is known of the workspace is an archive that could not be taken.
+    pub fn only_refused(&self) -> bool {
+        let refused = self.archive.as_ref().is_some_and(|archive| archive.refused().is_some());
+        refused && self.state == State::Failed && self.release.is_none()
+    }
+
     /// A workspace that was only just heard of, at the time `updated_at`.
     pub fn new(workspace: WorkspaceName, updated_at: String) -> Self {
         Self {
@@ -133,6 +150,9 @@ impl WorkspaceStatus {
             deployment: None,
             services: Vec::new(),
             default_compose: None,
+            archive: None,
+            committed: None,
+            uncommitted: None,
             warnings: Vec::new(),
             updated_at,
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cloudyknight_core::change::ChangeKind;
+use cloudyknight_core::change::{ChangeKind, Changed};
 use cloudyknight_core::dead_letter::{DeadLetter, Kind};
 use cloudyknight_core::notification::{self, Parsed};
 
@@ -50,13 +50,35 @@ fn expected(server: &str) -> BTreeMap<String, Vec<String>> {
     expected
 }
 
+/// What each kind of server writes of an object at the first level, with an archive for that object.
+#[test]
+fn an_archive_marks_its_workspace_in_every_dialect() {
+    let check = |server: &str, file: &str, key: &str| {
+        let text = fixtures(server)[file].replace(key, "my-app.tar.gz");
+        let told = told(&notification::parse(&text, "workspaces").unwrap());
+        assert_eq!(told, ["put archive my-app.tar.gz of my-app"], "{server}/{file}");
+    };
+    for server in ["localstack", "ministack", "moto", "seaweedfs"] {
+        check(server, "put-top-level.json", "readme.txt");
+    }
+    for (server, file) in [("aws", "put.json"), ("aws-eventbridge", "created.json"), ("floci", "put.json")] {
+        check(server, file, "app/index.js");
+    }
+    for file in ["minio-put.json", "rustfs-put.json"] {
+        check("minio-family", file, "app%2Findex.js");
+    }
+}
+
 fn told(parsed: &Parsed) -> Vec<String> {
     let changes = parsed.changes.iter().map(|change| {
         let kind = match change.kind {
             ChangeKind::Put => "put",
             ChangeKind::Delete => "delete",
         };
-        format!("{kind} {}/{}", change.workspace, change.path)
+        match &change.object {
+            Changed::File(path) => format!("{kind} {}/{path}", change.workspace),
+            Changed::Archive(key) => format!("{kind} archive {key} of {}", change.workspace),
+        }
     });
     let ignored = parsed.ignored.iter().map(|ignored| format!("ignored: {}", ignored.why));
     let doubts = parsed.doubts.iter().map(|doubt| format!("doubt: {doubt}"));

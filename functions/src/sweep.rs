@@ -1,15 +1,16 @@
 //! The bucket against what is deployed, on a schedule: whatever notification was lost, the next sweep finds what it
 //! was about. For every workspace that differs it sends the command that the notification would have led to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use cloudyknight_core::archive;
 use cloudyknight_core::command::{Cause, Command};
-use cloudyknight_core::manifest::Manifest;
+use cloudyknight_core::commit::Gate;
 use cloudyknight_core::status::{Outcome, State, WorkspaceStatus};
 use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::{InvalidName, WorkspaceName};
-use cloudyknight_store::bucket::{Bucket, BucketError, Follow};
-use cloudyknight_store::listing;
+use cloudyknight_store::bucket::{Bucket, BucketError, Follow, Object};
+use cloudyknight_store::listing::{self, Listing};
 use cloudyknight_store::queue::{Queue, QueueError};
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -31,7 +32,7 @@ pub struct Swept {
     pub workspaces: usize,
     /// What was sent for those that differed.
     pub sent: Vec<Command>,
-    /// Folders of the bucket that can be no workspaces.
+    /// Folders of the bucket that can be no workspaces, and archives of such.
     pub strange: Vec<(String, InvalidName)>,
     /// Workspaces that could not be compared because the bucket refused.
     pub refused: Vec<(WorkspaceName, BucketError)>,
@@ -60,15 +61,21 @@ pub async fn handle(
 ) -> Result<Swept, SweepError> {
     let mut swept = Swept::default();
     let mut names = known(platform).await.map_err(SweepError::Compare)?;
-    for folder in workspaces.folders().await.map_err(SweepError::Compare)? {
+    let top = workspaces.top_level().await.map_err(SweepError::Compare)?;
+    for folder in top.folders {
         match folder.parse() {
             Ok(name) => drop(names.insert(name)),
             Err(why) => swept.strange.push((folder, why)),
         }
     }
+    let archives = archives(top.objects, &mut swept.strange);
+    names.extend(archives.keys().cloned());
     swept.workspaces = names.len();
     let compared: Vec<_> = stream::iter(names)
-        .map(|name| async move { settled(compare(workspaces, platform, &name).await, name) })
+        .map(|name| {
+            let archive = archives.get(&name);
+            async move { settled(compare(workspaces, platform, &name, archive).await, name) }
+        })
         .buffered(AT_ONCE)
         .try_collect()
         .await
@@ -77,8 +84,8 @@ pub async fn handle(
     for (name, compared) in compared {
         match compared {
             Ok(None) => {}
-            Ok(Some(dedup)) => {
-                repairs.push((trace::traced(Command::reconcile(name, Cause::Sweep), outer), dedup));
+            Ok(Some(Repair { cause, dedup })) => {
+                repairs.push((trace::traced(Command::reconcile(name, cause), outer), dedup));
             }
             Err(error) => swept.refused.push((name, error)),
         }
@@ -105,20 +112,57 @@ async fn known(platform: &dyn Bucket) -> Result<BTreeSet<WorkspaceName>, BucketE
     Ok(platform.list(STATUS).await?.iter().filter_map(|object| name(&object.key)).collect())
 }
 
-/// The deduplication id of the repair, if one is due. The same drift, seen again while its command may still be under
-/// way, has the same id.
+/// The archive of each workspace that has one, or the last uploaded of several.
+fn archives(
+    objects: Vec<Object>,
+    strange: &mut Vec<(String, InvalidName)>,
+) -> BTreeMap<WorkspaceName, Object> {
+    let mut all: BTreeMap<WorkspaceName, Vec<Object>> = BTreeMap::new();
+    for object in objects {
+        match archive::workspace(&object.key) {
+            Some(Ok(name)) => all.entry(name).or_default().push(object),
+            Some(Err(why)) => strange.push((object.key, why)),
+            None => {}
+        }
+    }
+    let latest = |objects| archive::latest(objects, |one: &Object| (one.modified_ms, one.key.clone()));
+    all.into_iter().filter_map(|(name, objects)| Some((name, latest(objects)?))).collect()
+}
+
+/// What is to be sent for a workspace. The same drift, seen again while its command may still be under way, has the same
+/// deduplication id.
+struct Repair {
+    cause: Cause,
+    dedup: String,
+}
+
 async fn compare(
     workspaces: &dyn Bucket,
     platform: &dyn Bucket,
     name: &WorkspaceName,
-) -> Result<Option<String>, BucketError> {
+    archive: Option<&Object>,
+) -> Result<Option<Repair>, BucketError> {
     // The status first: one that is written after the listing would tell of a newer release than we saw.
     let status = status(platform, name).await?;
-    let manifest = listing::manifest(workspaces, name).await?;
-    Ok(drifted(&manifest, status.as_ref()).then(|| {
-        let seen = status.map(|status| status.updated_at).unwrap_or_default();
-        blake3::hash(format!("sweep {name} {} {seen}", manifest.digest()).as_bytes()).to_hex().to_string()
-    }))
+    let listing = listing::listing(workspaces, name).await?;
+    let seen = status.as_ref().map(|status| status.updated_at.clone()).unwrap_or_default();
+    let repair = |cause, what: String| {
+        let dedup = blake3::hash(format!("sweep {name} {what} {seen}").as_bytes()).to_hex().to_string();
+        Some(Repair { cause, dedup })
+    };
+    if let Some(Object { key, etag, modified_ms, .. }) = archive
+        && !is_refused(status.as_ref(), key, etag, *modified_ms)
+    {
+        return Ok(repair(Cause::Archive { key: key.clone() }, format!("{key} {etag} {modified_ms}")));
+    }
+    let drifted = drifted(&listing, status.as_ref());
+    Ok(drifted.then(|| repair(Cause::Sweep, listing.manifest.digest().to_string())).flatten())
+}
+
+/// Whether that upload was looked at, and will not become better.
+fn is_refused(status: Option<&WorkspaceStatus>, key: &str, etag: &str, modified_ms: i64) -> bool {
+    let archive = status.and_then(|status| status.archive.as_ref());
+    archive.is_some_and(|archive| archive.refused().is_some() && archive.is_of(key, etag, modified_ms))
 }
 
 /// None where there is no status, or none that can be understood: then the agent had better write a new one.
@@ -147,12 +191,13 @@ async fn status(platform: &dyn Bucket, name: &WorkspaceName) -> Result<Option<Wo
 }
 
 /// Whether the agent should look at a workspace that is in this state.
-fn drifted(manifest: &Manifest, status: Option<&WorkspaceStatus>) -> bool {
+fn drifted(listing: &Listing, status: Option<&WorkspaceStatus>) -> bool {
+    let manifest = &listing.manifest;
     let Some(status) = status else {
         return !manifest.is_empty();
     };
     if manifest.is_empty() {
-        return status.state != State::Removed;
+        return status.state != State::Removed && !status.only_refused();
     }
     if manifest.entries.contains_key(NO_MONITOR) {
         return status.state != State::Ignored;
@@ -168,7 +213,17 @@ fn drifted(manifest: &Manifest, status: Option<&WorkspaceStatus>) -> bool {
         Some(deployment) => deployment.release.as_ref(),
         None => status.release.as_ref(),
     };
-    attempted != Some(&manifest.digest())
+    let release = manifest.digest();
+    match listing.gate(status) {
+        Gate::Open => attempted != Some(&release),
+        // A commit of what was deployed before is one to take note of.
+        Gate::Committed => attempted != Some(&release) || !listing.is_taken(status),
+        // Nothing is to be done, but to be told.
+        Gate::Closed => {
+            attempted != Some(&release)
+                && status.uncommitted.as_ref().map(|waiting| &waiting.release) != Some(&release)
+        }
+    }
 }
 
 async fn send(repairs: &[(Command, String)], commands: &dyn Queue) -> Result<(), SweepError> {

@@ -1,8 +1,9 @@
 //! The listing of a workspace, as everything that compares releases makes it: the same objects must give the same
 //! digest to whoever lists them.
 
-use cloudyknight_core::commit::{self, Commit};
+use cloudyknight_core::commit::{self, Commit, Gate};
 use cloudyknight_core::manifest::{Entry, Manifest};
+use cloudyknight_core::status::WorkspaceStatus;
 use cloudyknight_core::workspace::WorkspaceName;
 
 use crate::bucket::{Bucket, BucketError};
@@ -41,6 +42,27 @@ pub async fn listing(bucket: &dyn Bucket, workspace: &WorkspaceName) -> Result<L
         listing.newer = times.into_iter().map(|(path, _)| path).collect();
     }
     Ok(listing)
+}
+
+impl Listing {
+    /// What it is to be taken for, by what was taken before.
+    pub fn gate(&self, status: &WorkspaceStatus) -> Gate {
+        let release = self.manifest.digest();
+        let (taken, deployed) = (status.committed.as_ref(), status.release.is_some());
+        commit::gate(
+            self.commit.as_ref(),
+            self.newer.len(),
+            self.announces_commits,
+            &release,
+            taken,
+            deployed,
+        )
+    }
+
+    /// Whether this marker was taken note of.
+    pub fn is_taken(&self, status: &WorkspaceStatus) -> bool {
+        status.committed.as_ref().is_some_and(|taken| taken.commit == self.commit)
+    }
 }
 
 /// The manifest of a workspace as the bucket has it now; empty when nothing is left of it.

@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cloudyknight_core::manifest::{Entry, ReleaseDigest};
+use cloudyknight_core::archive::{Archive, ArchiveResult};
+use cloudyknight_core::commit::{Commit, Committed, Uncommitted};
+use cloudyknight_core::manifest::{Entry, Manifest, ReleaseDigest};
 use cloudyknight_core::status::{Deployment, Failure};
 use cloudyknight_store::failing::{BucketOperation, FailingBucket, Fault};
 use cloudyknight_store::memory::{DEDUP_WINDOW, MemoryBucket, MemoryQueue};
@@ -12,6 +14,10 @@ use super::*;
 fn manifest(paths: &[&str]) -> Manifest {
     let entry = Entry { etag: "e".into(), size: 1 };
     Manifest { entries: paths.iter().map(|path| ((*path).to_owned(), entry.clone())).collect() }
+}
+
+fn listed(manifest: &Manifest) -> Listing {
+    Listing { manifest: manifest.clone(), ..Listing::default() }
 }
 
 fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> WorkspaceStatus {
@@ -36,6 +42,9 @@ fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> 
         }),
         services: vec![],
         default_compose: None,
+        archive: None,
+        committed: None,
+        uncommitted: None,
         warnings: vec![],
         updated_at: "2026-01-02T03:04:05Z".into(),
     }
@@ -49,7 +58,7 @@ fn failed() -> Outcome {
 fn drift_is_what_the_bucket_holds_and_nobody_tried() {
     let (empty, now, old) = (manifest(&[]), manifest(&["a"]), manifest(&["b"]));
     let check = |manifest: &Manifest, status: Option<WorkspaceStatus>, expected: bool| {
-        assert_eq!(drifted(manifest, status.as_ref()), expected, "{manifest:?} {status:?}");
+        assert_eq!(drifted(&listed(manifest), status.as_ref()), expected, "{manifest:?} {status:?}");
     };
     let tried =
         |state, release: &Manifest, outcome| Some(status(state, Some((Some(release.digest()), outcome))));
@@ -75,9 +84,39 @@ fn drift_is_what_the_bucket_holds_and_nobody_tried() {
 #[test]
 fn a_workspace_that_wants_to_be_left_alone_is_left_alone_once_that_is_known() {
     let (alone, not) = (manifest(&["a", ".nomonitor"]), manifest(&["a", "sub/.nomonitor"]));
-    assert!(!drifted(&alone, Some(&status(State::Ignored, None))));
-    assert!(drifted(&alone, Some(&status(State::Live, None))));
-    assert!(drifted(&not, Some(&status(State::Ignored, None))));
+    assert!(!drifted(&listed(&alone), Some(&status(State::Ignored, None))));
+    assert!(drifted(&listed(&alone), Some(&status(State::Live, None))));
+    assert!(drifted(&listed(&not), Some(&status(State::Ignored, None))));
+}
+
+#[test]
+fn a_commit_that_nobody_took_is_drift_and_what_waits_for_one_only_until_it_is_told() {
+    let (now, old) = (manifest(&["a"]), manifest(&["b"]));
+    let commit = |modified_ms| Commit { etag: "e".into(), modified_ms };
+    let listed = |modified_ms, newer: &[&str]| Listing {
+        manifest: now.clone(),
+        commit: Some(commit(modified_ms)),
+        announces_commits: false,
+        newer: newer.iter().map(|path| (*path).to_owned()).collect(),
+    };
+    let live = |taken: Option<(i64, &Manifest)>| {
+        let mut status = status(State::Live, Some((Some(old.digest()), Outcome::Live)));
+        status.committed = taken
+            .map(|(modified_ms, of)| Committed { commit: Some(commit(modified_ms)), release: of.digest() });
+        status
+    };
+    assert!(drifted(&listed(2, &[]), Some(&live(Some((1, &old))))));
+    assert!(drifted(&listed(1, &[]), Some(&live(None))));
+    let mut waiting = live(Some((1, &old)));
+    assert!(drifted(&listed(1, &["a"]), Some(&waiting)));
+    waiting.uncommitted = Some(Uncommitted { files: Some(1), release: now.digest() });
+    assert!(!drifted(&listed(1, &["a"]), Some(&waiting)));
+    assert!(drifted(&listed(2, &[]), Some(&waiting)));
+    // The same files, committed once more.
+    let mut same = status(State::Live, Some((Some(now.digest()), Outcome::Live)));
+    same.committed = Some(Committed { commit: Some(commit(1)), release: now.digest() });
+    assert!(!drifted(&listed(1, &[]), Some(&same)));
+    assert!(drifted(&listed(2, &[]), Some(&same)));
 }
 
 struct World {
@@ -121,7 +160,7 @@ impl World {
         messages
             .iter()
             .map(|message| Command::from_json(&message.body).unwrap())
-            .inspect(|command| assert_eq!(command.cause, Cause::Sweep))
+            .inspect(|command| assert!(matches!(command.cause, Cause::Sweep | Cause::Archive { .. })))
             .inspect(|command| assert!(command.traceparent.is_some()))
             .map(|command| command.workspace.to_string())
             .collect()
@@ -184,4 +223,37 @@ async fn a_bucket_that_does_not_answer_ends_the_sweep() {
         assert!(matches!(swept, Err(SweepError::Compare(_))));
     }
     assert_eq!(world.commanded().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_archive_that_nobody_heard_of_is_found_and_a_refused_one_is_left_alone() {
+    let world = World::new().await;
+    for key in ["live.zip", "fresh.tar.gz", "Not_One.zip", "readme.txt", "live.tgz"] {
+        world.workspaces.put(key, Bytes::from_static(b"archive")).await.unwrap();
+    }
+    let swept = world.sweep().await;
+    assert_eq!(names(&swept), ["fresh", "gone", "live", "lost"]);
+    let archive = |key: &str| Cause::Archive { key: key.into() };
+    let causes: Vec<_> = swept.sent.iter().map(|command| command.cause.clone()).collect();
+    assert_eq!(causes, [archive("fresh.tar.gz"), Cause::Sweep, archive("live.tgz"), Cause::Sweep]);
+    assert!(swept.strange.iter().any(|(key, _)| key == "Not_One.zip"));
+
+    let top = world.workspaces.top_level().await.unwrap();
+    let seen = top.objects.into_iter().find(|object| object.key == "live.tgz").unwrap();
+    let digest = listing::manifest(&*world.workspaces, &"live".parse().unwrap()).await.unwrap().digest();
+    let mut status = status(State::Live, Some((Some(digest), Outcome::Live)));
+    status.workspace = "live".parse().unwrap();
+    let Outcome::Failed(failure) = failed() else { unreachable!() };
+    status.archive = Some(Archive {
+        key: seen.key,
+        etag: seen.etag,
+        modified_ms: seen.modified_ms,
+        size: seen.size,
+        at: String::new(),
+        result: ArchiveResult::Refused(failure),
+    });
+    world.write("live", serde_json::to_vec(&status).unwrap()).await;
+    assert_eq!(names(&world.sweep().await), ["fresh", "gone", "lost"]);
+    world.workspaces.put("live.tgz", Bytes::from_static(b"archive")).await.unwrap();
+    assert_eq!(names(&world.sweep().await), ["fresh", "gone", "live", "lost"]);
 }
