@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
+use cloudyknight_core::archive::{Archive, ArchiveResult};
 use cloudyknight_core::command::Cause;
+use cloudyknight_core::commit::{MARKER, Uncommitted};
 use cloudyknight_core::status::{Deployment, Failure, Outcome, State, WorkspaceStatus};
 
 pub fn state(state: State) -> &'static str {
@@ -63,6 +65,12 @@ pub fn details(status: &WorkspaceStatus) -> String {
     for service in &status.services {
         line("service", &format!("{} ({}, container {})", service.service, service.image, service.container));
     }
+    if let Some(waiting) = &status.uncommitted {
+        line("waits", &uncommitted(waiting));
+    }
+    if let Some(archive) = &status.archive {
+        line("archive", &self::archive(archive));
+    }
     for warning in &status.warnings {
         line("warning", warning);
     }
@@ -76,6 +84,35 @@ pub fn details(status: &WorkspaceStatus) -> String {
         let _ = write!(text, "\nIt has no compose file; this one was made for it:\n\n{compose}");
     }
     text
+}
+
+fn uncommitted(waiting: &Uncommitted) -> String {
+    let files = match waiting.files {
+        Some(1) => "1 file".to_owned(),
+        Some(files) => format!("{files} files"),
+        None => "files".to_owned(),
+    };
+    format!("{files} changed since the last commit; put `{MARKER}` to deploy")
+}
+
+fn archive(archive: &Archive) -> String {
+    match &archive.result {
+        ArchiveResult::Unpacking => format!("{} ({}) is being unpacked", archive.key, archive.etag),
+        ArchiveResult::Published { put, deleted, unchanged, left_out } => {
+            let mut text = format!(
+                "{} ({}): {put} files put, {deleted} deleted, {unchanged} unchanged",
+                archive.key, archive.etag
+            );
+            for what in left_out {
+                let _ = write!(text, "\nleft out: {what}");
+            }
+            text
+        }
+        ArchiveResult::Refused(failure) => {
+            let hint = failure.hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
+            format!("{} ({}) was refused: {}{hint}", archive.key, archive.etag, failure.message)
+        }
+    }
 }
 
 fn meaning(status: &WorkspaceStatus) -> &'static str {
@@ -113,6 +150,7 @@ fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Put { path, more } => format!("{path:?}{} came", and_more(*more)),
         Cause::Delete { path, more } => format!("{path:?}{} went", and_more(*more)),
+        Cause::Archive { key } => format!("the archive {key:?} came or went"),
         Cause::Sweep => "a sweep found a difference".to_owned(),
         Cause::AgentStarted => "the agent started".to_owned(),
         Cause::Requested => "it was asked for".to_owned(),
