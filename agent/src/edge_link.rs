@@ -90,9 +90,12 @@ pub fn routes_to<'a>(live: impl IntoIterator<Item = (&'a str, &'a Identity, Ipv4
             workspace: identity.workspace.clone(),
             name: format!("{}@{}", route.name, identity.service),
             rule: route.rule.clone(),
+            syntax: Default::default(),
             priority: route.priority,
             strip_prefixes: route.strip_prefixes.clone(),
             page_root: route.page_root.clone(),
+            middlewares: Vec::new(),
+            hides_host: false,
             backends: vec![Backend {
                 id: backend_id(container, address),
                 address: SocketAddr::new(address.into(), route.port),

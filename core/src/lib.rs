@@ -28,7 +28,13 @@ pub mod release;
 
 pub mod desired;
 
+pub mod pattern;
+
+pub mod ip_range;
+
 pub mod rule;
+
+pub mod middleware;
 
 pub mod route;
 

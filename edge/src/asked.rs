@@ -1,21 +1,32 @@
 //! What a request asks for: the host and the path that rules are compared with, and that are forwarded.
 //!
-//! Both are taken as the client sent them. A path is not decoded and `..` and `//` are not resolved, neither
-//! for choosing a route nor for forwarding: what matched is, byte for byte, what the backend sees (less a
-//! stripped prefix), so no other reading of the path can reach a backend that its rule does not cover.
+//! The host is taken as the client sent it. The path has two forms, and a route's syntax says which of them is its own:
+//! as it was sent, with nothing decoded and neither `..` nor `//` resolved; or the normal form. The form that is
+//! compared is the one that is forwarded: what matched is, byte for byte, what the backend sees (less what middlewares
+//! change), so no other reading of the path can reach a backend that its rule does not cover.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use cloudyknight_core::rule;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::answer::Answer;
+use crate::normal;
 
 pub(crate) struct Asked {
     /// What the backend gets as `Host`: the request target's authority where it has one, the header otherwise.
     pub host: HeaderValue,
     pub target: PathAndQuery,
+    /// The target in normal form, where that is another one.
+    normal: Option<PathAndQuery>,
 }
+
+/// The headers that rules ask about. The host has a matcher of its own.
+struct Fields<'h>(&'h HeaderMap);
 
 impl Asked {
     pub(crate) fn of(request: &Parts) -> Result<Self, Answer> {
@@ -24,7 +35,36 @@ impl Asked {
         }
         let target = request.uri.path_and_query().filter(|target| target.path().starts_with('/'));
         let target = target.ok_or(Answer::BadRequest("the request names no path"))?.clone();
-        Ok(Self { host: host(request)?, target })
+        let normal = normal::normal(target.path()).map(|path| match target.query() {
+            Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+            None => PathAndQuery::try_from(path),
+        });
+        let normal = normal.transpose().map_err(|_| Answer::BadRequest("its path cannot be read"))?;
+        Ok(Self { host: host(request)?, target, normal })
+    }
+
+    pub(crate) fn normal(&self) -> &PathAndQuery {
+        self.normal.as_ref().unwrap_or(&self.target)
+    }
+
+    /// The route that `find` finds, given what rules ask about.
+    pub(crate) fn routed<T>(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        client: IpAddr,
+        find: impl FnOnce(&rule::Request<'_>) -> T,
+    ) -> T {
+        let plain: Cow<'_, str> = normal::plain(self.normal().path());
+        find(&rule::Request {
+            method: method.as_str(),
+            host: self.host_text(),
+            path: self.path(),
+            plain_path: &plain,
+            query: self.target.query(),
+            headers: &Fields(headers),
+            client,
+        })
     }
 
     pub(crate) fn host_text(&self) -> &str {
@@ -33,6 +73,13 @@ impl Asked {
 
     pub(crate) fn path(&self) -> &str {
         self.target.path()
+    }
+}
+
+impl rule::Headers for Fields<'_> {
+    fn any(&self, name: &str, is: &mut dyn FnMut(&str) -> bool) -> bool {
+        name != HOST
+            && self.0.get_all(name).iter().any(|value| is(&String::from_utf8_lossy(value.as_bytes())))
     }
 }
 
@@ -86,9 +133,16 @@ mod tests {
     }
 
     #[test]
-    fn the_path_stays_as_it_was_sent() {
-        for path in ["/a/../b", "//a", "/%61", "/a/./b%2f"] {
-            assert_eq!(Asked::of(&parts(path, &["h"], Version::HTTP_11)).ok().unwrap().path(), path);
+    fn the_path_stays_as_it_was_sent_beside_its_normal_form() {
+        for (path, normal) in [
+            ("/a/../b?x=/../", "/b?x=/../"),
+            ("//a", "/a"),
+            ("/%61", "/a"),
+            ("/a/./b%2f", "/a/b%2F"),
+            ("/a?", "/a?"),
+        ] {
+            let asked = Asked::of(&parts(path, &["h"], Version::HTTP_11)).ok().unwrap();
+            assert_eq!((asked.target.as_str(), asked.normal().as_str()), (path, normal));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One request, from the client to a backend and back: choose, rewrite, send, send again where that is safe,
 //! and stream the answer. Nothing is buffered on the way; each side is read as fast as the other takes it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
@@ -54,7 +55,7 @@ async fn forward(visitor: &Arc<Visitor>, request: Request<Incoming>) -> Result<R
     let (mut failed, mut broken) = (0, 0);
     loop {
         // Each attempt asks the table anew: what was replaced meanwhile is not tried again.
-        let lease = take_lease(edge, &outgoing.asked, &tried)?;
+        let lease = take_lease(edge, &outgoing, visitor.peer, &tried)?;
         if let Some(page) = outgoing.page_at(&lease) {
             lease.route.counts.answered(page.status());
             return Err(page);
@@ -87,8 +88,15 @@ async fn forward(visitor: &Arc<Visitor>, request: Request<Incoming>) -> Result<R
     }
 }
 
-fn take_lease(edge: &Edge, asked: &Asked, tried: &[Arc<BackendState>]) -> Result<Lease, Answer> {
-    edge.in_force.lease(asked.host_text(), asked.path(), tried).map_err(|none| match none {
+fn take_lease(
+    edge: &Edge,
+    outgoing: &Outgoing,
+    client: IpAddr,
+    tried: &[Arc<BackendState>],
+) -> Result<Lease, Answer> {
+    let Outgoing { asked, method, headers, .. } = outgoing;
+    let leased = asked.routed(method, headers, client, |request| edge.in_force.lease(request, tried));
+    leased.map_err(|none| match none {
         NoLease::NoRoute => {
             add_one(&edge.unrouted);
             Answer::NoRoute { host: asked.host_text().to_owned(), path: asked.path().to_owned() }

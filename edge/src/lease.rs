@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use cloudyknight_core::rule::Request;
 
 use crate::table::{ActiveRoute, Table};
 
@@ -62,15 +63,10 @@ impl InForce {
     }
 
     /// Counts a request in on the backend whose turn it is, preferring those that were not `tried`.
-    pub(crate) fn lease(
-        &self,
-        host: &str,
-        path: &str,
-        tried: &[Arc<BackendState>],
-    ) -> Result<Lease, NoLease> {
+    pub(crate) fn lease(&self, request: &Request<'_>, tried: &[Arc<BackendState>]) -> Result<Lease, NoLease> {
         loop {
             let table = self.table.load();
-            let route = table.find(host, path).ok_or(NoLease::NoRoute)?;
+            let route = table.find(request).ok_or(NoLease::NoRoute)?;
             let target = route.next_target(tried).ok_or_else(|| NoLease::NoBackend(route.clone()))?;
             target.backend.in_flight.fetch_add(1, Ordering::SeqCst);
             let lease =
@@ -132,6 +128,9 @@ mod tests {
             priority: None,
             strip_prefixes: Vec::new(),
             page_root: None,
+            syntax: Default::default(),
+            middlewares: Vec::new(),
+            hides_host: false,
             backends: vec![Backend { id: backend.to_string(), address: "127.0.0.1:1".parse().unwrap() }],
         }])
     }
@@ -145,9 +144,12 @@ mod tests {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             let client = || {
+                let (method, host, path, client) = ("GET", "h", "/", "::1".parse().unwrap());
+                let request =
+                    Request { method, host, path, plain_path: path, query: None, headers: &(), client };
                 let mut leases = 0_u64;
                 while !over.load(Ordering::SeqCst) {
-                    let Ok(lease) = in_force.lease("h", "/", &[]) else {
+                    let Ok(lease) = in_force.lease(&request, &[]) else {
                         panic!("there is always a backend")
                     };
                     let backend: usize = lease.backend.id.parse().unwrap();

@@ -14,6 +14,8 @@ mod connection;
 
 mod patience;
 
+mod normal;
+
 mod asked;
 
 mod table;

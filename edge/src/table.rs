@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cloudyknight_core::route::{Route, RouteTable};
-use cloudyknight_core::rule::{Rule, RuleError, as_sent};
+use cloudyknight_core::rule::{Request, Rule, RuleError, as_sent};
 use cloudyknight_core::workspace::WorkspaceName;
 
 use crate::lease::{BackendState, Backends};
@@ -35,7 +35,7 @@ pub fn check_route(route: &Route) -> Result<Rule, TableError> {
         let (workspace, route, prefix) = (workspace.clone(), name.clone(), prefix.clone());
         return Err(TableError::Prefix { workspace, route, prefix });
     }
-    route.rule.parse().map_err(|source: RuleError| {
+    Rule::parse(&route.rule, route.syntax).map_err(|source: RuleError| {
         let (workspace, route, rule) = (workspace.clone(), name.clone(), route.rule.clone());
         TableError::Rule { workspace, route, rule, source: Box::new(source) }
     })
@@ -99,8 +99,8 @@ impl Table {
     }
 
     /// The route of a request: of those that match, the one with the highest priority, then the first by name.
-    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Arc<ActiveRoute>> {
-        self.routes.iter().find(|route| route.rule.matches(host, path))
+    pub(crate) fn find(&self, request: &Request<'_>) -> Option<&Arc<ActiveRoute>> {
+        self.routes.iter().find(|route| route.rule.matches(request))
     }
 
     pub(crate) fn routes(&self) -> &[Arc<ActiveRoute>] {
@@ -131,7 +131,7 @@ impl ActiveRoute {
 }
 
 fn check(table: &RouteTable) -> Result<Vec<Rule>, TableError> {
-    if table.version != RouteTable::VERSION {
+    if table.version != 1 {
         return Err(TableError::Version(table.version));
     }
     let mut names = BTreeSet::new();
@@ -156,6 +156,9 @@ mod tests {
             priority: None,
             strip_prefixes: Vec::new(),
             page_root: None,
+            syntax: Default::default(),
+            middlewares: Vec::new(),
+            hides_host: false,
             backends: vec![backend("one"), backend("two")],
         }
     }
@@ -164,8 +167,13 @@ mod tests {
         Table::empty().succeed(RouteTable::new(routes), &mut Backends::default())
     }
 
+    fn get<'r>(host: &'r str, path: &'r str) -> Request<'r> {
+        let client = "::1".parse().unwrap();
+        Request { method: "GET", host, path, plain_path: path, query: None, headers: &(), client }
+    }
+
     fn found(table: &Table, host: &str, path: &str) -> String {
-        table.find(host, path).map(|route| route.name.clone()).unwrap_or_default()
+        table.find(&get(host, path)).map(|route| route.name.clone()).unwrap_or_default()
     }
 
     #[test]
@@ -206,7 +214,7 @@ mod tests {
     #[test]
     fn backends_take_turns_and_one_that_was_tried_comes_last() {
         let table = table(vec![route("x", "Path(`/`)")]).unwrap();
-        let route = table.find("h", "/").unwrap();
+        let route = table.find(&get("h", "/")).unwrap();
         let next = |tried: &[Arc<BackendState>]| route.next_target(tried).unwrap().backend.clone();
         let (first, second, third) = (next(&[]), next(&[]), next(&[]));
         assert!(!Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&first, &third));

@@ -13,22 +13,39 @@ use winnow::Parser;
 use winnow::ascii::multispace0;
 use winnow::combinator::{opt, preceded};
 use winnow::error::ParserError;
-use winnow::stream::{LocatingSlice, Location};
+use winnow::stream::{LocatingSlice, Location, Stateful};
 use winnow::token::{any, take_while};
 
-use super::{Expression, Rule, as_sent, canonical_host};
+use super::matcher::{Host, Matcher, Value};
+use super::template::{self, Of, TemplateError};
+use super::{Expression, Rule, Syntax, as_sent, canonical_host};
+use crate::ip_range::{IpRange, NoIpRange};
+use crate::pattern::{Pattern, PatternError};
 
 /// Why a text is no rule. Columns count characters from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     #[error("column {column}: expected {expected}, found {found}")]
     Syntax { column: usize, expected: &'static str, found: String },
-    #[error("column {column}: the matcher `{name}` is not supported yet; Host, Path and PathPrefix are")]
-    Unsupported { column: usize, name: String },
-    #[error("column {column}: there is no matcher `{name}`; expected Host, Path or PathPrefix")]
-    Unknown { column: usize, name: String },
-    #[error("column {column}: patterns such as `{value}` are not supported yet; write the {matcher} out")]
-    Pattern { column: usize, matcher: &'static str, value: String },
+    #[error("column {column}: there is no matcher `{name}`; expected {expected}")]
+    Unknown { column: usize, name: String, expected: &'static str },
+    #[error("column {column}: {matcher} takes {takes}, found {found}")]
+    Values { column: usize, matcher: String, takes: &'static str, found: usize },
+    #[error("column {column}: {source}")]
+    Pattern { column: usize, source: PatternError },
+    #[error(
+        "column {column}: `{value}` has braces that do not fit; expected `{{name}}` or `{{name:pattern}}`"
+    )]
+    Template { column: usize, value: String },
+    #[error(
+        "column {column}: `{value}` looks like a pattern of Traefik v2; write {regexp}(`…`), or ask for the older words \
+         with the label `ruleSyntax=v2`"
+    )]
+    Older { column: usize, value: String, regexp: &'static str },
+    #[error("column {column}: {source}")]
+    Range { column: usize, source: NoIpRange },
+    #[error("column {column}: `{value}` is no `key=value`")]
+    Pair { column: usize, value: String },
     #[error("column {column}: `{path}` is no path: expected it to start with `/`")]
     Path { column: usize, path: String },
     #[error("column {column}: `{host}` is no host name: expected ASCII letters, digits, `-` and `.`")]
@@ -39,30 +56,19 @@ pub enum RuleError {
     Length { length: usize },
 }
 
-/// Matchers of Traefik, v2 and v3, that are understood to be matchers but not evaluated.
-const UNSUPPORTED: [&str; 12] = [
-    "ClientIP",
-    "Header",
-    "HeaderRegexp",
-    "Headers",
-    "HeadersRegexp",
-    "HostHeader",
-    "HostRegexp",
-    "HostSNI",
-    "Method",
-    "PathRegexp",
-    "Query",
-    "QueryRegexp",
-];
+const KNOWN: &str = "Host, HostRegexp, Path, PathPrefix, PathRegexp, Method, Header, HeaderRegexp, Query, QueryRegexp or ClientIP";
+const KNOWN_V2: &str =
+    "Host, HostHeader, HostRegexp, Path, PathPrefix, Method, Headers, HeadersRegexp, Query or ClientIP";
 
-pub(super) fn expression(text: &str) -> Result<Expression, RuleError> {
+pub(super) fn expression(text: &str, syntax: Syntax) -> Result<Expression, RuleError> {
     if text.len() > Rule::MAX_LENGTH {
         return Err(RuleError::Length { length: text.len() });
     }
-    whole(&mut LocatingSlice::new(text)).map_err(|fault| fault.in_text(text))
+    let mut input = Input { state: syntax, input: LocatingSlice::new(text) };
+    whole(&mut input).map_err(|fault| fault.in_text(text))
 }
 
-type Input<'a> = LocatingSlice<&'a str>;
+type Input<'a> = Stateful<LocatingSlice<&'a str>, Syntax>;
 
 /// What is wrong, and at which byte.
 #[derive(Debug)]
@@ -74,9 +80,13 @@ struct Fault {
 #[derive(Debug)]
 enum What {
     Expected(&'static str),
-    Unsupported(String),
-    Unknown(String),
-    Pattern(&'static str, String),
+    Unknown(String, &'static str),
+    Values(String, &'static str, usize),
+    Pattern(PatternError),
+    Template(String),
+    Older(String, &'static str),
+    Range(NoIpRange),
+    Pair(String),
     Path(String),
     Host(String),
     Depth,
@@ -135,24 +145,69 @@ fn matcher(input: &mut Input) -> Result<Expression, Fault> {
     if name.is_empty() {
         return Err(expected(input, "a matcher such as Host(`a.example`), `!` or `(`"));
     }
+    let syntax = input.state;
     // Traefik knows each name also in lower, upper and title case.
-    let read = if name.eq_ignore_ascii_case("Host") {
-        Expression::Host(values(input, host)?)
-    } else if name.eq_ignore_ascii_case("Path") {
-        Expression::Path(values(input, path)?)
-    } else if name.eq_ignore_ascii_case("PathPrefix") {
-        Expression::PathPrefix(values(input, path)?)
-    } else {
-        let what = match UNSUPPORTED.iter().find(|known| known.eq_ignore_ascii_case(name)) {
-            Some(known) => What::Unsupported((*known).to_owned()),
-            None => What::Unknown(name.to_owned()),
-        };
-        return Err(Fault { at, what });
+    let lower = name.to_ascii_lowercase();
+    let always = [
+        "host",
+        "hostregexp",
+        "path",
+        "pathprefix",
+        "method",
+        "query",
+        "clientip",
+        "headers",
+        "headersregexp",
+        "hostheader",
+    ];
+    let since_v3 = ["pathregexp", "header", "headerregexp", "queryregexp"];
+    let known =
+        always.contains(&lower.as_str()) || (syntax != Syntax::V2 && since_v3.contains(&lower.as_str()));
+    if !known {
+        let expected = if syntax == Syntax::V2 { KNOWN_V2 } else { KNOWN };
+        return Err(Fault { at, what: What::Unknown(name.to_owned(), expected) });
+    }
+    let values = values(input)?;
+    let takes = |takes, fits: bool| {
+        let what = What::Values(name.to_owned(), takes, values.len());
+        if fits { Ok(()) } else { Err(Fault { at, what }) }
     };
-    Ok(read)
+    let pairs = "a name and a value";
+    let matcher = match lower.as_str() {
+        "host" | "hostheader" => Matcher::Host(each(&values, |value| host(value, syntax))?),
+        "hostregexp" => Matcher::HostRegexp(each(&values, |value| like(value, syntax, Of::Host))?),
+        "path" | "pathprefix" => return paths(&values, syntax, lower == "pathprefix"),
+        "pathregexp" => Matcher::PathRegexp(each(&values, pattern)?),
+        "method" => Matcher::Method(values.iter().map(|(_, method)| method.to_ascii_uppercase()).collect()),
+        "clientip" => Matcher::ClientIp(each(&values, range)?),
+        "header" | "headerregexp" => {
+            takes(pairs, values.len() == 2)?;
+            header(&values[0], &values[1], lower == "headerregexp")?
+        }
+        "headers" | "headersregexp" => {
+            takes("names and values in turn", values.len().is_multiple_of(2))?;
+            let all = values.chunks(2).map(|pair| header_v2(&pair[0], &pair[1], lower == "headersregexp"));
+            return all.collect::<Result<Vec<_>, _>>().map(Expression::All);
+        }
+        "query" if syntax == Syntax::V2 => {
+            return values.iter().map(first_query).collect::<Result<Vec<_>, _>>().map(Expression::All);
+        }
+        _ => {
+            takes("a key, or a key and a value", values.len() <= 2)?;
+            query(&values, lower == "queryregexp")?
+        }
+    };
+    Ok(Expression::Matcher(matcher))
 }
 
-fn values(input: &mut Input, read: fn(usize, String) -> Result<String, Fault>) -> Result<Vec<String>, Fault> {
+/// A value, and where it stands.
+type At = (usize, String);
+
+fn each<T>(values: &[At], read: impl Fn(&At) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+    values.iter().map(read).collect()
+}
+
+fn values(input: &mut Input) -> Result<Vec<At>, Fault> {
     if !token("(", input)? {
         return Err(expected(input, "`(`"));
     }
@@ -160,7 +215,7 @@ fn values(input: &mut Input, read: fn(usize, String) -> Result<String, Fault>) -
     loop {
         skip_space(input)?;
         let at = input.current_token_start();
-        values.push(read(at, string(input)?)?);
+        values.push((at, string(input)?));
         if !token(",", input)? {
             closing(input, "`,` or `)`")?;
             return Ok(values);
@@ -168,26 +223,123 @@ fn values(input: &mut Input, read: fn(usize, String) -> Result<String, Fault>) -
     }
 }
 
-fn host(at: usize, host: String) -> Result<String, Fault> {
-    if host.contains(['{', '*']) {
-        return Err(Fault { at, what: What::Pattern("host", host) });
+fn host((at, value): &At, syntax: Syntax) -> Result<Host, Fault> {
+    let fault = |what| Err(Fault { at: *at, what });
+    if value.contains('{') {
+        return fault(What::Older(value.clone(), "HostRegexp"));
     }
-    let name = canonical_host(&host);
+    let name = canonical_host(value);
+    let (name, below) = match name.strip_prefix('*') {
+        Some("") if syntax != Syntax::V2 => return Ok(Host::Every),
+        Some(parent) if syntax != Syntax::V2 && parent.len() > 1 && parent.starts_with('.') => (parent, true),
+        _ => (name, false),
+    };
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'[' | b']');
     if name.is_empty() || !name.bytes().all(plain) {
-        return Err(Fault { at, what: What::Host(host) });
+        return fault(What::Host(value.clone()));
     }
-    Ok(name.to_ascii_lowercase())
+    let name = name.to_ascii_lowercase();
+    Ok(if below { Host::Below(name) } else { Host::Exact(name) })
 }
 
-fn path(at: usize, path: String) -> Result<String, Fault> {
-    if path.contains('{') {
-        return Err(Fault { at, what: What::Pattern("path", path) });
+fn paths(values: &[At], syntax: Syntax, prefix: bool) -> Result<Expression, Fault> {
+    let (mut plain, mut patterns) = (Vec::new(), Vec::new());
+    for value in values {
+        let (at, path) = value;
+        let fault = |what| Err(Fault { at: *at, what });
+        if !path.starts_with('/') {
+            return fault(What::Path(path.clone()));
+        }
+        match syntax {
+            Syntax::V2 if template::is_template(path) => {
+                patterns.push(like(value, syntax, if prefix { Of::PathPrefix } else { Of::Path })?);
+            }
+            // A brace comes to a rule only by mistake: a request has it encoded.
+            Syntax::Own | Syntax::V3 if path.contains('{') => {
+                return fault(What::Older(path.clone(), "PathRegexp"));
+            }
+            Syntax::Own => plain.push(as_sent(path)),
+            Syntax::V2 | Syntax::V3 => plain.push(path.clone()),
+        }
     }
-    if !path.starts_with('/') {
-        return Err(Fault { at, what: What::Path(path) });
+    let mut any = Vec::new();
+    if !patterns.is_empty() {
+        any.push(Expression::Matcher(Matcher::PathRegexp(patterns)));
     }
-    Ok(as_sent(&path))
+    if !plain.is_empty() {
+        let matcher = if prefix { Matcher::PathPrefix(plain) } else { Matcher::Path(plain) };
+        any.push(Expression::Matcher(matcher));
+    }
+    Ok(if any.len() == 1 { any.remove(0) } else { Expression::Any(any) })
+}
+
+/// A pattern in the words of its version.
+fn like(value: &At, syntax: Syntax, of: Of) -> Result<Pattern, Fault> {
+    if syntax != Syntax::V2 {
+        return pattern(value);
+    }
+    let (at, text) = value;
+    let text = if of == Of::Host { text.to_ascii_lowercase() } else { text.clone() };
+    template::compile(&text, of).map_err(|error| {
+        let what = match error {
+            TemplateError::Braces => What::Template(text.clone()),
+            TemplateError::Pattern(error) => What::Pattern(error),
+        };
+        Fault { at: *at, what }
+    })
+}
+
+fn pattern((at, text): &At) -> Result<Pattern, Fault> {
+    Pattern::new(text).map_err(|error| Fault { at: *at, what: What::Pattern(error) })
+}
+
+fn range((at, text): &At) -> Result<IpRange, Fault> {
+    text.parse().map_err(|error| Fault { at: *at, what: What::Range(error) })
+}
+
+fn header(name: &At, value: &At, regexp: bool) -> Result<Matcher, Fault> {
+    let value = if regexp { Value::Like(pattern(value)?) } else { Value::Exact(value.1.clone()) };
+    Ok(Matcher::Header { name: name.1.to_ascii_lowercase(), value })
+}
+
+/// In v2 a header without a value is about its being there.
+fn header_v2(name: &At, value: &At, regexp: bool) -> Result<Expression, Fault> {
+    let matcher = match value.1.as_str() {
+        "" => Matcher::Header { name: name.1.to_ascii_lowercase(), value: Value::Any },
+        _ => header(name, value, regexp)?,
+    };
+    Ok(Expression::Matcher(matcher))
+}
+
+fn query(values: &[At], regexp: bool) -> Result<Matcher, Fault> {
+    let key = values[0].1.clone();
+    let value = match values.get(1) {
+        Some(value) if regexp => Value::Like(pattern(value)?),
+        Some((_, value)) => Value::Exact(value.clone()),
+        // v2's way to write it. As a key it would have to come encoded.
+        None => match key.split_once('=') {
+            Some((key, value)) => {
+                return Ok(Matcher::Query { key: key.to_owned(), value: Value::Exact(value.to_owned()) });
+            }
+            None => Value::Exact(String::new()),
+        },
+    };
+    Ok(Matcher::Query { key, value })
+}
+
+fn first_query(value: &At) -> Result<Expression, Fault> {
+    let (at, text) = value;
+    let Some((key, wanted)) = text.split_once('=') else {
+        return Err(Fault { at: *at, what: What::Pair(text.clone()) });
+    };
+    let wanted = match wanted {
+        "" => Value::Any,
+        template if template::is_template(template) => {
+            Value::Like(like(&(*at, template.to_owned()), Syntax::V2, Of::Query)?)
+        }
+        plain => Value::Exact(plain.to_owned()),
+    };
+    Ok(Expression::Matcher(Matcher::FirstQuery { key: key.to_owned(), value: wanted }))
 }
 
 fn string(input: &mut Input) -> Result<String, Fault> {
@@ -258,9 +410,13 @@ impl Fault {
                 let found = text[self.at..].chars().next().map_or("the end".to_owned(), |c| format!("{c:?}"));
                 RuleError::Syntax { column, expected, found }
             }
-            What::Unsupported(name) => RuleError::Unsupported { column, name },
-            What::Unknown(name) => RuleError::Unknown { column, name },
-            What::Pattern(matcher, value) => RuleError::Pattern { column, matcher, value },
+            What::Unknown(name, expected) => RuleError::Unknown { column, name, expected },
+            What::Values(matcher, takes, found) => RuleError::Values { column, matcher, takes, found },
+            What::Pattern(source) => RuleError::Pattern { column, source },
+            What::Template(value) => RuleError::Template { column, value },
+            What::Older(value, regexp) => RuleError::Older { column, value, regexp },
+            What::Range(source) => RuleError::Range { column, source },
+            What::Pair(value) => RuleError::Pair { column, value },
             What::Path(path) => RuleError::Path { column, path },
             What::Host(host) => RuleError::Host { column, host },
             What::Depth => RuleError::Depth { column },
@@ -272,7 +428,12 @@ impl Fault {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Request;
     use super::*;
+
+    fn own(text: &str) -> Result<Expression, RuleError> {
+        expression(text, Syntax::Own)
+    }
 
     fn check(rule: &str, expected: &str) {
         let error = rule.parse::<Rule>().expect_err(rule);
@@ -305,17 +466,35 @@ mod tests {
     }
 
     #[test]
-    fn matchers_of_traefik_that_are_missing_are_named_as_such() {
-        let message = |column, name: &str| {
-            format!(
-                "column {column}: the matcher `{name}` is not supported yet; Host, Path and PathPrefix are"
-            )
-        };
-        for name in UNSUPPORTED {
-            check(&format!("Host(`a`) && {name}(`x`)"), &message(14, name));
-        }
-        check("methods(`GET`)", "column 1: there is no matcher `methods`; expected Host, Path or PathPrefix");
-        check("hostregexp(`x`)", &message(1, "HostRegexp"));
+    fn a_matcher_that_there_is_not_is_named_with_those_that_there_are() {
+        check("methods(`GET`)", &format!("column 1: there is no matcher `methods`; expected {KNOWN}"));
+        check(
+            "Host(`a`) && HostSNI(`a`)",
+            &format!("column 14: there is no matcher `HostSNI`; expected {KNOWN}"),
+        );
+        let v2 = Rule::parse("PathRegexp(`a`)", Syntax::V2).unwrap_err().to_string();
+        assert_eq!(v2, format!("column 1: there is no matcher `PathRegexp`; expected {KNOWN_V2}"));
+    }
+
+    #[test]
+    fn the_number_of_values_is_counted() {
+        check("Header(`a`)", "column 1: Header takes a name and a value, found 1");
+        check("Headers(`a`,`b`,`c`)", "column 1: Headers takes names and values in turn, found 3");
+        check("Query(`a`,`b`,`c`)", "column 1: Query takes a key, or a key and a value, found 3");
+    }
+
+    #[test]
+    fn patterns_and_ranges_that_cannot_be_read_are_refused_where_they_stand() {
+        check("Path(`/`) || PathRegexp(`(`)", "column 25: `(` is no regular expression: unclosed group");
+        check(
+            "ClientIP(`10.0.0.0/8`, `x`)",
+            "column 24: `x` is neither an address nor a range such as 10.0.0.0/8",
+        );
+        let v2 = |rule: &str| Rule::parse(rule, Syntax::V2).unwrap_err().to_string();
+        let braces = "has braces that do not fit; expected `{name}` or `{name:pattern}`";
+        assert_eq!(v2("Path(`/{id`)"), format!("column 6: `/{{id` {braces}"));
+        assert_eq!(v2("Path(`/{}`)"), format!("column 6: `/{{}}` {braces}"));
+        assert_eq!(v2("Query(`a`)"), "column 7: `a` is no `key=value`");
     }
 
     #[test]
@@ -324,49 +503,56 @@ mod tests {
         check("PathPrefix(`/a`, ``)", "column 18: `` is no path: expected it to start with `/`");
         check(
             "Path(`/{id:[0-9]+}`)",
-            "column 6: patterns such as `/{id:[0-9]+}` are not supported yet; write the path out",
+            "column 6: `/{id:[0-9]+}` looks like a pattern of Traefik v2; write PathRegexp(`…`), or ask for the older \
+             words with the label `ruleSyntax=v2`",
         );
-        check("Host(`*.a`)", "column 6: patterns such as `*.a` are not supported yet; write the host out");
+        check("Host(`a.*`)", "column 6: `a.*` is no host name: expected ASCII letters, digits, `-` and `.`");
+        check(
+            "Host(`**.a`)",
+            "column 6: `**.a` is no host name: expected ASCII letters, digits, `-` and `.`",
+        );
         check("Host(`é`)", "column 6: `é` is no host name: expected ASCII letters, digits, `-` and `.`");
         check("Host(`a/b`)", "column 6: `a/b` is no host name: expected ASCII letters, digits, `-` and `.`");
     }
 
     #[test]
     fn escapes_in_double_quotes_are_read() {
-        let rule = |value: &str| expression(value).unwrap();
-        assert_eq!(rule(r#"Path("/a\"\\")"#), Expression::Path(vec!["/a%22%5C".into()]));
-        assert_eq!(rule(r"Path(`/a\`)"), Expression::Path(vec!["/a%5C".into()]));
+        let rule = |value: &str| own(value).unwrap();
+        let path = |path: &str| Expression::Matcher(Matcher::Path(vec![path.to_owned()]));
+        assert_eq!(rule(r#"Path("/a\"\\")"#), path("/a%22%5C"));
+        assert_eq!(rule(r"Path(`/a\`)"), path("/a%5C"));
     }
 
     #[test]
     fn depth_and_length_are_bounded_but_chains_are_not_deep() {
         let nested = |depth: usize| format!("{}Host(`a`){}", "(".repeat(depth), ")".repeat(depth));
-        assert!(expression(&nested(Rule::MAX_DEPTH)).is_ok());
-        assert_eq!(
-            expression(&nested(Rule::MAX_DEPTH + 1)),
-            Err(RuleError::Depth { column: Rule::MAX_DEPTH + 2 })
-        );
-        assert!(matches!(expression(&"!".repeat(5000)), Err(RuleError::Depth { .. })));
-        assert_eq!(expression(&" ".repeat(9000)), Err(RuleError::Length { length: 9000 }));
-        assert!(expression(&vec!["Host(`a`)"; 600].join("&&")).is_ok());
+        assert!(own(&nested(Rule::MAX_DEPTH)).is_ok());
+        assert_eq!(own(&nested(Rule::MAX_DEPTH + 1)), Err(RuleError::Depth { column: Rule::MAX_DEPTH + 2 }));
+        assert!(matches!(own(&"!".repeat(5000)), Err(RuleError::Depth { .. })));
+        assert_eq!(own(&" ".repeat(9000)), Err(RuleError::Length { length: 9000 }));
+        assert!(own(&vec!["Host(`a`)"; 600].join("&&")).is_ok());
     }
 
     proptest! {
         #[test]
         fn no_text_makes_the_parser_panic(text in ".{0,200}") {
-            let _ = expression(&text);
+            let _ = own(&text);
         }
 
         #[test]
         fn nothing_made_of_the_grammars_own_words_makes_it_panic(
             words in prop::collection::vec(
-                prop::sample::select(vec!["Host", "Path", "PathPrefix", "(", ")", "`/a`", "\"b\"", "`", "\"", "\\", ",", "!", "&&", "||", " ", "é"]),
+                prop::sample::select(vec!["Host", "Path", "PathPrefix", "Query", "Headers", "HostRegexp", "{a:[", "}", "(", ")", "`/a`", "\"b\"", "`", "\"", "\\", ",", "!", "&&", "||", " ", "é"]),
                 0..60,
             ),
         ) {
             let text = words.concat();
-            if let Ok(rule) = text.parse::<Rule>() {
-                rule.matches("b", "/a");
+            for syntax in [Syntax::Own, Syntax::V3, Syntax::V2] {
+                if let Ok(rule) = Rule::parse(&text, syntax) {
+                    let client = "::1".parse().unwrap();
+                    let (method, host, path, plain_path) = ("GET", "b", "/a", "/a");
+                    rule.matches(&Request { method, host, path, plain_path, query: None, headers: &(), client });
+                }
             }
         }
     }

@@ -179,6 +179,9 @@ pub fn route(name: &str, rule: &str, backends: &[&Stand]) -> Route {
         priority: None,
         strip_prefixes: Vec::new(),
         page_root: None,
+        syntax: Default::default(),
+        middlewares: Vec::new(),
+        hides_host: false,
         backends: backends.iter().map(|stand| stand.backend()).collect(),
     }
 }
