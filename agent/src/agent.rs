@@ -14,6 +14,7 @@ use crate::deploy::{self, Tools, with_causes};
 use crate::desires::Desires;
 use crate::edge_link::EdgeLink;
 use crate::engine::Engine;
+use crate::firewall::Firewall;
 use crate::inbox::Inbox;
 use crate::plan::Running;
 use crate::reconcile::Reconciler;
@@ -51,7 +52,9 @@ impl Agent {
         let desires = Arc::new(Desires::load(ports.platform.clone()).await?);
         let releases = Releases::new(ports.platform.clone(), desires.clone(), settings.retention);
         let board = Arc::new(Board::load(ports.platform).await?);
+        let firewall = Firewall::new(ports.engine.clone(), settings.guarded.clone(), settings.firewall);
         let tools = Tools {
+            firewall: Arc::new(firewall),
             settings: Arc::new(settings),
             engine: ports.engine,
             workspaces: ports.workspaces,
@@ -68,9 +71,12 @@ impl Agent {
     /// Works until it is dropped: takes over what runs, looks at every workspace once, then follows commands.
     pub async fn run(&self) {
         let began = time::OffsetDateTime::now_utc().unix_timestamp();
+        // Before anything is started behind it.
+        self.reconciler.tools.firewall.refresh().await;
         self.take_over().await;
         self.wake_all(Cause::AgentStarted).await;
-        tokio::join!(self.inbox.clone().run(), self.watch_docker(began), self.watch_edge());
+        let firewall = &self.reconciler.tools.firewall;
+        tokio::join!(self.inbox.clone().run(), self.watch_docker(began), self.watch_edge(), firewall.keep());
     }
 
     /// Finds what runs and tells the edge, before anything is changed. Waits for Docker as long as it takes.

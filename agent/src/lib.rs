@@ -35,6 +35,8 @@ pub mod deploy;
 
 pub mod engine;
 
+pub mod firewall;
+
 pub mod edge_link;
 
 pub mod board;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::compose::policy::Policy;
 use crate::releases::Retention;
+use crate::firewall::Guarded;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -40,6 +41,10 @@ pub struct Settings {
     pub subnet_pool: [u8; 2],
     /// Install dependencies anew for every deployment, in every workspace.
     pub fresh: bool,
+    /// Keep containers from the platform's own doors.
+    pub firewall: bool,
+    /// Where those doors are.
+    pub guarded: Vec<Guarded>,
     pub policy: Policy,
     /// The operator's variables for `${…}` in compose files.
     pub variables: BTreeMap<String, String>,

@@ -2,13 +2,14 @@
 //! the process that starts; everything else gets values.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use cloudyknight_agent::compose::policy::Policy;
 use cloudyknight_agent::releases::Retention;
+use cloudyknight_agent::firewall::{Guarded, Part};
 use cloudyknight_agent::settings::{InstallAccess, Settings};
 use cloudyknight_store::aws::{Checksums, ConnectSettings};
 use serde::Deserialize;
@@ -66,6 +67,8 @@ pub struct Config {
     pub source_dir: PathBuf,
     pub subnet_pool: String,
     pub fresh: bool,
+    /// Keep containers from the platform's API, S3 and webhook, and from metadata services.
+    pub firewall: bool,
     pub policy: Policy,
     pub variables: BTreeMap<String, String>,
 }
@@ -102,6 +105,7 @@ impl Default for Config {
             source_dir: "/dev/shm".into(),
             subnet_pool: "10.213.0.0/16".into(),
             fresh: false,
+            firewall: true,
             policy: Policy::default(),
             variables: BTreeMap::new(),
         }
@@ -306,6 +310,35 @@ impl Config {
         self.source_dir.join(format!("cloudyknight-{}", home.platform()))
     }
 
+    /// The doors that containers of workspaces are kept from.
+    fn guarded(&self) -> anyhow::Result<Vec<Guarded>> {
+        let own = |part, address: SocketAddr| Guarded {
+            part,
+            host: Ipv4Addr::LOCALHOST.to_string(),
+            port: address.port(),
+        };
+        let mut guarded = vec![own(Part::Api, self.api_address()?)];
+        guarded.extend(self.ingest_address()?.map(|address| own(Part::Ingest, address)));
+        let of_url = |part, url: &str| {
+            let url = url::Url::parse(url).ok()?;
+            Some(Guarded { part, host: url.host_str()?.to_owned(), port: url.port_or_known_default()? })
+        };
+        match &self.store {
+            Store::Embedded => guarded.push(own(Part::Store, self.s3_address()?)),
+            Store::S3(endpoint) => guarded.extend(of_url(Part::Store, &endpoint.url)),
+        }
+        if let Events::Sqs(queue) = &self.events {
+            guarded.extend(of_url(Part::Store, &queue.endpoint));
+        }
+        if let Commands::Sqs(queue) = &self.commands {
+            guarded.extend(of_url(Part::Store, &queue.endpoint));
+        }
+        if let Some(rest) = self.docker_host.as_deref().and_then(|host| host.strip_prefix("tcp://")) {
+            guarded.extend(of_url(Part::Engine, &format!("http://{rest}")));
+        }
+        Ok(guarded)
+    }
+
     pub fn agent(&self, home: &Home) -> anyhow::Result<Settings> {
         let processors = std::thread::available_parallelism().map_or(2, |count| count.get());
         Ok(Settings {
@@ -324,6 +357,8 @@ impl Config {
             domain: self.domain.clone(),
             subnet_pool: pool(&self.subnet_pool)?,
             fresh: self.fresh,
+            firewall: self.firewall,
+            guarded: self.guarded()?,
             policy: self.policy.clone(),
             variables: self.variables.clone(),
             install: install_access(),

@@ -19,7 +19,7 @@ ensure_engine() {
 
 install_engine() {
     # tini is what `init: true` runs as PID 1. Debian 13 has the client in a package of its own.
-    local packages=(docker.io iptables tini)
+    local packages=(docker.io iptables nftables tini)
     refresh_package_lists
     if apt-cache show docker-cli >/dev/null 2>&1; then packages+=(docker-cli); fi
     install_packages "apps run in containers, and no Docker Engine answers here" "${packages[@]}"

@@ -61,4 +61,11 @@ impl Addresses {
         let [s3, edge, api, ingest] = [0, 1, 2, 3].map(|at| ports.address(at));
         Self { s3, edge, api, ingest, _ports: ports }
     }
+
+    /// All but the edge, on all addresses of the machine.
+    pub fn open(&mut self) {
+        for address in [&mut self.s3, &mut self.api, &mut self.ingest] {
+            *address = address.replace("127.0.0.1", "0.0.0.0");
+        }
+    }
 }

@@ -17,6 +17,10 @@ impl Docker {
         Self { label: format!("label=cloudyknight.platform={platform}") }
     }
 
+    pub fn platform(&self) -> &str {
+        self.label.rsplit('=').next().expect("a label has a value")
+    }
+
     /// Names of all containers, running or not.
     pub fn containers(&self) -> Vec<String> {
         self.list(&["ps", "--all", "--format", "{{.Names}}"])
@@ -77,6 +81,21 @@ impl Docker {
         succeeded(line, &self.exec(container, line))
     }
 
+    /// What comes of a request from inside, by Node: `200`, `ECONNREFUSED`, or `TimeoutError` after two seconds.
+    #[track_caller]
+    pub fn fetch(&self, container: &str, url: &str) -> String {
+        let script = "fetch(process.argv[1], { signal: AbortSignal.timeout(2000) }).then(a => console.log(a.status), \
+                      e => console.log(e.cause?.code ?? e.name))";
+        let line = format!("node -e \"{script}\" '{url}'");
+        self.shell(container, &line).trim().to_owned()
+    }
+
+    /// The host's address in the first network of a container.
+    pub fn gateway(&self, container: &str) -> String {
+        let all = self.inspect(container, "{{range .NetworkSettings.Networks}}{{.Gateway}} {{end}}");
+        all.split_whitespace().next().expect("it has a network").to_owned()
+    }
+
     pub fn logs(&self, container: &str) -> String {
         let output = docker(&["logs", container]);
         succeeded("docker logs", &output) + &crate::run::stderr(&output)
@@ -93,6 +112,6 @@ pub fn data_root() -> String {
     stdout(&docker(&["info", "--format", "{{.DockerRootDir}}"])).trim().to_owned()
 }
 
-fn docker(arguments: &[&str]) -> Output {
+pub fn docker(arguments: &[&str]) -> Output {
     run(Command::new("docker").args(arguments))
 }

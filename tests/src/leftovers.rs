@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::docker::Docker;
+use crate::firewall;
 
 /// Everything that a platform makes outside of its home, and the home.
 pub struct Traces<'a> {
@@ -23,6 +24,7 @@ impl Traces<'_> {
         left.extend(named("network", self.docker.networks()));
         left.extend(named("volume", self.docker.volumes()));
         left.extend(named("image", self.docker.images()));
+        left.extend(named("firewall", firewall::of(self.docker.platform()).into_iter().collect()));
         left.extend(named("process", processes(self.home)));
         let folders = [self.home, &self.source].into_iter().filter(|folder| folder.exists());
         left.extend(folders.map(|folder| format!("folder {}", folder.display())));

@@ -35,6 +35,8 @@ pub use folder::Folder;
 pub mod docker;
 pub use docker::Docker;
 
+pub mod firewall;
+
 pub mod http;
 
 pub mod visitor;

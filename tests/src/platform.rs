@@ -49,6 +49,7 @@ pub struct Builder {
     environment: Vec<(String, String)>,
     store: Option<PathBuf>,
     ingest: bool,
+    open: bool,
 }
 
 /// How long `wait` waits: longer than a first installation of dependencies takes on a busy machine.
@@ -303,6 +304,14 @@ impl Builder {
         self
     }
 
+    /// S3, the API and the webhook listen on all addresses of the machine: whatever keeps a container from them then is
+    /// not that they are on the loopback.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
     /// A table of `config.toml`, such as `[policy]` and what follows.
     #[must_use]
     pub fn table(mut self, text: &str) -> Self {
@@ -338,7 +347,10 @@ impl Builder {
         // Short, because sockets lie in it, and their paths may not be long.
         let home =
             tempfile::Builder::new().prefix("ck-").tempdir_in("/tmp").expect("a temporary folder").keep();
-        let addresses = Addresses::claim();
+        let mut addresses = Addresses::claim();
+        if self.open {
+            addresses.open();
+        }
         let mut settings = self.settings;
         if self.ingest {
             settings.push_str(&format!("ingest_listen = {:?}\n", addresses.ingest));

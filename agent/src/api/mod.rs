@@ -146,6 +146,8 @@ struct Platform {
     edge: Part,
     bucket: Part,
     platform_bucket: Part,
+    /// Whether containers are kept from the platform's own doors and from metadata services.
+    firewall: Part,
     /// Whether commands can be received.
     commands: Part,
     commands_waiting: Option<u64>,
@@ -211,6 +213,10 @@ async fn platform(State(api): State<Arc<Api>>) -> axum::Json<Platform> {
         edge,
         bucket,
         platform_bucket,
+        firewall: match tools.firewall.protection().trouble() {
+            None => Part::well(),
+            Some((message, hint)) => Part { ok: false, message: Some(message), hint: Some(hint) },
+        },
         // What the last poll was told is nearer to the truth than what counting them was.
         commands: inbox.trouble().map_or(queue, |error| Part::trouble(&*error)),
         commands_waiting: depth.map(|depth| depth.waiting),

@@ -10,7 +10,7 @@ use cloudyknight_core::manifest::Manifest;
 use super::{DeployError, Job, Tools};
 use crate::board::Progress;
 use crate::compose::model::{Build, Healthcheck, ImageSource, Isolation, Project};
-use crate::engine::{ContainerSpec, EngineError, ImageFacts, Mounted};
+use crate::engine::{BuildNetwork, ContainerSpec, EngineError, ImageFacts, Mounted};
 use crate::identity::{PLATFORM, WORKSPACE};
 use crate::runtime::{Contract, Dependencies};
 use crate::source::{self, Source};
@@ -108,6 +108,7 @@ async fn built(
         })?;
     let limit = tools.settings.build_timeout;
     let target = build.target.as_deref();
+    let network = tools.engine.ensure_build_network(tools.settings.subnet_pool).await?;
     let made = tools.engine.build(
         &name,
         job.workspace,
@@ -115,6 +116,7 @@ async fn built(
         &build.dockerfile,
         &build.args,
         target,
+        &network,
         limit,
     );
     made.await.map_err(|error| match error {
@@ -182,7 +184,8 @@ async fn install(
     let files = dependencies.present(job.manifest);
     let excerpt = source.excerpt("dependencies", &files).await?;
     let environment = source.beside("environment", &exports(&tools.settings.install.environment)).await?;
-    let container = install_container(tools, job, image, dependencies, &excerpt, &environment);
+    let network = tools.engine.ensure_build_network(tools.settings.subnet_pool).await?;
+    let container = install_container(tools, job, image, dependencies, network, (&excerpt, &environment));
     let result = run_install(tools, service, &container, image, &name).await;
     source::discard(&excerpt).await;
     source::discard(&environment).await;
@@ -232,8 +235,8 @@ fn install_container(
     job: &Job<'_>,
     image: &ImageFacts,
     dependencies: &Dependencies,
-    files: &std::path::Path,
-    environment: &std::path::Path,
+    network: BuildNetwork,
+    (files, environment): (&std::path::Path, &std::path::Path),
 ) -> ContainerSpec {
     let access = &tools.settings.install;
     let mount = |source: &std::path::Path, target: &str| Mounted::Folder {
@@ -261,7 +264,7 @@ fn install_container(
         isolation: Isolation::default(),
         mounts,
         ports: Vec::new(),
-        networks: vec![("bridge".into(), Vec::new())],
+        networks: vec![(network.0, Vec::new())],
     }
 }
 

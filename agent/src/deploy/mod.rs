@@ -15,6 +15,7 @@ use crate::compose::model::Project;
 use crate::desires::Desires;
 use crate::edge_link::EdgeLink;
 use crate::engine::Engine;
+use crate::firewall::Firewall;
 use crate::identity::DeploymentId;
 use crate::plan::{Plan, Running, Wanted, plan};
 use crate::releases::Releases;
@@ -50,6 +51,7 @@ pub struct Tools {
     pub installing: Arc<Installing>,
     pub releases: Arc<Releases>,
     pub desires: Arc<Desires>,
+    pub firewall: Arc<Firewall>,
 }
 
 /// One attempt to make a release live.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use cloudyknight_core::workspace::WorkspaceName;
 use futures::{StreamExt, TryStreamExt};
 
-use super::{Engine, EngineError, sorted, unless};
+use super::{BuildNetwork, Engine, EngineError, sorted, unless};
 
 /// What the planner needs to know of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,7 @@ impl Engine {
         dockerfile: &str,
         args: &BTreeMap<String, String>,
         target: Option<&str>,
+        network: &BuildNetwork,
         limit: Duration,
     ) -> Result<(), EngineError> {
         let args: HashMap<String, String> = args.clone().into_iter().collect();
@@ -91,6 +92,7 @@ impl Engine {
             .rm(true)
             .forcerm(true)
             .buildargs(&args)
+            .networkmode(&network.0)
             .labels(&labels);
         if let Some(target) = target {
             options = options.target(target);

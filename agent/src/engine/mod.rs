@@ -15,6 +15,7 @@ mod networks;
 pub use containers::{Bearer, ContainerSpec, LogLine, Mounted, Outcome};
 pub use events::Happened;
 pub use images::ImageFacts;
+pub use networks::{Bridge, BuildNetwork};
 
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -122,6 +123,11 @@ impl Engine {
 
     pub async fn ping(&self) -> Result<(), EngineError> {
         self.docker()?.ping().await.map(drop).map_err(EngineError::Unreachable)
+    }
+
+    /// Where Docker is, when it is not on this machine's own socket.
+    pub fn elsewhere(&self) -> Option<&str> {
+        self.host.as_deref().filter(|host| !host.starts_with("unix://"))
     }
 
     pub fn platform(&self) -> &str {

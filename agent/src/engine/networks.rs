@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bollard::models::{
-    EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
+    EndpointSettings, Ipam, IpamConfig, Network, NetworkConnectRequest, NetworkCreateRequest,
     NetworkDisconnectRequest, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
@@ -16,13 +16,38 @@ use cloudyknight_core::workspace::WorkspaceName;
 
 use super::{Engine, EngineError, unless};
 use crate::compose::model::NamedVolume;
+use crate::firewall::bridge::{self, Kind};
 use crate::identity::{PLATFORM, WORKSPACE};
+
+/// A network of this platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    pub name: String,
+    /// The interface on the host.
+    pub bridge: String,
+    /// None: it is for builds.
+    pub workspace: Option<WorkspaceName>,
+}
+
+/// The name of the network that builds and installations run in, once it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildNetwork(pub String);
+
+/// What is there before a network is made.
+struct Look {
+    /// The bridge of the network, if there is one of its name.
+    found: Option<String>,
+    subnets: BTreeSet<String>,
+    bridges: BTreeSet<String>,
+}
+
+const BRIDGE: &str = "com.docker.network.bridge.name";
 
 /// A /27 each.
 const ADDRESSES: usize = 32;
 
 impl Engine {
-    /// Makes the network unless it is there. Answers whether it was made now.
+    /// Makes a network of a workspace unless it is there. Answers whether it was made now.
     pub async fn ensure_network(
         &self,
         name: &str,
@@ -30,26 +55,58 @@ impl Engine {
         pool: [u8; 2],
         internal: bool,
     ) -> Result<bool, EngineError> {
+        let kind = if internal { Kind::Internal } else { Kind::Open };
+        self.ensure(name, kind, pool, self.owned_by(workspace)).await
+    }
+
+    /// The network of containers that build or install, for all workspaces: none of them reaches another.
+    pub async fn ensure_build_network(&self, pool: [u8; 2]) -> Result<BuildNetwork, EngineError> {
+        let name = format!("cloudyknight-{}-build", self.platform);
+        let labels = HashMap::from([(PLATFORM.to_owned(), self.platform.clone())]);
+        self.ensure(&name, Kind::Build, pool, labels).await?;
+        Ok(BuildNetwork(name))
+    }
+
+    async fn ensure(
+        &self,
+        name: &str,
+        kind: Kind,
+        pool: [u8; 2],
+        labels: HashMap<String, String>,
+    ) -> Result<bool, EngineError> {
         let operation = || format!("make the network `{name}`");
         let mut refused: BTreeSet<String> = BTreeSet::new();
+        let mut names_refused: BTreeSet<String> = BTreeSet::new();
         loop {
-            let (exists, taken) = self.look(name).await?;
-            if exists {
-                return Ok(false);
+            let Look { found, subnets: taken, bridges } = self.look(name).await?;
+            if let Some(found) = found {
+                if found.starts_with(&bridge::prefix_of(&self.platform, kind)) {
+                    return Ok(false);
+                }
+                // An older version made it, or it was of another kind: the firewall tells networks by their bridges.
+                if self.remove_network(name).await.is_err() {
+                    return Ok(false);
+                }
             }
             let subnets = 65_536 / ADDRESSES;
             let free =
                 (0..subnets).map(|n| subnet(pool, n)).find(|s| !taken.contains(s) && !refused.contains(s));
             let subnet = free.ok_or(EngineError::NoSubnet(subnets))?;
+            let bridge = bridge::name(&self.platform, kind, name, &(&bridges | &names_refused));
+            let reach_each_other = if kind == Kind::Build { "false" } else { "true" };
             let request = NetworkCreateRequest {
                 name: name.to_owned(),
                 driver: Some("bridge".to_owned()),
-                internal: Some(internal),
+                internal: Some(kind == Kind::Internal),
                 ipam: Some(Ipam {
                     config: Some(vec![IpamConfig { subnet: Some(subnet.clone()), ..Default::default() }]),
                     ..Default::default()
                 }),
-                labels: Some(self.owned_by(workspace)),
+                options: Some(HashMap::from([
+                    (BRIDGE.to_owned(), bridge.clone()),
+                    ("com.docker.network.bridge.enable_icc".to_owned(), reach_each_other.to_owned()),
+                ])),
+                labels: Some(labels.clone()),
                 ..Default::default()
             };
             match self
@@ -63,6 +120,7 @@ impl Engine {
                 Err(EngineError::Refused { message, .. })
                     if message.contains("overlap") || message.contains("already exists") =>
                 {
+                    names_refused.insert(bridge);
                     refused.insert(subnet);
                 }
                 Err(other) => return Err(other),
@@ -70,17 +128,31 @@ impl Engine {
         }
     }
 
-    /// Is a network of this name there, and which subnets are taken?
-    async fn look(&self, name: &str) -> Result<(bool, BTreeSet<String>), EngineError> {
+    async fn look(&self, name: &str) -> Result<Look, EngineError> {
         let listed = self.docker()?.list_networks(None::<ListNetworksOptions>).await;
         let listed = listed.map_err(|error| EngineError::of("list networks", error))?;
-        let exists = listed.iter().any(|network| network.name.as_deref() == Some(name));
+        let named = listed.iter().find(|network| network.name.as_deref() == Some(name));
+        let found = named.map(bridge_of);
+        let bridges = listed.iter().map(bridge_of).collect();
         let configs = listed.into_iter().filter_map(|network| network.ipam?.config).flatten();
-        Ok((exists, configs.filter_map(|config| config.subnet).collect()))
+        Ok(Look { found, subnets: configs.filter_map(|config| config.subnet).collect(), bridges })
+    }
+
+    /// The networks of this platform, and the bridges below them.
+    pub async fn bridges(&self) -> Result<Vec<Bridge>, EngineError> {
+        let options = ListNetworksOptionsBuilder::new().filters(&self.ours(None)).build();
+        let listed = self.docker()?.list_networks(Some(options)).await;
+        let listed = listed.map_err(|error| EngineError::of("list networks", error))?;
+        let one = |network: Network| Bridge {
+            bridge: bridge_of(&network),
+            name: network.name.unwrap_or_default(),
+            workspace: network.labels.and_then(|mut labels| labels.remove(WORKSPACE)?.parse().ok()),
+        };
+        Ok(listed.into_iter().map(one).collect())
     }
 
     pub async fn network_exists(&self, name: &str) -> Result<bool, EngineError> {
-        Ok(self.look(name).await?.0)
+        Ok(self.look(name).await?.found.is_some())
     }
 
     pub async fn join(&self, network: &str, container: &str, aliases: &[String]) -> Result<(), EngineError> {
@@ -163,6 +235,13 @@ impl Engine {
             (WORKSPACE.to_owned(), workspace.to_string()),
         ])
     }
+}
+
+/// Docker names a bridge by the network's id, where it was not told a name.
+fn bridge_of(network: &Network) -> String {
+    let told = network.options.as_ref().and_then(|options| options.get(BRIDGE));
+    let id = || format!("br-{}", network.id.as_deref().unwrap_or_default().get(..12).unwrap_or_default());
+    told.cloned().unwrap_or_else(id)
 }
 
 fn subnet(pool: [u8; 2], n: usize) -> String {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use cloudyknight_agent::engine::Engine;
+use cloudyknight_agent::firewall::{self, NftError};
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
@@ -45,7 +46,12 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
     }
     let stopped = stop(home).await?;
     let containers = match docker {
-        Ok(_) => clear(&engine, purge).await?,
+        Ok(_) => {
+            let containers = clear(&engine, purge).await?;
+            // Last: as long as a container is there, it is kept from what it may not reach.
+            remove_firewall(engine.platform()).await;
+            containers
+        }
         Err(error) => {
             anstream::eprintln!(
                 "warning: Docker does not answer, so its containers were not looked at: {error}"
@@ -121,6 +127,19 @@ async fn clear(engine: &Engine, purge: bool) -> anyhow::Result<usize> {
         }
     }
     Ok(removed)
+}
+
+async fn remove_firewall(platform: &str) {
+    match firewall::remove(platform).await {
+        // Without the program there never were rules.
+        Ok(()) | Err(NftError::Missing) => {}
+        Err(error) => {
+            anstream::eprintln!(
+                "warning: the firewall could not be removed: {error}\nhint: {}",
+                error.hint()
+            );
+        }
+    }
 }
 
 fn remove_dir(path: &std::path::Path) -> anyhow::Result<()> {

@@ -34,6 +34,11 @@ pub async fn platform(home: &Home, findings: &mut Findings) {
             }
         });
     }
+    let text = |field| platform.pointer(&format!("/firewall/{field}")).and_then(Value::as_str);
+    findings.push(match text("message") {
+        None => fine("firewall", "containers reach neither the platform's own doors nor metadata services"),
+        Some(message) => wrong("firewall", message, text("hint").unwrap_or_default()),
+    });
     if let Some(at) = platform.pointer("/rival_at").and_then(Value::as_str) {
         findings.push(wrong(
             "only agent",
