@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::compose::policy::Policy;
-use crate::releases::Retention;
 use crate::firewall::Guarded;
+use crate::releases::Retention;
 
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cloudyknight_agent::compose::policy::Policy;
-use cloudyknight_agent::releases::Retention;
 use cloudyknight_agent::firewall::{Guarded, Part};
+use cloudyknight_agent::releases::Retention;
 use cloudyknight_agent::settings::{InstallAccess, Settings};
 use cloudyknight_store::aws::{Checksums, ConnectSettings};
 use serde::Deserialize;

@@ -115,7 +115,7 @@ fn what_builds_and_installs_is_kept_away_as_well() {
     assert_eq!(docker.shell(&installs, "cat /deps/found"), expected, "a script of the installation");
 
     let dockerfile = "FROM workspace-node-ephemeral:latest\nCOPY probe.js /\nRUN node /probe.js\n";
-    let compose = "services:\n  builds:\n    build: .\n";
+    let compose = "services:\n  builds:\n    build: .\n    volumes: ['.:/workspace:ro']\n";
     let probe = script("/found", other);
     let builds = push(
         &platform,
