@@ -88,9 +88,11 @@ pub(super) fn resolve(
         } else if left_out.contains(&name) {
             return Err(Problem::at(
                 at,
-                format!("`depends_on`: the service {shown} is left out, because it has a profile"),
+                format!("`depends_on`: the service {shown} is left out, because no profile of it is active"),
             )
-            .hint(format!("remove `profiles` from {shown}, or write `required: false`")));
+            .hint(format!(
+                "name one in `.env` (`COMPOSE_PROFILES=…`), remove `profiles` from {shown}, or write `required: false`"
+            )));
         } else {
             let names = services.iter().map(String::as_str);
             let hint = match keys::nearest(&name, names.clone()) {

@@ -1,55 +1,129 @@
-//! Which compose file a workspace has, and the one it gets when it has none.
+//! Which compose files a workspace has, and the one it gets when it has none.
 //!
 //! The default file is real text that goes through the same parser as any other: people see it in `status`, and
 //! may copy it into their workspace and change it.
 
+use std::collections::BTreeMap;
+
 use cloudyknight_core::workspace::WorkspaceName;
 
+use super::env_file::{self, Format};
+use super::interpolate::Source;
 use super::model::ComposeError;
-use super::problem::{Problem, listed, quoted};
+use super::problem::{FileId, Position, Problem, listed, quoted};
+use super::workspace_path::{Place, place};
 
 /// In the Compose specification's order of preference.
 const FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+/// In the order of preference that Compose v2 has.
 const OVERRIDES: [&str; 4] = [
-    "compose.override.yaml",
     "compose.override.yml",
+    "compose.override.yaml",
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 ];
 /// Under which the default file appears in errors, and under which people would save it.
 const DEFAULT_FILE: &str = "docker-compose.yml";
 
+/// In `.env`: the compose files to read, in place of those that are found by their names.
+const COMPOSE_FILE: &str = "COMPOSE_FILE";
+const COMPOSE_PATH_SEPARATOR: &str = "COMPOSE_PATH_SEPARATOR";
+/// Of the files that `COMPOSE_FILE` names.
+const MAX_FILES: usize = 20;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Detected {
-    /// The workspace has a compose file, at this path.
-    File { name: String, warning: Option<String> },
+    /// The workspace has compose files, at these paths: at least one, each merged over those before it.
+    Files { names: Vec<String>, warnings: Vec<String> },
     /// It has none, and gets this one.
-    Default { text: String },
+    Default { text: String, warnings: Vec<String> },
 }
 
-/// `paths` tells whether a file exists in the workspace.
+/// `files` gives the content of a small text file of the workspace, `paths` tells whether one exists.
 ///
 /// # Errors
-/// Nothing in the workspace tells how to run it.
-pub fn detect(workspace: &WorkspaceName, paths: &dyn Fn(&str) -> bool) -> Result<Detected, ComposeError> {
-    let files: Vec<&str> = FILES.into_iter().filter(|path| paths(path)).collect();
-    if let [name, others @ ..] = files.as_slice() {
-        let overrides = OVERRIDES.into_iter().filter(|path| paths(path));
-        let unread: Vec<&str> = others.iter().copied().chain(overrides).collect();
-        let warning = format!(
-            "{} is used; {} has no effect: one compose file is read",
-            quoted(name),
-            listed(unread.iter().copied())
-        );
-        return Ok(Detected::File {
-            name: (*name).to_owned(),
-            warning: (!unread.is_empty()).then_some(warning),
-        });
+/// Nothing in the workspace tells how to run it, or `COMPOSE_FILE` in its `.env` names what is not there.
+pub fn detect(
+    workspace: &WorkspaceName,
+    files: &dyn Fn(&str) -> Option<String>,
+    paths: &dyn Fn(&str) -> bool,
+    variables: &BTreeMap<String, String>,
+) -> Result<Detected, ComposeError> {
+    let named = named_in_dotenv(workspace, files, paths, variables);
+    if let Some(names) = named.map_err(|problem| problem.into_error(&[".env".to_owned()]))? {
+        return Ok(Detected::Files { names, warnings: Vec::new() });
+    }
+    let found: Vec<&str> = FILES.into_iter().filter(|path| paths(path)).collect();
+    let overrides: Vec<&str> = OVERRIDES.into_iter().filter(|path| paths(path)).collect();
+    let mut warnings = Vec::new();
+    for several in [&found, &overrides] {
+        if let [used, others @ ..] = several.as_slice()
+            && !others.is_empty()
+        {
+            let have = if others.len() == 1 { "has" } else { "have" };
+            let others = listed(others.iter().copied());
+            warnings.push(format!("{} is used; {others} {have} no effect beside it", quoted(used)));
+        }
+    }
+    if let Some(main) = found.first() {
+        let names = [Some(main), overrides.first()].into_iter().flatten();
+        return Ok(Detected::Files { names: names.map(|name| (*name).to_owned()).collect(), warnings });
     }
     match KINDS.iter().find(|kind| paths(kind.file)) {
-        Some(kind) => Ok(Detected::Default { text: kind.text(workspace) }),
-        None => Err(nothing_fits(workspace, paths).into_error(DEFAULT_FILE)),
+        Some(kind) => {
+            warnings.clear();
+            if !overrides.is_empty() {
+                let overrides = listed(overrides.iter().copied());
+                warnings.push(format!("{overrides}: no effect without a compose file to override"));
+            }
+            Ok(Detected::Default { text: kind.text(workspace), warnings })
+        }
+        None => Err(nothing_fits(workspace, paths).into_error(&[DEFAULT_FILE.to_owned()])),
     }
+}
+
+/// The files that the workspace's `.env` names, as Compose takes them from there.
+fn named_in_dotenv(
+    workspace: &WorkspaceName,
+    files: &dyn Fn(&str) -> Option<String>,
+    paths: &dyn Fn(&str) -> bool,
+    variables: &BTreeMap<String, String>,
+) -> Result<Option<Vec<String>>, Problem> {
+    let Some(text) = files(".env").filter(|text| text.contains(COMPOSE_FILE)) else { return Ok(None) };
+    let mut source = Source {
+        lookup: &|name| variables.get(name).map(String::as_str),
+        unset: &mut |_| {},
+        room: &mut (1 << 20),
+    };
+    let dotenv = env_file::read(&text, Format::Usual, &mut source).map_err(|error| {
+        Problem::at(Position { file: FileId::default(), line: error.line, column: 1 }, error.to_string())
+    })?;
+    let Some(list) = dotenv.get(COMPOSE_FILE).filter(|list| !list.is_empty()) else { return Ok(None) };
+    let separator = dotenv.get(COMPOSE_PATH_SEPARATOR).map_or(":", String::as_str);
+    let separator = if separator.is_empty() { ":" } else { separator };
+    let mut names = Vec::new();
+    for path in list.split(separator).filter(|path| !path.is_empty()) {
+        let what = format!("`{COMPOSE_FILE}`: {}", quoted(path));
+        match place(path, workspace) {
+            Place::Workspace(inside) if files(&inside).is_some() => names.push(inside),
+            Place::Workspace(inside) if paths(&inside) => {
+                return Err(Problem::whole(format!("{what} is no small text file")));
+            }
+            Place::Workspace(_) => {
+                return Err(Problem::whole(format!("{what} does not exist in the workspace"))
+                    .hint("upload it, or remove the line from `.env`"));
+            }
+            _ => {
+                return Err(Problem::whole(format!("{what} is refused: it lies outside of the workspace"))
+                    .hint("paths start from the folder of `.env`")
+                    .by_policy());
+            }
+        }
+    }
+    if names.len() > MAX_FILES {
+        return Err(Problem::whole(format!("`{COMPOSE_FILE}`: more than {MAX_FILES} files")));
+    }
+    Ok((!names.is_empty()).then_some(names))
 }
 
 /// What one file in a workspace says about how to run it.
@@ -130,38 +204,90 @@ mod tests {
     use super::*;
 
     fn run(files: &[&str], workspace: &str) -> Result<Detected, ComposeError> {
-        detect(&workspace.parse().unwrap(), &|path| files.contains(&path))
+        detect(&workspace.parse().unwrap(), &|_| None, &|path| files.contains(&path), &BTreeMap::new())
     }
 
     #[test]
-    fn the_specification_s_order_of_preference_decides() {
-        let check = |files: &[&str], expected: &str, expected_warning: Option<&str>| {
-            let Ok(Detected::File { name, warning }) = run(files, "app") else { panic!("{files:?}") };
-            assert_eq!((name.as_str(), warning.as_deref()), (expected, expected_warning));
+    fn the_order_of_preference_decides_and_one_override_file_is_merged_over_it() {
+        let check = |files: &[&str], expected: &[&str], expected_warnings: &[&str]| {
+            let Ok(Detected::Files { names, warnings }) = run(files, "app") else { panic!("{files:?}") };
+            assert_eq!((names, warnings), (owned(expected), owned(expected_warnings)));
         };
-        check(&["docker-compose.yml", "package.json"], "docker-compose.yml", None);
-        check(&["docker-compose.yaml"], "docker-compose.yaml", None);
-        check(&["compose.yml"], "compose.yml", None);
+        check(&["docker-compose.yml", "package.json"], &["docker-compose.yml"], &[]);
+        check(&["docker-compose.yaml"], &["docker-compose.yaml"], &[]);
+        check(&["compose.yml"], &["compose.yml"], &[]);
         check(
             &["docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"],
-            "compose.yaml",
-            Some(
-                "`compose.yaml` is used; `compose.yml`, `docker-compose.yml`, `docker-compose.yaml` has no effect: \
-                 one compose file is read",
-            ),
+            &["compose.yaml"],
+            &[
+                "`compose.yaml` is used; `compose.yml`, `docker-compose.yml`, `docker-compose.yaml` have no effect \
+               beside it",
+            ],
         );
         check(
             &["docker-compose.yml", "docker-compose.override.yml"],
-            "docker-compose.yml",
-            Some(
-                "`docker-compose.yml` is used; `docker-compose.override.yml` has no effect: one compose file is read",
-            ),
+            &["docker-compose.yml", "docker-compose.override.yml"],
+            &[],
         );
+        check(
+            &["docker-compose.yml", "docker-compose.override.yaml", "compose.override.yaml"],
+            &["docker-compose.yml", "compose.override.yaml"],
+            &["`compose.override.yaml` is used; `docker-compose.override.yaml` has no effect beside it"],
+        );
+        let Ok(Detected::Default { warnings, .. }) = run(&["index.html", "compose.override.yml"], "app")
+        else {
+            panic!()
+        };
+        assert_eq!(warnings, ["`compose.override.yml`: no effect without a compose file to override"]);
+    }
+
+    fn owned(list: &[&str]) -> Vec<String> {
+        list.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_variable_compose_file_names_the_files() {
+        let run = |dotenv: &str| {
+            let text = |path: &str| match path {
+                ".env" => Some(dotenv.to_owned()),
+                "compose.yaml" | "deploy/a.yml" | "b.yml" => Some("services: {}".to_owned()),
+                _ => None,
+            };
+            let exists = |path: &str| text(path).is_some() || path == "deploy";
+            let variables = BTreeMap::from([("WHERE".to_owned(), "deploy".to_owned())]);
+            detect(&"app".parse().unwrap(), &text, &exists, &variables)
+        };
+        let check = |dotenv: &str, expected: &[&str]| {
+            let expected = Detected::Files { names: owned(expected), warnings: vec![] };
+            assert_eq!(run(dotenv), Ok(expected), "{dotenv}");
+        };
+        check("A=1", &["compose.yaml"]);
+        check("COMPOSE_FILE=", &["compose.yaml"]);
+        check("COMPOSE_FILE=b.yml", &["b.yml"]);
+        check("COMPOSE_FILE=./${WHERE}/a.yml:b.yml", &["deploy/a.yml", "b.yml"]);
+        check(
+            "COMPOSE_PATH_SEPARATOR=;\nCOMPOSE_FILE=b.yml;/workspaces/app/deploy/a.yml",
+            &["b.yml", "deploy/a.yml"],
+        );
+        let fails = |dotenv: &str, expected: &str| {
+            assert_eq!(run(dotenv).unwrap_err().to_string(), expected, "{dotenv}");
+        };
+        fails("COMPOSE_FILE=c.yml", ".env: `COMPOSE_FILE`: `c.yml` does not exist in the workspace");
+        fails("COMPOSE_FILE=deploy", ".env: `COMPOSE_FILE`: `deploy` is no small text file");
+        fails(
+            "COMPOSE_FILE=../x/c.yml",
+            ".env: `COMPOSE_FILE`: `../x/c.yml` is refused: it lies outside of the workspace",
+        );
+        fails(
+            "COMPOSE_FILE=/etc/passwd",
+            ".env: `COMPOSE_FILE`: `/etc/passwd` is refused: it lies outside of the workspace",
+        );
+        fails("A=1\nCOMPOSE_FILE='x", ".env:2:1: a quote (') is opened here and never closed");
     }
 
     fn default_text(files: &[&str], workspace: &str) -> String {
         match run(files, workspace) {
-            Ok(Detected::Default { text }) => text,
+            Ok(Detected::Default { text, .. }) => text,
             other => panic!("{other:?}"),
         }
     }

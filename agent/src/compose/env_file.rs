@@ -29,12 +29,52 @@ pub(super) enum Mistake {
     Interpolation(InterpolationError),
 }
 
+/// How a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// As a shell would, nearly: quotes, escapes, comments, variables.
+    Usual,
+    /// `format: raw`, as `docker run --env-file` reads it: what stands behind the `=` is the value.
+    Raw,
+}
+
 /// The variables of a file. Its lines see the lines before them, and `source`. A key without a value takes its
 /// value from `source`, and is absent when that has none.
 pub(super) fn read(
     text: &str,
+    format: Format,
     source: &mut Source<'_, '_>,
 ) -> Result<BTreeMap<String, String>, EnvFileError> {
+    match format {
+        Format::Usual => usual(text, source),
+        Format::Raw => raw(text, source),
+    }
+}
+
+fn raw(text: &str, source: &Source<'_, '_>) -> Result<BTreeMap<String, String>, EnvFileError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut values = BTreeMap::new();
+    for (line, at) in text.lines().zip(1..) {
+        let line = line.trim_start();
+        let wrong = |mistake| EnvFileError { line: at, mistake };
+        if line.contains('\0') {
+            return Err(wrong(Mistake::Nul));
+        }
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (key, value) = line.split_once('=').map_or((line, None), |(key, value)| (key, Some(value)));
+        if key.is_empty() || key.contains(char::is_whitespace) {
+            return Err(wrong(Mistake::Key));
+        }
+        if let Some(value) = value.or_else(|| (source.lookup)(key)) {
+            values.insert(key.to_owned(), value.to_owned());
+        }
+    }
+    Ok(values)
+}
+
+fn usual(text: &str, source: &mut Source<'_, '_>) -> Result<BTreeMap<String, String>, EnvFileError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = Lines { rest: text, line: 0 };
     let mut values = BTreeMap::new();
@@ -179,8 +219,30 @@ mod tests {
         let lookup = |name: &str| (name == "OUT").then_some("out");
         let mut room = 1000;
         let mut source = Source { lookup: &lookup, unset: &mut |_| {}, room: &mut room };
-        let values = read(text, &mut source).map_err(|error| format!("{}: {error}", error.line))?;
+        let values =
+            read(text, Format::Usual, &mut source).map_err(|error| format!("{}: {error}", error.line))?;
         Ok(values.into_iter().collect())
+    }
+
+    #[test]
+    fn a_raw_file_is_taken_as_it_stands() {
+        let lookup = |name: &str| (name == "OUT").then_some("out");
+        let run = |text: &str| {
+            let mut room = 1000;
+            let mut source = Source { lookup: &lookup, unset: &mut |_| {}, room: &mut room };
+            read(text, Format::Raw, &mut source).map_err(|error| format!("{}: {error}", error.line))
+        };
+        let check = |text: &str, expected: &[(&str, &str)]| {
+            let found = run(text).unwrap();
+            let found: Vec<(&str, &str)> = found.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            assert_eq!(found, expected, "{text}");
+        };
+        check("K='a' #b\n", &[("K", "'a' #b")]);
+        check("K=$OUT ${NO}\\n\r\n", &[("K", "$OUT ${NO}\\n")]);
+        check("\u{feff}# c\n\n  K= v \nOUT\nNO\nA=b=c", &[("A", "b=c"), ("K", " v "), ("OUT", "out")]);
+        for wrong in ["=x", "A B=x", "export A=x"] {
+            assert_eq!(run(&format!("A=1\n{wrong}")).unwrap_err(), "2: `KEY=value` is expected here");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) const PROJECT: Keys = &[
     ("volumes", Read),
     ("configs", Unsupported("mount the file from the workspace: `./file:/path:ro`")),
     ("secrets", Unsupported("hand secrets on with `env_file` or `environment` for now")),
-    ("include", Unsupported("put the services into this file")),
+    ("include", Read),
     ("models", Unsupported("remove it")),
 ];
 
@@ -69,7 +69,7 @@ pub(super) const SERVICE: Keys = &[
     ("env_file", Read),
     ("environment", Read),
     ("expose", Read),
-    ("extends", Unsupported("use a YAML anchor and `<<: *name`")),
+    ("extends", Read),
     ("external_links", Unsupported("remove it")),
     ("extra_hosts", Ignored),
     ("gpus", Read),
@@ -80,7 +80,7 @@ pub(super) const SERVICE: Keys = &[
     ("init", Read),
     ("ipc", Read),
     ("isolation", Ignored),
-    ("label_file", Unsupported("write the labels under `labels`")),
+    ("label_file", Read),
     ("labels", Read),
     ("links", Read),
     ("logging", Ignored),
@@ -168,11 +168,11 @@ pub(super) const HEALTHCHECK: Keys = &[
 
 pub(super) const DEPENDS_ON: Keys = &[("condition", Read), ("required", Read), ("restart", Ignored)];
 
-pub(super) const ENV_FILE: Keys = &[
-    ("format", Unsupported("write the file in the usual syntax of `.env`")),
-    ("path", Read),
-    ("required", Read),
-];
+pub(super) const ENV_FILE: Keys = &[("format", Read), ("path", Read), ("required", Read)];
+
+pub(super) const EXTENDS: Keys = &[("file", Read), ("service", Read)];
+
+pub(super) const INCLUDE: Keys = &[("env_file", Read), ("path", Read), ("project_directory", Read)];
 
 /// `name` and `mode` describe a port to Swarm and to people: Compose itself does nothing with them either.
 pub(super) const PORT: Keys = &[

@@ -1,9 +1,10 @@
 //! From the compose file of a release to the model that the planner reads.
 //!
 //! Everything here is pure: text and answers about the workspace go in, a [`Project`] with warnings or one
-//! precise error comes out. The way through: the text becomes a tree ([`yaml`]), its variables are filled in
-//! ([`interpolate`]), and readers, one a concept, turn the tree into the model ([`project`] for the whole,
-//! [`service`] for each service). [`detect`](detect()) finds the file to begin with, or writes a default one.
+//! precise error comes out. [`detect`](detect()) finds the files to begin with, or writes a default one. [`load`]
+//! makes one tree of them: each text becomes trees ([`yaml`]), their variables are filled in ([`interpolate`]),
+//! services inherit ([`extends`]), other files are taken in ([`include`]), and all is merged ([`merge`]). Then
+//! readers, one a concept, turn the tree into the model ([`project`] for the whole, [`service`] for each service).
 //!
 //! The syntax is the Compose specification's, as Compose v2 reads it; where an app could tell the difference
 //! between asked and given, there is a warning or an error.
@@ -17,6 +18,9 @@ pub mod policy;
 
 mod detect;
 
+mod load;
+
+mod tags;
 mod yaml;
 
 mod node;
@@ -26,8 +30,17 @@ mod interpolate;
 
 mod env_file;
 mod scope;
+mod variables;
+
+mod extends;
+mod forms;
+mod include;
+mod merge;
+mod rebase;
+mod unique;
 
 mod keys;
+mod profiles;
 mod project;
 mod service;
 
@@ -50,12 +63,15 @@ use model::{ComposeError, Project, Warning};
 use policy::Policy;
 use scope::Scope;
 
-/// A compose file and what it may ask about its surroundings. The host's environment is not among them.
+/// The compose files of a workspace, and what they may ask about their surroundings. The host's environment is not
+/// among them.
 pub struct Input<'a> {
     pub workspace: &'a WorkspaceName,
-    /// The name of the file, for errors.
+    /// The path of the main file. Relative paths start from its folder.
     pub file: &'a str,
     pub text: &'a str,
+    /// The paths of the files that are merged over it, in this order.
+    pub overrides: &'a [String],
     /// The content of a small text file of the workspace; `None` if there is none or it is no such file.
     pub files: &'a dyn Fn(&str) -> Option<String>,
     /// Whether a file or folder exists in the workspace.
@@ -68,7 +84,7 @@ pub struct Input<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
     pub project: Project,
-    /// What the file asks for that has no effect here, in the order of the file.
+    /// What the files ask for that has no effect here, in the order of the files.
     pub warnings: Vec<Warning>,
 }
 
@@ -77,15 +93,16 @@ pub struct Parsed {
 /// # Errors
 /// The first mistake, or the first thing that policy forbids, with its position.
 pub fn parse(input: &Input<'_>) -> Result<Parsed, ComposeError> {
-    read(input).map_err(|problem| problem.into_error(input.file))
+    let mut scope = Scope::new(input);
+    match read(&mut scope) {
+        Ok(project) => Ok(Parsed { project, warnings: scope.into_warnings() }),
+        Err(problem) => Err(problem.into_error(scope.files())),
+    }
 }
 
-fn read(input: &Input<'_>) -> Result<Parsed, problem::Problem> {
-    let mut tree = yaml::read(input.text)?;
-    let mut scope = Scope::new(input)?;
-    scope.interpolate(&mut tree)?;
-    let project = project::project(&tree, &mut scope)?;
-    Ok(Parsed { project, warnings: scope.into_warnings() })
+fn read(scope: &mut Scope<'_>) -> Result<Project, problem::Problem> {
+    let tree = load::load(scope)?;
+    project::project(&tree, scope)
 }
 
 #[cfg(test)]

@@ -201,8 +201,21 @@ pub enum Restart {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     pub message: String,
-    /// In the compose file, 1-based.
+    /// The file of the workspace that it is about.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// In that file, 1-based.
     pub line: Option<usize>,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, "{file}:{line}: {}", self.message),
+            (Some(file), None) => write!(f, "{file}: {}", self.message),
+            (None, _) => f.write_str(&self.message),
+        }
+    }
 }
 
 /// Why a compose file cannot be deployed. `Display` is the sentence a user reads, position included.

@@ -2,6 +2,8 @@
 //!
 //! Scalars stay text, as they stand in the file (`3.10` is not 3.1); each reader turns them into what it needs.
 
+use std::collections::HashMap;
+
 use super::problem::{Position, Problem, quoted};
 
 #[derive(Clone, Debug)]
@@ -30,9 +32,36 @@ pub(super) struct Entry {
     pub key: String,
     pub key_at: Position,
     pub value: Node,
+    /// How the value meets the one that it overrides.
+    pub tag: Option<Tag>,
+}
+
+/// What Compose's own YAML tags ask of a merge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    /// `!reset`: takes away what is overridden, and the value itself.
+    Reset,
+    /// `!override`: stands in place of what is overridden, without being merged with it.
+    Override,
+}
+
+impl Value {
+    pub fn is_text(&self, wanted: &str) -> bool {
+        matches!(self, Self::Text(text) if text == wanted)
+    }
 }
 
 impl Map {
+    /// Takes the entry out.
+    pub fn remove(&mut self, key: &str) -> Option<Entry> {
+        let index = self.entries.iter().position(|entry| entry.key == key)?;
+        Some(self.entries.remove(index))
+    }
+
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value)
+    }
+
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
@@ -44,6 +73,33 @@ impl Map {
 }
 
 impl Node {
+    pub fn text_at(at: Position, text: impl Into<String>) -> Self {
+        Self { at, value: Value::Text(text.into()) }
+    }
+
+    pub fn null_at(at: Position) -> Self {
+        Self { at, value: Value::Null }
+    }
+
+    /// Says the same, wherever it stands. The order of a mapping says nothing.
+    pub fn same(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Null, Value::Null) => true,
+            (Value::Text(one), Value::Text(two)) => one == two,
+            (Value::List(one), Value::List(two)) => {
+                one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.same(two))
+            }
+            (Value::Map(one), Value::Map(two)) => {
+                let two: HashMap<&str, &Self> =
+                    two.entries.iter().map(|entry| (entry.key.as_str(), &entry.value)).collect();
+                let found =
+                    |entry: &Entry| two.get(entry.key.as_str()).is_some_and(|value| entry.value.same(value));
+                one.entries.len() == two.len() && one.entries.iter().all(found)
+            }
+            _ => false,
+        }
+    }
+
     pub fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
     }

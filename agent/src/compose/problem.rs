@@ -5,9 +5,14 @@
 
 use super::model::ComposeError;
 
-/// Line and column, 1-based.
+/// One of the compose files that were read, by its place in the order of reading. The first one is the main file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FileId(pub u16);
+
+/// File, line and column; the latter two are 1-based.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
+    pub file: FileId,
     pub line: u32,
     pub column: u32,
 }
@@ -17,7 +22,7 @@ pub(super) struct Problem(Box<Details>);
 
 #[derive(Clone, Debug)]
 struct Details {
-    /// `None`: the compose file itself.
+    /// `None`: the file of the position, or else the main compose file.
     file: Option<String>,
     position: Option<Position>,
     message: String,
@@ -41,7 +46,7 @@ impl Problem {
 
     /// About the file as a whole.
     pub fn whole(message: impl Into<String>) -> Self {
-        let mut problem = Self::at(Position { line: 1, column: 1 }, message);
+        let mut problem = Self::at(Position { file: FileId::default(), line: 1, column: 1 }, message);
         problem.0.position = None;
         problem
     }
@@ -68,10 +73,13 @@ impl Problem {
         self
     }
 
-    pub fn into_error(self, file: &str) -> ComposeError {
+    /// `files` are the names of the compose files, by [`FileId`].
+    pub fn into_error(self, files: &[String]) -> ComposeError {
         let Details { file: other, position, message, hint, service, policy } = *self.0;
+        let file = position.map_or(FileId::default(), |position| position.file);
+        let named = || files.get(usize::from(file.0)).map(|name| shown(name)).unwrap_or_default();
         ComposeError {
-            file: other.unwrap_or_else(|| file.to_owned()),
+            file: other.unwrap_or_else(named),
             position: position.map(|position| (position.line as usize, position.column as usize)),
             message,
             hint,

@@ -8,7 +8,8 @@ use super::keys;
 use super::model::{MountSource, Project, Protocol, Service};
 use super::networks::Networks;
 use super::node::{Entry, Map, Node, Value};
-use super::problem::{Problem, quoted};
+use super::problem::{Problem, listed, quoted};
+use super::profiles::{self, Profiles};
 use super::scope::Scope;
 use super::service::{self, Read};
 use super::volumes::{Volumes, is_name};
@@ -25,24 +26,25 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
 
     let mut services: BTreeMap<String, Read> = BTreeMap::new();
     let mut left_out = BTreeSet::new();
+    let mut profiles = Profiles::new(scope);
     for entry in entries {
         let name = entry.key.as_str();
         let of_service = |problem: Problem| problem.of_service(name);
-        if service::has_profile(entry).map_err(of_service)? {
-            scope.warn(
-                entry.key_at,
-                format!("service {} is left out, because it has a profile", quoted(name)),
-            );
+        if let Err(own) = profiles.start(entry).map_err(of_service)? {
+            let own = listed(own.iter().map(String::as_str));
+            let message = format!("service {} is left out: no profile of it ({own}) is active", quoted(name));
+            scope.warn(entry.key_at, message);
             left_out.insert(name.to_owned());
         } else {
             let read = service::read(name, entry, &networks, &volumes, scope).map_err(of_service)?;
             services.insert(name.to_owned(), read);
         }
     }
+    profiles.warn_about_unknown(scope);
     if services.is_empty() {
-        return Err(
-            Problem::whole("every service is left out, because each has a profile").hint("remove `profiles`")
-        );
+        return Err(Problem::whole("every service is left out, because no profile of it is active").hint(
+            format!("remove `profiles`, or name the active ones in `.env`: `{}=…`", profiles::VARIABLE),
+        ));
     }
     resolve_dependencies(&mut services, &left_out, scope)?;
     refuse_collisions(&services)?;

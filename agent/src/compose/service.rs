@@ -2,7 +2,7 @@
 
 use super::build::build;
 use super::depends_on::{Dependencies, depends_on};
-use super::environment::environment;
+use super::environment::{environment, labels};
 use super::healthcheck::{healthcheck, read_duration};
 use super::isolation::isolation;
 use super::keys;
@@ -10,7 +10,6 @@ use super::model::{Condition, Healthcheck, ImageSource, Namespace, Restart, Serv
 use super::mounts::{mounts, tmpfs};
 use super::networks::{Joined, Networks};
 use super::node::{Entry, Map, Node, Value};
-use super::pairs;
 use super::ports::{self, Placed};
 use super::problem::{Position, Problem, quoted};
 use super::scope::Scope;
@@ -69,11 +68,7 @@ pub(super) fn read(
         command: map.given("command").map(|node| command(node, "command", scope)).transpose()?,
         entrypoint: map.given("entrypoint").map(|node| command(node, "entrypoint", scope)).transpose()?,
         environment: environment(map, scope)?,
-        labels: map
-            .given("labels")
-            .map(|node| pairs::read(node, "`labels`"))
-            .transpose()?
-            .unwrap_or_default(),
+        labels: labels(map, scope)?,
         ports: ports.iter().map(|(port, _)| port.clone()).collect(),
         expose: map.given("expose").map(|node| ports::exposed(node, scope)).transpose()?.unwrap_or_default(),
         mounts,
@@ -98,15 +93,6 @@ pub(super) fn read(
     };
     let container_name_at = map.given("container_name").map(|node| node.at);
     Ok(Read { service, depends_on: depends_on(map, scope)?, joined, ports, container_name_at })
-}
-
-/// Whether the service belongs to a profile: Compose starts such services only when asked to.
-pub(super) fn has_profile(entry: &Entry) -> Result<bool, Problem> {
-    let Value::Map(map) = &entry.value.value else { return Ok(false) };
-    let Some(node) = map.given("profiles") else { return Ok(false) };
-    let profiles: Result<Vec<&str>, Problem> =
-        node.list("`profiles`")?.iter().map(|item| item.non_empty_text("a profile")).collect();
-    Ok(!profiles?.is_empty())
 }
 
 /// A service that waits until another one is healthy waits for ever if that one is never checked.
@@ -274,7 +260,7 @@ mod tests {
     use super::*;
 
     fn text(text: &str) -> Node {
-        Node { at: Position { line: 1, column: 1 }, value: Value::Text(text.to_owned()) }
+        Node::text_at(Position { file: Default::default(), line: 1, column: 1 }, text)
     }
 
     #[test]

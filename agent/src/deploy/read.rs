@@ -29,31 +29,33 @@ pub fn compose(tools: &Tools, job: &Job<'_>, source: &Source) -> Result<Read, De
     let paths = |path: &str| {
         path.is_empty() || source.layout.files.contains_key(path) || source.layout.folders.contains(path)
     };
-    let found = compose::detect(job.workspace, &paths).map_err(DeployError::Compose)?;
-    let (file, text, default_compose) = match found {
-        compose::Detected::File { name, warning } => {
-            warnings.extend(warning);
+    let variables = &tools.settings.variables;
+    let found = compose::detect(job.workspace, &files, &paths, variables).map_err(DeployError::Compose)?;
+    let (file, text, overrides, default_compose) = match found {
+        compose::Detected::Files { names, warnings: more } => {
+            warnings.extend(more);
+            let mut names = names.into_iter();
+            let name = names.next().unwrap_or_default();
             let text = files(&name).ok_or_else(|| not_text(&name))?;
-            (name, text, None)
+            (name, text, names.collect(), None)
         }
-        compose::Detected::Default { text } => {
-            ("the default compose file".to_owned(), text.clone(), Some(text))
+        compose::Detected::Default { text, warnings: more } => {
+            warnings.extend(more);
+            ("the default compose file".to_owned(), text.clone(), Vec::new(), Some(text))
         }
     };
     let input = compose::Input {
         workspace: job.workspace,
         file: &file,
         text: &text,
+        overrides: &overrides,
         files: &files,
         paths: &paths,
-        variables: &tools.settings.variables,
+        variables,
         policy: &tools.settings.policy,
     };
     let parsed = compose::parse(&input).map_err(DeployError::Compose)?;
-    warnings.extend(parsed.warnings.into_iter().map(|warning| match warning.line {
-        Some(line) => format!("{file}:{line}: {}", warning.message),
-        None => warning.message,
-    }));
+    warnings.extend(parsed.warnings.iter().map(ToString::to_string));
     Ok(Read { project: parsed.project, warnings, default_compose })
 }
 

@@ -29,8 +29,10 @@ fn yaml_s_syntax() {
     whole("a: 'x\n", "1:4: invalid YAML: while scanning a quoted scalar, found unexpected end of stream");
     whole("a: 1\nb: 2\na: 3\n", "3:1: `a` is given twice\nhint: it is already given on line 1");
     whole("a: {b: 1, 'b': 2}\n", "1:11: `b` is given twice\nhint: it is already given on line 1");
-    whole("a: 1\n---\nb: 1\n", "2:1: a compose file is one YAML document; a second one starts here");
-    whole("a: !reset x\n", "1:4: the YAML tag `!reset` is not supported");
+    whole(
+        "a: !rset x\n",
+        "1:4: the YAML tag `!rset` is not supported\nhint: Compose's own are `!reset` and `!override`",
+    );
     whole("a: !!binary x\n", "1:4: the YAML tag `binary` has no meaning here");
     whole(
         "? [a]\n: b\n",
@@ -73,10 +75,6 @@ fn the_top_level() {
         "2:1: top level: `configs` is not supported yet\nhint: mount the file from the workspace: `./file:/path:ro`",
     );
     after(
-        "include: [x.yml]\n",
-        "2:1: top level: `include` is not supported yet\nhint: put the services into this file",
-    );
-    after(
         "x-cloudyknight: {frsh: true}\n",
         "2:18: `x-cloudyknight`: unknown key `frsh`\nhint: did you mean `fresh`?",
     );
@@ -98,7 +96,8 @@ fn services() {
     );
     whole(
         "services:\n  a: {image: x, profiles: [p]}\n",
-        " every service is left out, because each has a profile\nhint: remove `profiles`",
+        " every service is left out, because no profile of it is active\nhint: remove `profiles`, or name the active ones \
+         in `.env`: `COMPOSE_PROFILES=…`",
     );
     service(
         "enviroment: {}",
@@ -110,10 +109,6 @@ fn services() {
         "4:5: service `a`: unknown key `frobnicate`\nhint: Compose knows no such key; keys of your own start with `x-`",
     );
     service("x-cloudyknight: {fresh: true}", "4:5: service `a`: `x-cloudyknight` belongs at the top level");
-    service(
-        "extends: {service: b}",
-        "4:5: service `a`: `extends` is not supported yet\nhint: use a YAML anchor and `<<: *name`",
-    );
     service(
         "sysctls: {a: 1}",
         "4:5: service `a`: `sysctls` is not supported yet\nhint: remove it, or set it on the host",
@@ -345,8 +340,8 @@ fn dependencies() {
     );
     check(
         "  a: {image: x, depends_on: [b]}\n  b: {image: x, profiles: [p]}\n",
-        "2:30: `depends_on`: the service `b` is left out, because it has a profile\nhint: remove `profiles` from `b`, or \
-         write `required: false`",
+        "2:30: `depends_on`: the service `b` is left out, because no profile of it is active\nhint: name one in `.env` \
+         (`COMPOSE_PROFILES=…`), remove `profiles` from `b`, or write `required: false`",
     );
     check(
         "  a: {image: x, depends_on: {b: {condition: service_healthy}}}\n  b: {image: x, healthcheck: {disable: true}}\n",

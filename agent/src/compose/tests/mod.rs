@@ -6,9 +6,13 @@ use super::model::{ComposeError, Project, Service};
 use super::policy::Policy;
 use super::{Input, Parsed, parse};
 
+mod extending;
 mod hostile;
+mod including;
 mod meaning;
+mod merging;
 mod mistakes;
+mod profiles;
 mod published;
 mod refusals;
 mod warnings;
@@ -18,16 +22,28 @@ struct Workspace {
     files: BTreeMap<&'static str, &'static str>,
     variables: BTreeMap<String, String>,
     policy: Policy,
+    overrides: Vec<String>,
 }
 
 impl Workspace {
     fn new() -> Self {
-        Self { files: BTreeMap::new(), variables: BTreeMap::new(), policy: Policy::default() }
+        Self {
+            files: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            policy: Policy::default(),
+            overrides: Vec::new(),
+        }
     }
 
     fn file(mut self, path: &'static str, text: &'static str) -> Self {
         self.files.insert(path, text);
         self
+    }
+
+    /// A compose file that is merged over the one that is parsed.
+    fn overriding(mut self, path: &'static str, text: &'static str) -> Self {
+        self.overrides.push(path.to_owned());
+        self.file(path, text)
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
@@ -42,13 +58,21 @@ impl Workspace {
     }
 
     fn parse(&self, text: &str) -> Result<Parsed, ComposeError> {
+        self.parse_as("docker-compose.yml", text)
+    }
+
+    fn parse_as(&self, file: &str, text: &str) -> Result<Parsed, ComposeError> {
         let folder = |path: &str| self.files.keys().any(|file| file.starts_with(&format!("{path}/")));
         parse(&Input {
             workspace: &"myapp".parse().unwrap(),
-            file: "docker-compose.yml",
+            file,
             text,
-            files: &|path| self.files.get(path).map(|text| (*text).to_owned()),
-            paths: &|path| self.files.contains_key(path) || folder(path),
+            overrides: &self.overrides,
+            files: &|path| match path {
+                _ if path == file => Some(text.to_owned()),
+                _ => self.files.get(path).map(|text| (*text).to_owned()),
+            },
+            paths: &|path| path == file || self.files.contains_key(path) || folder(path),
             variables: &self.variables,
             policy: &self.policy,
         })

@@ -104,9 +104,8 @@ fn a_default_file_is_read_by_the_same_parser() {
     let read = |file: &'static str| {
         let workspace = Workspace::new().file(file, "");
         let paths = |path: &str| path == file;
-        let Ok(Detected::Default { text }) = detect(&"myapp".parse().unwrap(), &paths) else {
-            panic!("{file}")
-        };
+        let found = detect(&"myapp".parse().unwrap(), &|_| None, &paths, &Default::default());
+        let Ok(Detected::Default { text, .. }) = found else { panic!("{file}") };
         workspace.project(&text).services.remove("myapp").unwrap()
     };
     let named = |service: Service| Service { container_name: Some("workspace-myapp".to_owned()), ..service };
@@ -224,7 +223,7 @@ volumes:
 #[test]
 fn node_with_redis_built_from_source() {
     let text = "\
-name: shop
+name: myapp
 services:
   web:
     build:

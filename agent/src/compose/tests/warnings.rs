@@ -90,7 +90,7 @@ fn variables_that_are_not_set() {
     let not_set = |name: &str| format!("the variable `{name}` is not set: empty text stands in its place");
     check("labels: ['a=$NOPE', 'b=${NOPE}${GONE}']", &[(4, &not_set("NOPE")), (4, &not_set("GONE"))]);
     let workspace = Workspace::new().file("e", "A=$NOPE\n");
-    let expected = "the variable `NOPE` is not set in `e`: empty text stands in its place";
+    let expected = "the variable `NOPE` is not set: empty text stands in its place";
     whole(&workspace, &with_service("env_file: e"), &[(0, expected)]);
 }
 
@@ -112,7 +112,7 @@ services:
         text,
         &[
             (2, "`depends_on`: there is no service `debug`, and it is not required"),
-            (3, "service `debug` is left out, because it has a profile"),
+            (3, "service `debug` is left out: no profile of it (`debug`) is active"),
         ],
     );
     assert_eq!(Workspace::new().parse(text).unwrap().project.services.len(), 1);
