@@ -61,6 +61,7 @@ impl Agent {
             edge: Arc::new(ports.edge),
             installing: Arc::default(),
             releases: Arc::new(releases),
+            retiring: Arc::default(),
             desires,
         };
         let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
@@ -125,7 +126,7 @@ impl Agent {
                     let mut running = Running::recover(seen);
                     used.extend(running.live.values().filter_map(|one| one.identity.source.clone()));
                     match deploy::finish_switch(tools, &mut running).await {
-                        Ok(()) => leftovers.extend(running.leftovers),
+                        Ok(()) => leftovers.extend(running.leftovers.into_iter().chain(running.retired)),
                         // They tell what is live: the next deployment finishes it.
                         Err(error) => deploy::report("finish a switch", Err(error)),
                     }

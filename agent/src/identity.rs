@@ -27,28 +27,53 @@ impl fmt::Display for DeploymentId {
     }
 }
 
-/// A workspace has two sets of networks; each deployment takes the one that the live release does not use, so
-/// that services of two releases never meet.
+/// A workspace has several sets of networks; each deployment takes one that no container is in, so that services of
+/// two releases never meet. Two are enough while nothing drains for long; the others are for releases whose sockets
+/// are still open while the next ones follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Slot {
     Blue,
     Green,
+    Amber,
+    Coral,
+    Indigo,
+    Olive,
+    Pearl,
+    Violet,
 }
 
 impl Slot {
-    pub fn other(self) -> Self {
-        match self {
-            Self::Blue => Self::Green,
-            Self::Green => Self::Blue,
-        }
-    }
+    /// In the order in which they are taken.
+    pub const ALL: [Self; 8] = [
+        Self::Blue,
+        Self::Green,
+        Self::Amber,
+        Self::Coral,
+        Self::Indigo,
+        Self::Olive,
+        Self::Pearl,
+        Self::Violet,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Blue => "blue",
             Self::Green => "green",
+            Self::Amber => "amber",
+            Self::Coral => "coral",
+            Self::Indigo => "indigo",
+            Self::Olive => "olive",
+            Self::Pearl => "pearl",
+            Self::Violet => "violet",
         }
+    }
+
+    /// The slot that a network is of, by its name.
+    pub fn of_network(name: &str) -> Option<Self> {
+        let ours = name.starts_with("cloudyknight-");
+        let (_, end) = name.rsplit_once('-').filter(|_| ours)?;
+        Self::ALL.into_iter().find(|slot| slot.as_str() == end)
     }
 }
 
@@ -101,8 +126,15 @@ impl Identity {
         name == self.name || name == self.spare_name()
     }
 
-    /// Its name after the switch to its successor, until it is gone.
-    pub fn retired_name(&self) -> String {
-        format!("{}.retired-{}", self.name, self.deployment)
+    /// Its name after the switch to its successor, until it is gone. It says who that is: while its containers have
+    /// not got their names yet, this is the record that they are live.
+    pub fn retired_name(&self, by: &DeploymentId) -> String {
+        format!("{}.retired-{by}", self.name)
+    }
+
+    /// The deployment that took its place, by its name; `None` while it has not been retired.
+    pub fn retired_by(&self, name: &str) -> Option<DeploymentId> {
+        let by = name.strip_prefix(&self.name)?.strip_prefix(".retired-")?;
+        Some(DeploymentId(by.to_owned()))
     }
 }

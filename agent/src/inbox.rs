@@ -12,6 +12,7 @@ use cloudyknight_core::backoff;
 use cloudyknight_core::command::{Cause, Command};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::queue::{Message, Queue, QueueError, Receipt};
+use tokio::sync::Notify;
 
 use crate::deploy::with_causes;
 use crate::reconcile::{Ask, Next, Reconciler};
@@ -27,6 +28,8 @@ pub struct Inbox {
 /// What waits for one workspace. There is one while, and only while, a task works on it.
 #[derive(Default)]
 struct Desk {
+    /// Something came in that is worth more than a look some time.
+    came: Arc<Notify>,
     /// Why to look again; `None` when the running reconcile is the last one asked for.
     again: Option<Ask>,
     receipts: Vec<Receipt>,
@@ -119,10 +122,17 @@ impl Inbox {
         let mut desks = self.lock();
         let is_new = !desks.contains_key(&workspace);
         let desk = desks.entry(workspace.clone()).or_default();
+        if is_new {
+            tokio::spawn(self.clone().work(workspace.clone()));
+        } else if ask.cause != Cause::Sweep {
+            // A sweep repeats itself, and would wear out every pause.
+            desk.came.notify_one();
+        }
         desk.again = Some(ask);
         desk.receipts.extend(receipt);
-        if is_new {
-            tokio::spawn(self.clone().work(workspace));
+        drop(desks);
+        if !is_new {
+            self.reconciler.hint(&workspace);
         }
     }
 
@@ -132,19 +142,20 @@ impl Inbox {
         let _heartbeat = AbortOnDrop(tokio::spawn(heartbeat));
         let _cleared = ClearOnDrop { inbox: self.clone(), workspace: workspace.clone() };
         loop {
-            let (ask, covered) = {
+            let (ask, covered, came) = {
                 let mut desks = self.lock();
                 let Some(desk) = desks.get_mut(&workspace) else { return };
                 let Some(ask) = desk.again.take() else {
                     desks.remove(&workspace);
                     return;
                 };
-                (ask, desk.receipts.clone())
+                (ask, desk.receipts.clone(), desk.came.clone())
             };
             match self.reconciler.reconcile(&workspace, &ask).await {
                 Next::Done => self.finish(&workspace, covered).await,
                 Next::RetryAfter(pause) => {
-                    tokio::time::sleep(pause).await;
+                    // What comes in meanwhile, such as a push that mends it, is worth a try at once.
+                    let _ = tokio::time::timeout(pause, came.notified()).await;
                     if let Some(desk) = self.lock().get_mut(&workspace) {
                         desk.again.get_or_insert(ask);
                     }

@@ -12,6 +12,8 @@ pub struct Seen {
     pub name: String,
     pub identity: Identity,
     pub condition: Condition,
+    /// Docker's names of the networks it is in.
+    pub networks: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,11 @@ pub enum Condition {
 }
 
 impl Seen {
+    /// The slots whose networks it is in.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.networks.iter().filter_map(|name| Slot::of_network(name))
+    }
+
     fn serves(&self) -> bool {
         match self.condition {
             Condition::Running => true,
@@ -41,23 +48,27 @@ impl Seen {
 pub struct Running {
     /// The containers that take traffic, or did until they stopped: by service.
     pub live: BTreeMap<String, Seen>,
+    /// What took traffic before, and finishes what it was given.
+    pub retired: Vec<Seen>,
     /// What an interrupted deployment left behind.
     pub leftovers: Vec<Seen>,
 }
 
 impl Running {
     /// Sorts out which containers are live, from their names alone: a container gets its final name only after the
-    /// switch, and its predecessor is renamed first. So while any container bears a retired name, the switch has
-    /// happened, and the newest deployment is the live one whatever its containers are called.
+    /// switch, and its predecessor is renamed first, to a name that says who took its place. So a deployment of which
+    /// a retired container speaks is live, whatever its own containers are called.
     pub fn recover(seen: Vec<Seen>) -> Self {
-        let retired = |one: &Seen| one.name == one.identity.retired_name();
-        let switched = seen.iter().any(retired);
-        let newest: Option<DeploymentId> = seen.iter().map(|one| one.identity.deployment.clone()).max();
+        let switched: BTreeSet<DeploymentId> =
+            seen.iter().filter_map(|one| one.identity.retired_by(&one.name)).collect();
         let mut running = Self::default();
         for one in seen {
+            if one.identity.retired_by(&one.name).is_some() {
+                running.retired.push(one);
+                continue;
+            }
             let promoted = one.identity.is_live_name(&one.name);
-            let committed = switched && Some(&one.identity.deployment) == newest.as_ref();
-            if retired(&one) || !(promoted || committed) {
+            if !promoted && !switched.contains(&one.identity.deployment) {
                 running.leftovers.push(one);
                 continue;
             }
@@ -82,6 +93,13 @@ impl Running {
     pub fn slot(&self) -> Option<Slot> {
         let newest = self.live.values().max_by(|a, b| a.identity.deployment.cmp(&b.identity.deployment));
         newest.map(|one| one.identity.slot)
+    }
+
+    /// A slot that no container is in. `None` while too many releases before still finish what they carry.
+    pub fn free_slot(&self) -> Option<Slot> {
+        let all = self.live.values().chain(&self.retired).chain(&self.leftovers);
+        let taken: BTreeSet<Slot> = all.flat_map(Seen::slots).chain(self.slot()).collect();
+        Slot::ALL.into_iter().find(|slot| !taken.contains(slot))
     }
 
     /// Does any of its containers still run? After a failure that is what people have left.
@@ -120,10 +138,11 @@ pub struct Plan {
     pub leftovers: Vec<Seen>,
 }
 
-pub fn plan(wanted: &BTreeMap<String, Wanted>, running: Running) -> Plan {
+/// `free` is a slot that nothing is in.
+pub fn plan(wanted: &BTreeMap<String, Wanted>, running: Running, free: Slot) -> Plan {
     let current = running.slot();
     let mut plan = Plan {
-        slot: current.map_or(Slot::Blue, Slot::other),
+        slot: free,
         keep: BTreeMap::new(),
         start: Vec::new(),
         stop_first: BTreeMap::new(),
@@ -144,7 +163,7 @@ pub fn plan(wanted: &BTreeMap<String, Wanted>, running: Running) -> Plan {
     plan.start = in_order(wanted).into_iter().filter(|service| !plan.keep.contains_key(service)).collect();
     if plan.start.is_empty() {
         // Nothing joins a network, so nothing has to move.
-        plan.slot = current.unwrap_or(Slot::Blue);
+        plan.slot = current.unwrap_or(free);
     }
     plan
 }

@@ -9,7 +9,7 @@ fn seen(service: &str, deployment: &str, name: Name, condition: Condition) -> Se
         deployment: DeploymentId(deployment.into()),
         release: "0".repeat(64).parse().unwrap(),
         spec: format!("{service}@{deployment}"),
-        slot: if deployment == "1" { Slot::Blue } else { Slot::Green },
+        slot: Slot::ALL[deployment.parse::<usize>().unwrap() - 1],
         name: format!("workspace-app-{service}"),
         source: None,
         routes: Vec::new(),
@@ -21,16 +21,18 @@ fn seen(service: &str, deployment: &str, name: Name, condition: Condition) -> Se
         Name::Final => identity.name.clone(),
         Name::Spare => identity.spare_name(),
         Name::Next => identity.next_name(),
-        Name::Retired => identity.retired_name(),
+        Name::Retired(by) => identity.retired_name(&DeploymentId(by.into())),
     };
-    Seen { id: format!("{service}-{deployment}"), name, identity, condition }
+    let networks = [format!("cloudyknight-x-app-default-{}", identity.slot.as_str())].into();
+    Seen { id: format!("{service}-{deployment}"), name, identity, condition, networks }
 }
 
 enum Name {
     Final,
     Spare,
     Next,
-    Retired,
+    /// By this deployment.
+    Retired(&'static str),
 }
 
 fn live(service: &str) -> Seen {
@@ -44,7 +46,8 @@ fn ids<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> Vec<&'a str> {
 fn recovered(containers: Vec<Seen>, live: &[&str], leftovers: &[&str]) {
     let running = Running::recover(containers);
     assert_eq!(ids(running.live.values()), live);
-    assert_eq!(ids(&running.leftovers), leftovers);
+    let rest: Vec<Seen> = running.retired.into_iter().chain(running.leftovers).collect();
+    assert_eq!(ids(&rest), leftovers);
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn before_the_switch_the_new_containers_are_leftovers() {
 
 #[test]
 fn between_the_two_renames_the_new_container_is_live() {
-    let old = seen("web", "1", Name::Retired, Condition::Running);
+    let old = seen("web", "1", Name::Retired("2"), Condition::Running);
     let next = seen("web", "2", Name::Next, Condition::Running);
     recovered(vec![old, next], &["web-2"], &["web-1"]);
 }
@@ -75,12 +78,40 @@ fn between_the_two_renames_the_new_container_is_live() {
 #[test]
 fn in_the_middle_of_the_renames_of_several_services_the_new_ones_are_live() {
     let containers = vec![
-        seen("api", "1", Name::Retired, Condition::Running),
+        seen("api", "1", Name::Retired("2"), Condition::Running),
         seen("api", "2", Name::Final, Condition::Running),
         seen("web", "1", Name::Final, Condition::Running),
         seen("web", "2", Name::Next, Condition::Running),
     ];
     recovered(containers, &["api-2", "web-2"], &["api-1", "web-1"]);
+}
+
+#[test]
+fn what_still_drains_makes_no_later_deployment_live() {
+    let old = seen("web", "1", Name::Retired("2"), Condition::Running);
+    let serves = seen("web", "2", Name::Final, Condition::Running);
+    let next = seen("web", "3", Name::Next, Condition::Running);
+    recovered(vec![old.clone(), serves.clone(), next.clone()], &["web-2"], &["web-1", "web-3"]);
+    let running = Running::recover(vec![old, serves, next]);
+    assert_eq!(ids(&running.retired), ["web-1"]);
+    assert_eq!(ids(&running.leftovers), ["web-3"]);
+}
+
+#[test]
+fn the_next_deployment_goes_where_nothing_is() {
+    let draining = |n: &str| seen("web", n, Name::Retired("8"), Condition::Running);
+    let serves = |n: &str| seen("web", n, Name::Final, Condition::Running);
+    let free = |seen: Vec<Seen>| Running::recover(seen).free_slot();
+    assert_eq!(free(vec![]), Some(Slot::Blue));
+    assert_eq!(free(vec![serves("1")]), Some(Slot::Green));
+    assert_eq!(free(vec![draining("1"), serves("2")]), Some(Slot::Amber));
+    assert_eq!(free(vec![serves("2")]), Some(Slot::Blue));
+    let all = ["1", "2", "3", "4", "5", "6", "7"].map(draining).into_iter().chain([serves("8")]);
+    assert_eq!(free(all.collect()), None);
+    // It serves both until the older one is gone.
+    let mut kept = serves("1");
+    kept.networks.insert("cloudyknight-x-app-default-green".into());
+    assert_eq!(free(vec![kept]), Some(Slot::Amber));
 }
 
 #[test]
@@ -120,7 +151,7 @@ fn wanted(services: &[(&str, Wanted)]) -> BTreeMap<String, Wanted> {
 fn a_first_deployment_starts_everything_in_order() {
     let services =
         [("a", want("1", &["c"], false)), ("b", want("1", &[], false)), ("c", want("1", &["b"], false))];
-    let plan = plan(&wanted(&services), Running::default());
+    let plan = plan(&wanted(&services), Running::default(), Slot::Blue);
     assert_eq!(plan.start, ["b", "c", "a"]);
     assert_eq!(plan.slot, Slot::Blue);
     assert!(plan.keep.is_empty() && plan.retire.is_empty() && plan.stop_first.is_empty());
@@ -130,7 +161,7 @@ fn a_first_deployment_starts_everything_in_order() {
 fn what_did_not_change_is_kept_and_the_rest_is_started_beside_the_old() {
     let running = Running::recover(vec![live("db"), live("web")]);
     let services = [("db", want("db@1", &[], true)), ("web", want("new", &["db"], false))];
-    let plan = plan(&wanted(&services), running);
+    let plan = plan(&wanted(&services), running, Slot::Green);
     assert_eq!(ids(plan.keep.values()), ["db-1"]);
     assert_eq!(plan.start, ["web"]);
     assert_eq!(ids(&plan.retire), ["web-1"]);
@@ -141,7 +172,7 @@ fn what_did_not_change_is_kept_and_the_rest_is_started_beside_the_old() {
 #[test]
 fn what_must_not_run_twice_is_stopped_first() {
     let running = Running::recover(vec![live("db")]);
-    let plan = plan(&wanted(&[("db", want("new", &[], true))]), running);
+    let plan = plan(&wanted(&[("db", want("new", &[], true))]), running, Slot::Green);
     assert_eq!(ids(plan.stop_first.values()), ["db-1"]);
     assert_eq!(ids(&plan.retire), ["db-1"]);
 }
@@ -149,7 +180,7 @@ fn what_must_not_run_twice_is_stopped_first() {
 #[test]
 fn a_service_that_is_gone_is_retired() {
     let running = Running::recover(vec![live("old"), live("web")]);
-    let plan = plan(&wanted(&[("web", want("web@1", &[], false))]), running);
+    let plan = plan(&wanted(&[("web", want("web@1", &[], false))]), running, Slot::Green);
     assert_eq!(ids(&plan.retire), ["old-1"]);
     assert_eq!(plan.start, [""; 0]);
     assert_eq!(plan.slot, Slot::Blue, "nothing starts, so nothing moves");
@@ -158,7 +189,8 @@ fn a_service_that_is_gone_is_retired() {
 #[test]
 fn an_unchanged_service_that_does_not_run_is_started_again() {
     let dead = seen("web", "1", Name::Final, Condition::Exited { code: 137 });
-    let plan = plan(&wanted(&[("web", want("web@1", &[], false))]), Running::recover(vec![dead]));
+    let plan =
+        plan(&wanted(&[("web", want("web@1", &[], false))]), Running::recover(vec![dead]), Slot::Green);
     assert_eq!(plan.start, ["web"]);
     assert_eq!(ids(&plan.retire), ["web-1"]);
 }
@@ -166,5 +198,5 @@ fn an_unchanged_service_that_does_not_run_is_started_again() {
 #[test]
 fn a_cycle_that_got_this_far_still_starts_everything() {
     let services = [("a", want("1", &["b"], false)), ("b", want("1", &["a"], false))];
-    assert_eq!(plan(&wanted(&services), Running::default()).start, ["a", "b"]);
+    assert_eq!(plan(&wanted(&services), Running::default(), Slot::Blue).start, ["a", "b"]);
 }

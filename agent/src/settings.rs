@@ -23,6 +23,10 @@ pub struct Settings {
     pub health_timeout: Duration,
     /// How long requests in flight may keep the old containers alive after the switch.
     pub drain_timeout: Duration,
+    /// How soon after it went live a container of a release may not fail, or the release before serves again.
+    pub probation: Duration,
+    /// How many images of each service stay beside the live one, so that going back to their releases makes none anew.
+    pub keep_images: usize,
     /// How long installing dependencies, or one image build, may take.
     pub build_timeout: Duration,
     /// How many workspaces are deployed at the same time.

@@ -101,8 +101,9 @@ mod tests {
             restart: crate::compose::model::Restart::Unset,
             stop_grace: None,
         };
-        let seen = Seen { id: "c".into(), name: "workspace-app".into(), identity, condition };
-        Running { live: BTreeMap::from([("web".into(), seen)]), leftovers: Vec::new() }
+        let networks = Default::default();
+        let seen = Seen { id: "c".into(), name: "workspace-app".into(), identity, condition, networks };
+        Running { live: BTreeMap::from([("web".into(), seen)]), ..Running::default() }
     }
 
     fn failed() -> Outcome {

@@ -103,7 +103,11 @@ fn left(platform: &Platform) -> Vec<String> {
     }
     let own = format!("cloudyknight-{}-app-default-", platform.id());
     let networks = docker.networks().into_iter().filter(|name| name.contains("-app-"));
-    left.extend(networks.filter(|name| !["blue", "green"].map(|slot| format!("{own}{slot}")).contains(name)));
+    let (sets, others): (Vec<String>, Vec<String>) = networks.partition(|name| name.starts_with(&own));
+    left.extend(others);
+    if sets.len() > 2 {
+        left.extend(sets);
+    }
     let folders = std::fs::read_dir(platform.source_dir()).expect("the source directory is there");
     let folders = folders.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
     let mut folders: Vec<String> = folders.filter(|name| name.starts_with("app.")).collect();

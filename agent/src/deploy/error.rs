@@ -15,6 +15,8 @@ use crate::source::SourceError;
 pub enum DeployError {
     #[error("the bucket moved on while the release was prepared")]
     Superseded,
+    #[error("it was cancelled")]
+    Cancelled,
     #[error("could not read the workspace from the bucket")]
     Bucket(#[from] BucketError),
     #[error("the status could not be written to the platform bucket")]
@@ -62,12 +64,15 @@ pub enum Kind {
     Retry,
     /// Only a new push helps.
     Human,
+    /// Somebody wants it no longer.
+    Cancelled,
 }
 
 impl DeployError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Superseded => Kind::ListAgain,
+            Self::Cancelled => Kind::Cancelled,
             Self::Bucket(error) | Self::Source(SourceError::Bucket { source: error, .. }) => {
                 match error.follow() {
                     Follow::ListAgain => Kind::ListAgain,
@@ -111,6 +116,7 @@ impl DeployError {
             | Self::Unhealthy { service, .. }
             | Self::Refused { service, .. } => Some(service),
             Self::Superseded
+            | Self::Cancelled
             | Self::Bucket(_)
             | Self::Report(_)
             | Self::Source(_)
@@ -157,7 +163,7 @@ impl DeployError {
             }
             Self::Edge(_) => "is the edge running? `cloudyknight doctor` looks".into(),
             Self::Engine(error) if error.is_outage() => "is Docker running? `cloudyknight doctor` looks".into(),
-            Self::Refused { .. } | Self::Engine(_) | Self::Unrecorded(_) => return None,
+            Self::Cancelled | Self::Refused { .. } | Self::Engine(_) | Self::Unrecorded(_) => return None,
             Self::Bucket(error) | Self::Report(error) | Self::Source(SourceError::Bucket { source: error, .. })
                 if error.follow() != Follow::ListAgain =>
             {

@@ -44,9 +44,14 @@ pub async fn prepare(
     let mut images = BTreeMap::new();
     for (service, definition) in &project.services {
         let (name, facts) = match &definition.image {
-            ImageSource::Image(name) => (name.clone(), found(tools, service, name, progress).await?),
+            ImageSource::Image(name) => {
+                let found = found(tools, service, name, progress);
+                (name.clone(), job.cut.or(found).await?)
+            }
             ImageSource::Build(build) => {
-                progress.step("build", built(tools, job, service, build, source)).await?
+                // Docker ends a build that nobody listens to any more.
+                let built = built(tools, job, service, build, source);
+                progress.step("build", job.cut.or(built)).await?
             }
         };
         let contract = Contract::of(&facts.labels);
@@ -177,7 +182,7 @@ async fn install(
     let platform = tools.engine.platform();
     let name = format!("{DEPENDENCIES}-{platform}-{}:{}", job.workspace, tag.to_lowercase());
     let turn = tools.installing.turn(&name);
-    let _turn = turn.lock().await;
+    let _turn = job.cut.or(async { Ok(turn.lock().await) }).await?;
     if let Some(layer) = tools.engine.image(&name).await? {
         return Ok(layer.id);
     }
@@ -186,7 +191,7 @@ async fn install(
     let environment = source.beside("environment", &exports(&tools.settings.install.environment)).await?;
     let network = tools.engine.ensure_build_network(tools.settings.subnet_pool).await?;
     let container = install_container(tools, job, image, dependencies, network, (&excerpt, &environment));
-    let result = run_install(tools, service, &container, image, &name).await;
+    let result = run_install(tools, job, service, &container, image, &name).await;
     source::discard(&excerpt).await;
     source::discard(&environment).await;
     result?;
@@ -198,6 +203,7 @@ async fn install(
 
 async fn run_install(
     tools: &Tools,
+    job: &Job<'_>,
     service: &str,
     spec: &ContainerSpec,
     image: &ImageFacts,
@@ -208,7 +214,8 @@ async fn run_install(
     let limit = tools.settings.build_timeout;
     let run = async {
         engine.start(&id).await?;
-        let ended = tokio::time::timeout(limit, engine.ended(&id)).await;
+        let ended = async { Ok(tokio::time::timeout(limit, engine.ended(&id)).await) };
+        let ended = job.cut.or(ended).await?;
         let Ok(code) = ended else {
             let log = engine.log_tail(&id, LOG_LINES).await;
             return Err(DeployError::InstallTooLong { service: service.into(), limit, log });

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
 use cloudyknight_core::status::ServiceStatus;
@@ -16,14 +17,16 @@ use crate::desires::Desires;
 use crate::edge_link::EdgeLink;
 use crate::engine::Engine;
 use crate::firewall::Firewall;
-use crate::identity::DeploymentId;
+use crate::identity::{DeploymentId, Slot};
 use crate::plan::{Plan, Running, Wanted, plan};
 use crate::releases::Releases;
 use crate::routes::ServiceRoute;
 use crate::settings::Settings;
-use crate::source::{Place, Source};
+use crate::source::{self, Place, Source};
 
 mod check;
+mod clear;
+mod cut;
 mod error;
 mod images;
 mod names;
@@ -35,11 +38,13 @@ mod retire;
 mod start;
 mod switch;
 
+pub use clear::{Needs, clear_away};
+pub use cut::{Cut, Why};
 pub use error::{DeployError, Kind, with_causes};
 pub use images::Installing;
 pub use refresh::{recovered, refresh};
 pub use resume::{clear, finish_switch};
-pub use retire::{Retirement, report};
+pub use retire::{Retirement, Retiring, report};
 
 /// What every deployment works with.
 #[derive(Clone)]
@@ -49,6 +54,7 @@ pub struct Tools {
     pub workspaces: Arc<dyn Bucket>,
     pub edge: Arc<EdgeLink>,
     pub installing: Arc<Installing>,
+    pub retiring: Arc<Retiring>,
     pub releases: Arc<Releases>,
     pub desires: Arc<Desires>,
     pub firewall: Arc<Firewall>,
@@ -61,8 +67,10 @@ pub struct Job<'a> {
     pub manifest: &'a Manifest,
     /// The source of the live release, if this agent fetched it.
     pub previous: Option<&'a Source>,
-    /// Switch even if the bucket has moved on meanwhile: it has done so too often.
-    pub final_attempt: bool,
+    /// Look at the bucket once more before the switch, and do not switch if it has moved on.
+    pub confirm: bool,
+    /// Who may end it before that.
+    pub cut: &'a Cut,
 }
 
 /// A release that serves.
@@ -74,6 +82,7 @@ pub struct Deployed {
     pub default_compose: Option<String>,
     /// What the switch left behind.
     pub retirement: Retirement,
+    pub needs: Needs,
 }
 
 /// A release with everything known that a plan needs.
@@ -89,7 +98,7 @@ struct Prepared {
     default_compose: Option<String>,
 }
 
-/// Deploys. Assumption: the deployment before has finished clearing away.
+/// Deploys. Assumption: nothing clears away for this workspace meanwhile.
 pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result<Deployed, DeployError> {
     let source = progress.step("fetch", fetch(tools, job)).await?;
     let switched = up_to_the_switch(tools, job, progress, source.clone()).await;
@@ -102,7 +111,7 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
     };
     // It serves now: whatever fails from here on, its source stays.
     let promoted = switch::promote(tools, job, &prepared, &plan, &started).await;
-    let (retirement, names) = promoted.map_err(DeployError::Unrecorded)?;
+    let (retirement, needs, names) = promoted.map_err(DeployError::Unrecorded)?;
     prepared.warn_of_names(&names);
     Ok(Deployed {
         services: prepared.services(names),
@@ -111,6 +120,7 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
         default_compose: prepared.default_compose,
         source: prepared.source,
         retirement,
+        needs,
     })
 }
 
@@ -122,7 +132,14 @@ async fn fetch(tools: &Tools, job: &Job<'_>) -> Result<Source, DeployError> {
         limit: tools.settings.max_source_bytes,
         previous: job.previous,
     };
-    Ok(Source::fetch(tools.workspaces.as_ref(), &place, job.manifest).await?)
+    let fetched = Source::fetch(tools.workspaces.as_ref(), &place, job.manifest);
+    let fetched = job.cut.or(async { Ok(fetched.await?) }).await;
+    if fetched.is_err() {
+        // Ended in the middle, it has not cleared up after itself.
+        let folder = Source::folder(job.workspace, job.deployment);
+        source::discard(&place.source_dir.join(folder)).await;
+    }
+    fetched
 }
 
 async fn up_to_the_switch(
@@ -135,10 +152,8 @@ async fn up_to_the_switch(
     let images = images::prepare(tools, job, &read.project, &source, progress).await?;
     let prepared = read::prepare(tools, job, read, images, source).await?;
 
-    let seen = tools.engine.containers(Some(job.workspace)).await?;
-    let mut running = Running::recover(seen);
-    resume::finish_switch(tools, &mut running).await?;
-    let plan = plan(&prepared.wanted, running);
+    let (running, free) = room(tools, job).await?;
+    let plan = plan(&prepared.wanted, running, free);
 
     let mut started = start::Started::default();
     match attempt(tools, job, progress, &prepared, &plan, &mut started).await {
@@ -150,6 +165,25 @@ async fn up_to_the_switch(
     }
 }
 
+/// What runs, and a slot that nothing is in. There is one, unless many releases before this one still finish what they
+/// carry; then the first of them to be done makes room.
+async fn room(tools: &Tools, job: &Job<'_>) -> Result<(Running, Slot), DeployError> {
+    loop {
+        let mut running = Running::recover(tools.engine.containers(Some(job.workspace)).await?);
+        resume::finish_switch(tools, &mut running).await?;
+        if let Some(free) = running.free_slot() {
+            return Ok((running, free));
+        }
+        if let Some(one) = running.retired.iter().find(|one| !tools.retiring.has(&one.id)) {
+            // Nobody sees to it that it goes.
+            resume::clear(tools, std::slice::from_ref(one)).await;
+        }
+        job.cut.or(async { Ok(tokio::time::sleep(ROOM_INTERVAL).await) }).await?;
+    }
+}
+
+const ROOM_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Everything up to and including the switch of the routes.
 async fn attempt(
     tools: &Tools,
@@ -160,13 +194,14 @@ async fn attempt(
     started: &mut start::Started,
 ) -> Result<(), DeployError> {
     progress.step("start", start::start(tools, job, prepared, plan, started)).await?;
-    progress.step("check", start::check(tools, prepared, plan, started)).await?;
-    if !job.final_attempt {
+    progress.step("check", job.cut.or(start::check(tools, prepared, plan, started))).await?;
+    if job.confirm {
         let now = manifest(tools.workspaces.as_ref(), job.workspace).await?;
         if now.digest() != prepared.release {
             return Err(DeployError::Superseded);
         }
     }
+    job.cut.close()?;
     progress.step("switch", switch::routes(tools, job, plan, started)).await
 }
 

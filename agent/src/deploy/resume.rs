@@ -14,10 +14,16 @@ pub async fn finish_switch(tools: &Tools, running: &mut Running) -> Result<(), E
     if running.live.values().all(|one| one.identity.is_live_name(&one.name)) {
         return Ok(());
     }
-    for old in running.leftovers.iter_mut().filter(|one| one.identity.is_live_name(&one.name)) {
-        let retired = old.identity.retired_name();
+    let by = running.live.values().map(|one| one.identity.deployment.clone()).max();
+    let by = by.expect("something is live that has no live name");
+    let (old, leftovers): (Vec<Seen>, Vec<Seen>) =
+        running.leftovers.drain(..).partition(|one| one.identity.is_live_name(&one.name));
+    running.leftovers = leftovers;
+    for mut old in old {
+        let retired = old.identity.retired_name(&by);
         tools.engine.rename(&old.id, &retired).await?;
         old.name = retired;
+        running.retired.push(old);
     }
     for one in running.live.values_mut().filter(|one| !one.identity.is_live_name(&one.name)) {
         one.name = switch::make_live(tools, &one.id, &one.identity).await?;

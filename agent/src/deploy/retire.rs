@@ -1,7 +1,8 @@
-//! What follows a switch: the old containers finish what they carry, and then everything that only the old release
-//! used goes. Nothing waits for this but the next deployment of the same workspace.
+//! What follows a switch: the old containers finish what they carry, and go. Nothing waits for this; the next deployment
+//! of the same workspace goes on beside it, in networks of its own.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use cloudyknight_core::workspace::WorkspaceName;
@@ -9,68 +10,66 @@ use cloudyknight_core::workspace::WorkspaceName;
 use super::Tools;
 use crate::engine::EngineError;
 use crate::plan::Seen;
-use crate::source;
 
 #[derive(Debug)]
 pub struct Retirement {
     pub workspace: WorkspaceName,
     /// Containers of the release before.
     pub containers: Vec<Seen>,
-    /// Kept containers and the networks of the release before that they are still in.
-    pub leave: Vec<(String, String)>,
-    /// The networks that the workspace goes on using; its others go.
-    pub networks: Vec<String>,
-    /// The images that the workspace goes on using; others that were made for it go.
-    pub images: Vec<String>,
-    /// The source folders that are in use; the workspace's others go.
-    pub sources: Vec<String>,
 }
+
+/// The containers that somebody is seeing off at the moment, by id: nobody else removes them under their requests.
+#[derive(Default)]
+pub struct Retiring(Mutex<BTreeSet<String>>);
 
 /// Grace for a container that is stopped, where its compose file names none.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Retirement {
-    /// Drains and clears away. What cannot be removed is reported and left for the next deployment.
+    /// Drains and removes. What cannot be removed is reported and left for the next deployment.
     pub async fn run(self, tools: &Tools, backends_before: Vec<String>) {
+        let _mine = tools.retiring.enter(self.containers.iter().map(|one| one.id.clone()).collect());
         let now = tools.edge.backends(&self.workspace).await;
         let gone: Vec<String> = backends_before.into_iter().filter(|one| !now.contains(one)).collect();
         drain(tools, &gone).await;
-        for old in &self.containers {
-            let grace = old.identity.stop_grace.unwrap_or(STOP_GRACE);
-            report("stop", tools.engine.stop(&old.id, grace).await);
-            report("remove", tools.engine.remove(&old.id).await);
-        }
-        for (network, container) in &self.leave {
-            report("leave", tools.engine.leave(network, container).await);
-        }
-        self.clear_away(tools).await;
+        let end = |old: &Seen| {
+            let (id, grace) = (old.id.clone(), old.identity.stop_grace.unwrap_or(STOP_GRACE));
+            async move {
+                report("stop", tools.engine.stop(&id, grace).await);
+                report("remove", tools.engine.remove(&id).await);
+            }
+        };
+        // All at once: each may take its whole grace, and all of them are done.
+        futures::future::join_all(self.containers.iter().map(end)).await;
+    }
+}
+
+impl Retiring {
+    pub fn has(&self, container: &str) -> bool {
+        self.lock().contains(container)
     }
 
-    async fn clear_away(&self, tools: &Tools) {
-        let engine = &tools.engine;
-        match engine.networks(Some(&self.workspace)).await {
-            Ok(networks) => {
-                for network in networks.iter().filter(|network| !self.networks.contains(network)) {
-                    report("remove", engine.remove_network(network).await);
-                }
-            }
-            Err(error) => report("list networks", Err(error)),
-        }
-        match engine.own_images(Some(&self.workspace)).await {
-            Ok(images) => {
-                for (name, id) in images.iter().filter(|(_, id)| !self.images.contains(id)) {
-                    tracing::debug!(image = name, id, "no longer used");
-                    report("remove", engine.remove_image(name).await);
-                }
-            }
-            Err(error) => report("list images", Err(error)),
-        }
-        for folder in folders(tools, &self.workspace).await {
-            let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if !self.sources.iter().any(|used| used == name) {
-                source::discard(&folder).await;
-            }
+    fn enter(&self, containers: Vec<String>) -> Entered<'_> {
+        self.lock().extend(containers.iter().cloned());
+        Entered { retiring: self, containers }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().expect("nothing panics while it holds this")
+    }
+}
+
+struct Entered<'a> {
+    retiring: &'a Retiring,
+    containers: Vec<String>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let mut all = self.retiring.lock();
+        for one in &self.containers {
+            all.remove(one);
         }
     }
 }
@@ -85,19 +84,6 @@ pub(super) async fn drain(tools: &Tools, backends: &[String]) {
             Ok(_) | Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
         }
     }
-}
-
-/// The source folders of a workspace, used or not.
-pub async fn folders(tools: &Tools, workspace: &WorkspaceName) -> Vec<PathBuf> {
-    let prefix = format!("{workspace}.");
-    let Ok(mut listing) = tokio::fs::read_dir(&tools.settings.source_dir).await else { return Vec::new() };
-    let mut folders = Vec::new();
-    while let Ok(Some(entry)) = listing.next_entry().await {
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
-            folders.push(entry.path());
-        }
-    }
-    folders
 }
 
 pub fn report(what: &str, result: Result<(), EngineError>) {

@@ -43,9 +43,11 @@ pub async fn start(
     if plan.start.is_empty() {
         return Ok(());
     }
+    job.cut.check()?;
     make_room(tools, job, prepared, plan, started).await?;
     for service in &plan.start {
-        wait_for_dependencies(tools, prepared, plan, started, service).await?;
+        job.cut.check()?;
+        job.cut.or(wait_for_dependencies(tools, prepared, plan, started, service)).await?;
         let one = launch(tools, job, prepared, plan.slot, service, started).await?;
         tracing::debug!(workspace = %job.workspace, service, container = one, "started");
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::clear::Needs;
 use super::retire::Retirement;
 use super::start::Started;
 use super::{DeployError, Job, Prepared, Tools, names, refresh};
 use crate::edge_link::routes_to;
 use crate::engine::EngineError;
-use crate::identity::Identity;
+use crate::identity::{Identity, Slot};
 use crate::plan::Plan;
 use crate::routes::ServiceRoute;
 use crate::settings::Settings;
@@ -35,12 +36,12 @@ pub async fn promote(
     prepared: &Prepared,
     plan: &Plan,
     started: &Started,
-) -> Result<(Retirement, BTreeMap<String, String>), EngineError> {
+) -> Result<(Retirement, Needs, BTreeMap<String, String>), EngineError> {
     let engine = &tools.engine;
     let mut names: BTreeMap<String, String> =
         plan.keep.iter().map(|(service, kept)| (service.clone(), kept.name.clone())).collect();
     for old in &plan.retire {
-        match engine.rename(&old.id, &old.identity.retired_name()).await {
+        match engine.rename(&old.id, &old.identity.retired_name(job.deployment)).await {
             // Somebody removed it already.
             Err(error) if error.is_not_found() => {}
             renamed => renamed?,
@@ -51,26 +52,20 @@ pub async fn promote(
     }
     let platform = engine.platform();
     let mut networks = Vec::new();
-    let mut leave = Vec::new();
     for service in prepared.project.services.keys() {
-        for slot in [plan.slot, plan.slot.other()] {
+        for slot in Slot::ALL {
             let memberships = names::memberships(platform, &prepared.project, service, slot);
-            networks.extend(memberships.into_iter().map(|(name, _)| name));
-        }
-        if let (Some(kept), false) = (plan.keep.get(service), plan.start.is_empty()) {
-            let old = names::memberships(platform, &prepared.project, service, plan.slot.other());
-            leave.extend(old.into_iter().map(|(name, _)| (name, kept.id.clone())));
+            networks.extend(memberships.into_iter().map(|(name, _)| (slot, name)));
         }
     }
-    let retirement = Retirement {
-        workspace: job.workspace.clone(),
-        containers: plan.retire.clone(),
-        leave,
+    let retirement = Retirement { workspace: job.workspace.clone(), containers: plan.retire.clone() };
+    let needs = Needs {
         networks,
         images: prepared.images.values().map(|image| image.id.clone()).collect(),
+        keep_images: tools.settings.keep_images,
         sources: sources(plan, started, prepared),
     };
-    Ok((retirement, names))
+    Ok((retirement, needs, names))
 }
 
 /// Gives a container that serves its restart policy and its name, and answers the name. That was free when the container

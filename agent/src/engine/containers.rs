@@ -323,7 +323,8 @@ fn seen(container: ContainerSummary) -> Option<(Seen, BTreeMap<String, Ipv4Addr>
     };
     let name = container.names?.first()?.trim_start_matches('/').to_owned();
     let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    Some((Seen { id: container.id?, name, identity, condition }, ipv4(networks)))
+    let all = networks.keys().cloned().collect();
+    Some((Seen { id: container.id?, name, identity, condition, networks: all }, ipv4(networks)))
 }
 
 /// A listing tells the exit code only in words: `Exited (137) 2 minutes ago`.

@@ -28,6 +28,17 @@ pub struct ImageFacts {
 /// Lines of a build's output that are kept for an error.
 const LOG_LINES: usize = 40;
 
+/// An image that the platform made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnImage {
+    /// Its id, where it has no name any more.
+    pub name: String,
+    pub id: String,
+    /// In seconds of the Unix epoch.
+    pub created: i64,
+    pub is_named: bool,
+}
+
 impl Engine {
     /// `None` when the engine has no such image.
     pub async fn image(&self, name: &str) -> Result<Option<ImageFacts>, EngineError> {
@@ -161,20 +172,24 @@ impl Engine {
         made.map(drop).map_err(|error| EngineError::of(operation(), error))
     }
 
-    /// Names and ids of the images that this platform made: for one workspace, or for all.
-    pub async fn own_images(
-        &self,
-        workspace: Option<&WorkspaceName>,
-    ) -> Result<Vec<(String, String)>, EngineError> {
+    /// The images that this platform made: for one workspace, or for all.
+    pub async fn own_images(&self, workspace: Option<&WorkspaceName>) -> Result<Vec<OwnImage>, EngineError> {
         let filters = self.ours(workspace.map(|name| (crate::identity::WORKSPACE, name.as_str())));
         let options = ListImagesOptionsBuilder::new().filters(&filters).build();
         let listed = self.docker()?.list_images(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::of("list images", error))?;
-        let named = |image: bollard::models::ImageSummary| {
-            let name = image.repo_tags.first().unwrap_or(&image.id).clone();
-            (name, image.id)
+        let own = |image: bollard::models::ImageSummary| OwnImage {
+            // One whose name a newer one took has none, or only a sign that it has none.
+            is_named: image.repo_tags.first().is_some_and(|name| !name.starts_with("<none>")),
+            name: image
+                .repo_tags
+                .into_iter()
+                .find(|name| !name.starts_with("<none>"))
+                .unwrap_or(image.id.clone()),
+            id: image.id,
+            created: image.created,
         };
-        Ok(listed.into_iter().map(named).collect())
+        Ok(listed.into_iter().map(own).collect())
     }
 
     /// Removes an image, unless a container uses it.

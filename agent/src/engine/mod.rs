@@ -14,7 +14,7 @@ mod networks;
 
 pub use containers::{Bearer, ContainerSpec, LogLine, Mounted, Outcome};
 pub use events::Happened;
-pub use images::ImageFacts;
+pub use images::{ImageFacts, OwnImage};
 pub use networks::{Bridge, BuildNetwork};
 
 #[derive(Clone, Debug)]

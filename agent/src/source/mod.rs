@@ -97,7 +97,7 @@ impl Source {
         if size > limit {
             return Err(SourceError::TooLarge { size, limit });
         }
-        let folder = format!("{}.{}", place.workspace, place.deployment);
+        let folder = Self::folder(place.workspace, place.deployment);
         let path = place.source_dir.join(&folder);
         let mut source = Self { path, folder, layout: Layout::of(manifest), content: BTreeMap::new() };
         source.make_folders().await?;
@@ -117,6 +117,11 @@ impl Source {
                 Err(error)
             }
         }
+    }
+
+    /// The name of the folder that a deployment fetches into.
+    pub fn folder(workspace: &WorkspaceName, deployment: &DeploymentId) -> String {
+        format!("{workspace}.{deployment}")
     }
 
     async fn make_folders(&self) -> Result<(), SourceError> {

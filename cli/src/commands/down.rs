@@ -122,8 +122,8 @@ async fn clear(engine: &Engine, purge: bool) -> anyhow::Result<usize> {
         for volume in engine.own_volumes().await? {
             engine.remove_volume(&volume).await?;
         }
-        for (image, _) in engine.own_images(None).await? {
-            engine.remove_image(&image).await?;
+        for image in engine.own_images(None).await? {
+            engine.remove_image(&image.name).await?;
         }
     }
     Ok(removed)

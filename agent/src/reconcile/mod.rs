@@ -4,31 +4,34 @@
 //! nothing of the workspace runs. Assumption: two of it never run at once for the same workspace. Whatever woke it
 //! decides nothing: it looks at the bucket and at Docker, and acts on what they hold.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloudyknight_core::backoff;
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
-use cloudyknight_core::status::{Failure, Outcome, State};
+use cloudyknight_core::status::{Failure, Outcome, State, WorkspaceStatus};
 use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::listing;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::board::{Board, Progress, now};
-use crate::deploy::{self, DeployError, Deployed, Job, Kind, Retirement, Tools, with_causes};
+use crate::deploy::{self, Cut, DeployError, Deployed, Job, Kind, Needs, Retirement, Tools, with_causes};
 use crate::edge_link::Routing;
 use crate::identity::DeploymentId;
 use crate::plan::Running;
 use crate::settle::{self, Settling};
-use crate::source::Source;
 use crate::todo::{IGNORE, Todo, todo};
+
+mod lookout;
+mod memory;
+
+use lookout::Patience;
+use memory::{Memories, Memory};
 
 /// Why to look at a workspace. Neither decides what is deployed.
 #[derive(Clone, Debug)]
@@ -50,19 +53,7 @@ pub struct Reconciler {
     pub board: Arc<Board>,
     /// As many deployments at the same time as the settings allow.
     pub turns: Semaphore,
-    /// What is remembered of a workspace between two reconciles. All of it can be lost: it only saves work.
-    memory: Mutex<HashMap<WorkspaceName, Memory>>,
-}
-
-#[derive(Default)]
-struct Memory {
-    manifest: Manifest,
-    source: Option<Source>,
-    retiring: Option<JoinHandle<()>>,
-    /// Whatever failed; decides how long to wait.
-    failures_in_a_row: u32,
-    /// The last failure was not the release's fault, and another try of it was promised.
-    try_again: bool,
+    memory: Memories,
 }
 
 /// Between two tries of what failed for no fault of the release.
@@ -76,7 +67,7 @@ const GIVE_UP_AFTER: u32 = 2 * SUPERSEDED_LIMIT;
 impl Reconciler {
     pub fn new(tools: Tools, board: Arc<Board>) -> Self {
         let turns = Semaphore::new(tools.settings.concurrency.max(1));
-        Self { tools, board, turns, memory: Mutex::default() }
+        Self { tools, board, turns, memory: Memories::default() }
     }
 
     pub async fn reconcile(&self, workspace: &WorkspaceName, ask: &Ask) -> Next {
@@ -135,7 +126,12 @@ impl Reconciler {
                 Todo::Deploy => {}
             }
             let deployment = new_deployment(&self.tools.settings.platform, workspace);
-            let (progress, manifest) = self.settle(workspace, first, &deployment, ask).await?;
+            let cut = Cut::default();
+            let _current = self.memory.enter(workspace, cut.clone());
+            let (progress, manifest) = match self.settle(workspace, first, &deployment, ask, &cut).await {
+                Err(DeployError::Cancelled) => return self.cancelled(workspace).await,
+                settled => settled?,
+            };
             if manifest.is_empty() {
                 return self.remove(workspace).await;
             }
@@ -144,13 +140,9 @@ impl Reconciler {
                 return Ok(Next::Done);
             }
             let release = manifest.digest();
-            self.board.update(workspace, |status| {
-                if let Some(deployment) = &mut status.deployment {
-                    deployment.release = Some(release.clone());
-                }
-            });
-            let final_attempt = superseded >= SUPERSEDED_LIMIT;
-            match self.deploy(workspace, &deployment, &manifest, &progress, final_attempt).await {
+            self.board.update(workspace, |status| note_release(status, release.clone()));
+            let patience = if superseded < SUPERSEDED_LIMIT { Patience::Left } else { Patience::Over };
+            match self.deploy(workspace, &deployment, &manifest, &progress, patience, &cut).await {
                 Ok(deployed) => {
                     self.live(workspace, release, manifest, deployed).await?;
                     return Ok(Next::Done);
@@ -158,6 +150,7 @@ impl Reconciler {
                 Err(error) if error.kind() == Kind::ListAgain && superseded < GIVE_UP_AFTER => {
                     tracing::info!(%workspace, release = release.short(), "the bucket moved on: listing again");
                 }
+                Err(error) if error.kind() == Kind::Cancelled => return self.cancelled(workspace).await,
                 Err(error) => return self.failed(workspace, &error).await,
             }
         }
@@ -175,6 +168,7 @@ impl Reconciler {
         first: Manifest,
         deployment: &DeploymentId,
         ask: &Ask,
+        cut: &Cut,
     ) -> Result<(Progress, Manifest), DeployError> {
         let Ask { cause, traceparent } = ask.clone();
         let progress = Progress::start(self.board.clone(), workspace.clone(), deployment, cause, traceparent);
@@ -185,7 +179,11 @@ impl Reconciler {
             Settling::new(settings.quiet, settings.burst_quiet, settings.settle_cap, &live, first);
         let settled = progress.step("settle", async {
             while let settle::Next::Wait(time) = settling.next(began.elapsed()) {
-                tokio::time::sleep(time).await;
+                if let Err(error) = cut.or(async { Ok(tokio::time::sleep(time).await) }).await {
+                    let seen = settling.into_manifest().digest();
+                    self.board.update(workspace, |status| note_release(status, seen));
+                    return Err(error);
+                }
                 settling.observe(self.list(workspace).await?, began.elapsed());
             }
             Ok::<Manifest, DeployError>(settling.into_manifest())
@@ -194,25 +192,33 @@ impl Reconciler {
         Ok((progress, manifest))
     }
 
+    /// Deploys, and keeps a lookout for what would make that deployment pointless.
     async fn deploy(
         &self,
         workspace: &WorkspaceName,
         deployment: &DeploymentId,
         manifest: &Manifest,
         progress: &Progress,
-        final_attempt: bool,
+        patience: Patience,
+        cut: &Cut,
     ) -> Result<(Deployed, Vec<String>), DeployError> {
-        let (previous, retiring) =
-            self.remember(workspace, |memory| (memory.source.clone(), memory.retiring.take()));
-        if let Some(retiring) = retiring {
-            // It clears away every source folder and image that the live release does not use: nothing of the next
-            // one may be made before it is done. A panic in it was reported; its containers are leftovers now.
-            drop(retiring.await);
+        let (previous, grounds) =
+            self.remember(workspace, |memory| (memory.source.clone(), memory.grounds.clone()));
+        let release = manifest.digest();
+        let deploying = async {
+            // While it is held, nothing is cleared away that this deployment may be about to use.
+            let _grounds = cut.or(async { Ok(grounds.lock().await) }).await?;
+            let turn = async { Ok(self.turns.acquire().await.expect("the semaphore is never closed")) };
+            let _turn = cut.or(turn).await?;
+            let before = self.tools.edge.backends(workspace).await;
+            let confirm = patience == Patience::Left;
+            let job = Job { workspace, deployment, manifest, previous: previous.as_ref(), confirm, cut };
+            Ok((deploy::deploy(&self.tools, &job, progress).await?, before))
+        };
+        tokio::select! {
+            deployed = deploying => deployed,
+            never = self.lookout(workspace, &release, patience, cut) => match never {},
         }
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        let before = self.tools.edge.backends(workspace).await;
-        let job = Job { workspace, deployment, manifest, previous: previous.as_ref(), final_attempt };
-        Ok((deploy::deploy(&self.tools, &job, progress).await?, before))
     }
 
     /// Records that a release serves, and clears away the one before in the background.
@@ -236,17 +242,27 @@ impl Reconciler {
             status.default_compose = deployed.default_compose;
             finish(status, Outcome::Live);
         });
-        let tools = self.tools.clone();
+        let grounds = self.remember(workspace, |memory| {
+            memory.manifest = manifest;
+            memory.source = Some(deployed.source);
+            memory.needs = Some(deployed.needs);
+            memory.failures_in_a_row = 0;
+            memory.try_again = false;
+            memory.grounds.clone()
+        });
+        let (tools, memory, name) = (self.tools.clone(), self.memory.clone(), workspace.clone());
         let retirement = deployed.retirement;
-        let retiring = tokio::spawn(async move { retirement.run(&tools, backends_before).await });
+        let retiring = tokio::spawn(async move {
+            retirement.run(&tools, backends_before).await;
+            let _grounds = grounds.lock().await;
+            // Of the release that is live by now.
+            if let Some(needs) = memory.of(&name, |memory| memory.needs.clone()) {
+                deploy::clear_away(&tools, &name, &needs).await;
+            }
+        });
         self.remember(workspace, |memory| {
-            *memory = Memory {
-                manifest,
-                source: Some(deployed.source),
-                retiring: Some(retiring),
-                failures_in_a_row: 0,
-                try_again: false,
-            };
+            memory.retiring.retain(|task| !task.is_finished());
+            memory.retiring.push(retiring);
         });
         self.save(workspace).await
     }
@@ -276,6 +292,21 @@ impl Reconciler {
         Ok(Next::Done)
     }
 
+    /// Somebody wanted it no longer: what served, serves on.
+    async fn cancelled(&self, workspace: &WorkspaceName) -> Result<Next, DeployError> {
+        tracing::info!(%workspace, "the deployment was cancelled");
+        self.board.update(workspace, |status| {
+            status.state = if status.release.is_some() { State::Degraded } else { State::Failed };
+            finish(status, Outcome::Cancelled);
+        });
+        self.remember(workspace, |memory| {
+            memory.try_again = false;
+            memory.failures_in_a_row = 0;
+        });
+        self.save(workspace).await?;
+        Ok(Next::Done)
+    }
+
     fn fail(&self, workspace: &WorkspaceName, failure: Failure, serves: bool) {
         self.board.update(workspace, |status| {
             if !serves {
@@ -290,27 +321,24 @@ impl Reconciler {
 
     /// Takes everything of the workspace away but its volumes.
     async fn remove(&self, workspace: &WorkspaceName) -> Result<Next, DeployError> {
-        let retiring = self.remember(workspace, |memory| memory.retiring.take());
-        if let Some(retiring) = retiring {
-            drop(retiring.await);
+        let (retiring, grounds) =
+            self.remember(workspace, |memory| (std::mem::take(&mut memory.retiring), memory.grounds.clone()));
+        for task in retiring {
+            // A panic in it was reported; its containers are leftovers now.
+            drop(task.await);
         }
+        let _grounds = grounds.lock().await;
         let before = self.tools.edge.backends(workspace).await;
         self.tools.edge.switch(workspace, Routing::default()).await?;
         let containers = self.tools.engine.containers(Some(workspace)).await?;
-        let retirement = Retirement {
-            workspace: workspace.clone(),
-            containers,
-            leave: Vec::new(),
-            networks: Vec::new(),
-            images: Vec::new(),
-            sources: Vec::new(),
-        };
+        let retirement = Retirement { workspace: workspace.clone(), containers };
         retirement.run(&self.tools, before).await;
+        deploy::clear_away(&self.tools, workspace, &Needs::default()).await;
         if !self.tools.engine.containers(Some(workspace)).await?.is_empty() {
             tracing::warn!(%workspace, "something of it still runs; will look again");
             return Ok(self.pause(workspace));
         }
-        self.memory.lock().expect("no thread panics while it holds the memory").remove(workspace);
+        self.remember(workspace, |memory| *memory = Memory::default());
         tracing::info!(%workspace, "removed");
         self.board.update(workspace, |status| {
             status.state = State::Removed;
@@ -334,15 +362,24 @@ impl Reconciler {
     }
 
     fn remember<T>(&self, workspace: &WorkspaceName, change: impl FnOnce(&mut Memory) -> T) -> T {
-        let mut memory = self.memory.lock().expect("no thread panics while it holds the memory");
-        change(memory.entry(workspace.clone()).or_default())
+        self.memory.of(workspace, change)
     }
 }
 
-fn finish(status: &mut cloudyknight_core::status::WorkspaceStatus, outcome: Outcome) {
+fn note_release(status: &mut WorkspaceStatus, release: ReleaseDigest) {
+    if let Some(deployment) = &mut status.deployment {
+        deployment.release = Some(release);
+    }
+}
+
+fn finish(status: &mut WorkspaceStatus, outcome: Outcome) {
     if let Some(deployment) = &mut status.deployment {
         deployment.outcome = outcome;
         deployment.finished_at = Some(now());
+        for step in deployment.steps.iter_mut().filter(|step| step.took_ms.is_none()) {
+            // It ended with the deployment.
+            step.took_ms = Some(0);
+        }
     }
 }
 

@@ -1,0 +1,59 @@
+//! What is remembered of a workspace between two reconciles. All of it can be lost: it only saves work.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use cloudyknight_core::manifest::Manifest;
+use cloudyknight_core::workspace::WorkspaceName;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::deploy::{Cut, Needs};
+use crate::source::Source;
+
+#[derive(Clone, Default)]
+pub struct Memories(Arc<Mutex<HashMap<WorkspaceName, Memory>>>);
+
+#[derive(Default)]
+pub struct Memory {
+    /// Of the live release.
+    pub manifest: Manifest,
+    pub source: Option<Source>,
+    pub needs: Option<Needs>,
+    /// Held while a deployment makes what it needs, and while what nobody needs is cleared away.
+    pub grounds: Arc<tokio::sync::Mutex<()>>,
+    /// Releases that finish what they carry.
+    pub retiring: Vec<JoinHandle<()>>,
+    /// Whatever failed; decides how long to wait.
+    pub failures_in_a_row: u32,
+    /// The last failure was not the release's fault, and another try of it was promised.
+    pub try_again: bool,
+    /// Ends the deployment under way.
+    pub current: Option<Cut>,
+    /// There is a reason to look at the workspace again while it is being deployed.
+    pub hint: Arc<Notify>,
+}
+
+impl Memories {
+    pub fn of<T>(&self, workspace: &WorkspaceName, change: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memories = self.0.lock().expect("no thread panics while it holds the memory");
+        change(memories.entry(workspace.clone()).or_default())
+    }
+
+    /// A deployment begins that this may end, until the answer is dropped.
+    pub fn enter(&self, workspace: &WorkspaceName, cut: Cut) -> Current {
+        self.of(workspace, |memory| memory.current = Some(cut));
+        Current { memories: self.clone(), workspace: workspace.clone() }
+    }
+}
+
+pub struct Current {
+    memories: Memories,
+    workspace: WorkspaceName,
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        self.memories.of(&self.workspace, |memory| memory.current = None);
+    }
+}
