@@ -2,7 +2,7 @@
 //! of the same workspace goes on beside it, in networks of its own.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloudyknight_core::workspace::WorkspaceName;
@@ -11,15 +11,16 @@ use super::Tools;
 use crate::engine::EngineError;
 use crate::plan::Seen;
 
+/// Containers that are seen off. As long as it lives, nobody else removes them under their requests.
 #[derive(Debug)]
 pub struct Retirement {
-    pub workspace: WorkspaceName,
-    /// Containers of the release before.
-    pub containers: Vec<Seen>,
+    workspace: WorkspaceName,
+    containers: Vec<Seen>,
+    retiring: Arc<Retiring>,
 }
 
-/// The containers that somebody is seeing off at the moment, by id: nobody else removes them under their requests.
-#[derive(Default)]
+/// The containers that somebody is seeing off at the moment, by id.
+#[derive(Debug, Default)]
 pub struct Retiring(Mutex<BTreeSet<String>>);
 
 /// Grace for a container that is stopped, where its compose file names none.
@@ -27,9 +28,14 @@ pub const STOP_GRACE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Retirement {
+    pub fn of(tools: &Tools, workspace: &WorkspaceName, containers: Vec<Seen>) -> Self {
+        let retiring = tools.retiring.clone();
+        retiring.lock().extend(containers.iter().map(|one| one.id.clone()));
+        Self { workspace: workspace.clone(), containers, retiring }
+    }
+
     /// Drains and removes. What cannot be removed is reported and left for the next deployment.
     pub async fn run(self, tools: &Tools, backends_before: Vec<String>) {
-        let _mine = tools.retiring.enter(self.containers.iter().map(|one| one.id.clone()).collect());
         let now = tools.edge.backends(&self.workspace).await;
         let gone: Vec<String> = backends_before.into_iter().filter(|one| !now.contains(one)).collect();
         drain(tools, &gone).await;
@@ -50,26 +56,16 @@ impl Retiring {
         self.lock().contains(container)
     }
 
-    fn enter(&self, containers: Vec<String>) -> Entered<'_> {
-        self.lock().extend(containers.iter().cloned());
-        Entered { retiring: self, containers }
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
         self.0.lock().expect("nothing panics while it holds this")
     }
 }
 
-struct Entered<'a> {
-    retiring: &'a Retiring,
-    containers: Vec<String>,
-}
-
-impl Drop for Entered<'_> {
+impl Drop for Retirement {
     fn drop(&mut self) {
         let mut all = self.retiring.lock();
         for one in &self.containers {
-            all.remove(one);
+            all.remove(&one.id);
         }
     }
 }

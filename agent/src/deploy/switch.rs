@@ -58,7 +58,7 @@ pub async fn promote(
             networks.extend(memberships.into_iter().map(|(name, _)| (slot, name)));
         }
     }
-    let retirement = Retirement { workspace: job.workspace.clone(), containers: plan.retire.clone() };
+    let retirement = Retirement::of(tools, job.workspace, plan.retire.clone());
     let needs = Needs {
         networks,
         images: prepared.images.values().map(|image| image.id.clone()).collect(),

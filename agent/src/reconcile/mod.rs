@@ -331,7 +331,7 @@ impl Reconciler {
         let before = self.tools.edge.backends(workspace).await;
         self.tools.edge.switch(workspace, Routing::default()).await?;
         let containers = self.tools.engine.containers(Some(workspace)).await?;
-        let retirement = Retirement { workspace: workspace.clone(), containers };
+        let retirement = Retirement::of(&self.tools, workspace, containers);
         retirement.run(&self.tools, before).await;
         deploy::clear_away(&self.tools, workspace, &Needs::default()).await;
         if !self.tools.engine.containers(Some(workspace)).await?.is_empty() {
