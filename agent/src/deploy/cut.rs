@@ -78,6 +78,15 @@ impl Cut {
         }
     }
 
+    /// Waits for this time, or until it is cut.
+    pub async fn sleep(&self, time: std::time::Duration) -> Result<(), DeployError> {
+        let slept = async {
+            tokio::time::sleep(time).await;
+            Ok(())
+        };
+        self.or(slept).await
+    }
+
     async fn came(&self) -> Why {
         let mut phases = self.0.subscribe();
         loop {

@@ -178,7 +178,7 @@ async fn room(tools: &Tools, job: &Job<'_>) -> Result<(Running, Slot), DeployErr
             // Nobody sees to it that it goes.
             resume::clear(tools, std::slice::from_ref(one)).await;
         }
-        job.cut.or(async { Ok(tokio::time::sleep(ROOM_INTERVAL).await) }).await?;
+        job.cut.sleep(ROOM_INTERVAL).await?;
     }
 }
 

@@ -179,7 +179,7 @@ impl Reconciler {
             Settling::new(settings.quiet, settings.burst_quiet, settings.settle_cap, &live, first);
         let settled = progress.step("settle", async {
             while let settle::Next::Wait(time) = settling.next(began.elapsed()) {
-                if let Err(error) = cut.or(async { Ok(tokio::time::sleep(time).await) }).await {
+                if let Err(error) = cut.sleep(time).await {
                     let seen = settling.into_manifest().digest();
                     self.board.update(workspace, |status| note_release(status, seen));
                     return Err(error);
