@@ -21,6 +21,8 @@ pub mod source;
 
 pub mod publish;
 
+pub mod archive;
+
 pub mod compose;
 
 pub mod runtime;

@@ -108,9 +108,10 @@ fn archive(archive: &Archive) -> String {
             }
             text
         }
-        ArchiveResult::Refused(failure) => {
+        ArchiveResult::Waiting(failure) | ArchiveResult::Refused(failure) => {
+            let what = if archive.refused().is_some() { "was refused" } else { "could not be taken yet" };
             let hint = failure.hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
-            format!("{} ({}) was refused: {}{hint}", archive.key, archive.etag, failure.message)
+            format!("{} ({}) {what}: {}{hint}", archive.key, archive.etag, failure.message)
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct Archive {
 pub enum ArchiveResult {
     /// It is being unpacked, and then its files are put where the workspace's are.
     Unpacking,
+    /// It could not be taken yet, for no fault of its own, and is tried again.
+    Waiting(Failure),
     /// Its files are the workspace's, and the object was deleted.
     Published {
         put: usize,
@@ -64,7 +66,7 @@ impl Archive {
     pub fn refused(&self) -> Option<&Failure> {
         match &self.result {
             ArchiveResult::Refused(failure) => Some(failure),
-            ArchiveResult::Unpacking | ArchiveResult::Published { .. } => None,
+            ArchiveResult::Unpacking | ArchiveResult::Waiting(_) | ArchiveResult::Published { .. } => None,
         }
     }
 }

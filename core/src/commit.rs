@@ -64,18 +64,15 @@ pub fn gate(
     taken: Option<&Committed>,
     deployed: bool,
 ) -> Gate {
-    match (marker, taken) {
-        (Some(marker), Some(taken)) if taken.commit.as_ref() == Some(marker) => {
-            if taken.release == *release {
-                Gate::Committed
-            } else {
-                Gate::Closed
-            }
-        }
-        (Some(_), _) if newer > 0 => Gate::Closed,
-        (Some(_), _) => Gate::Committed,
-        (None, _) if announced && !deployed => Gate::Closed,
-        (None, _) => Gate::Open,
+    let same_marker = taken.is_some_and(|taken| taken.commit.as_ref() == marker);
+    if same_marker && taken.is_some_and(|taken| taken.release == *release) {
+        return Gate::Committed;
+    }
+    match marker {
+        Some(_) if same_marker || newer > 0 => Gate::Closed,
+        Some(_) => Gate::Committed,
+        None if announced && !deployed => Gate::Closed,
+        None => Gate::Open,
     }
 }
 
@@ -117,6 +114,9 @@ mod tests {
         check(None, 0, Some(taken(1, "before")), Gate::Open);
         // An archive took the place of what was committed, and counts as a commit of its own.
         check(Some(1), 3, Some(taken(1, "now")), Gate::Committed);
+        let archive = |of: &str| Some(Committed { commit: None, release: release(of) });
+        check(None, 0, archive("now"), Gate::Committed);
+        check(None, 0, archive("before"), Gate::Open);
     }
 
     #[test]

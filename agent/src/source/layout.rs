@@ -49,7 +49,7 @@ impl Layout {
 }
 
 /// Why a key cannot be the path of a file.
-fn no_file(path: &str) -> Option<&'static str> {
+pub fn no_file(path: &str) -> Option<&'static str> {
     if path.len() > PATH_MAX {
         return Some("it is longer than a path may be");
     }

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use crate::identity::DeploymentId;
 
 mod layout;
-pub use layout::Layout;
+pub use layout::{Layout, no_file};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
