@@ -27,6 +27,8 @@ pub(super) struct Desk {
 struct Notes {
     /// What was kept last: it goes live any moment, and nobody else knows of it yet.
     latest: Option<ReleaseDigest>,
+    /// What may have been pinned: the answer was lost.
+    doubtful: BTreeSet<ReleaseDigest>,
     /// Releases that are being read, and by how many.
     held: BTreeMap<ReleaseDigest, usize>,
     /// Content that a release which is just being kept counts on, and how many of them.
@@ -92,10 +94,14 @@ impl Desk {
         self.notes().latest = Some(release.clone());
     }
 
+    pub fn note_doubtful_pin(&self, release: &ReleaseDigest) {
+        self.notes().doubtful.insert(release.clone());
+    }
+
     /// Releases that are in somebody's hands.
     pub fn in_use(&self) -> BTreeSet<ReleaseDigest> {
         let notes = self.notes();
-        notes.latest.iter().chain(notes.held.keys()).cloned().collect()
+        notes.latest.iter().chain(notes.held.keys()).chain(&notes.doubtful).cloned().collect()
     }
 
     pub fn is_reserved(&self, content: &ContentDigest) -> bool {
@@ -199,8 +205,11 @@ pub struct Hold {
 }
 
 impl Hold {
-    pub(super) fn new(desk: Arc<Desk>, release: &ReleaseDigest) -> Self {
+    pub(super) async fn take(desk: Arc<Desk>, release: &ReleaseDigest) -> Self {
+        // Not in the middle of a collection, which has made up its mind.
+        let shelf = desk.shelf.lock().await;
         *desk.notes().held.entry(release.clone()).or_default() += 1;
+        drop(shelf);
         Self { desk, release: release.clone() }
     }
 }

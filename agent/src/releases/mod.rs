@@ -26,6 +26,7 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 
+pub use collect::Collected;
 pub use desk::Hold;
 pub use error::ReleaseError;
 pub use name::{NoSuchRelease, named};
@@ -83,7 +84,7 @@ impl Releases {
     /// Makes the files of a release, each only if it is what the release says. Files that the `previous` one in the
     /// place already holds are linked, not fetched.
     pub async fn fetch(&self, place: &Place<'_>, release: &Release) -> Result<Source, ReleaseError> {
-        let _hold = self.hold(place.workspace, &release.digest);
+        let _hold = self.hold(place.workspace, &release.digest).await;
         keep::fetch(self.platform.as_ref(), &self.desk(place.workspace), place, release).await
     }
 
@@ -118,16 +119,21 @@ impl Releases {
         if !shelf.holds(&pin.release) {
             return Err(ReleaseError::Unknown { workspace: workspace.clone(), release: pin.release });
         }
+        let release = pin.release.clone();
         let pinned = self.desires.change(workspace, |desired| {
             desired.pinned = Some(pin);
             change(desired);
         });
-        pinned.await.map_err(|source| ReleaseError::Pin { workspace: workspace.clone(), source })
+        pinned.await.map_err(|source| {
+            desk.note_doubtful_pin(&release);
+            ReleaseError::Pin { workspace: workspace.clone(), source }
+        })
     }
 
-    /// As long as it lives, no collection takes this release.
-    pub fn hold(&self, workspace: &WorkspaceName, release: &ReleaseDigest) -> Hold {
-        Hold::new(self.desk(workspace), release)
+    /// As long as the answer lives, no collection takes this release. Held first and read then, it is there as a whole
+    /// or not at all.
+    pub async fn hold(&self, workspace: &WorkspaceName, release: &ReleaseDigest) -> Hold {
+        Hold::take(self.desk(workspace), release).await
     }
 
     fn desk(&self, workspace: &WorkspaceName) -> Arc<Desk> {

@@ -44,7 +44,7 @@ async fn what_is_needed_pinned_live_before_it_held_or_just_kept_stays() {
     let all = releases(&world, 8).await;
     let pin = Pin { release: all[1].clone(), at: "2026-01-01T00:00:00Z".into() };
     world.releases.pin(&world.app, pin, |_| {}).await.unwrap();
-    let hold = world.releases.hold(&world.app, &all[2]);
+    let hold = world.releases.hold(&world.app, &all[2]).await;
     let latest = world.keep(&[("shared", "s"), ("own", "just now")]).await;
     world.releases.collect(&world.app, &[all[4].clone()]).await.unwrap();
     let mut expected = vec![all[1].clone(), all[2].clone(), all[4].clone()];
@@ -132,4 +132,17 @@ async fn a_damaged_release_goes_first_and_until_then_nothing_is_taken_that_it_ma
     let left = kept(&host).await;
     assert!(!left.contains(&all[2]) && left.len() == 3, "{left:?}");
     assert!(!host.keys("content/").await.contains(&host.content_key("2")));
+}
+
+#[tokio::test]
+async fn what_may_have_been_pinned_stays() {
+    let world = World::new(0).await;
+    let all = releases(&world, 4).await;
+    world.platform.fail_next(BucketOperation::Put, 1, Fault::AnswerLost);
+    let pin = Pin { release: all[0].clone(), at: "2026-01-01T00:00:00Z".into() };
+    world.releases.pin(&world.app, pin, |_| {}).await.unwrap_err();
+    world.releases.collect(&world.app, &[]).await.unwrap();
+    let host = World::on(world.platform.clone(), 0).await;
+    let pinned = host.desires.get(&host.app).pinned.unwrap().release;
+    host.files(&pinned).await;
 }

@@ -23,7 +23,10 @@ use crate::identity::DeploymentId;
 use crate::source::{Place, Source};
 
 mod collecting;
+mod hundred;
 mod keeping;
+mod racing;
+mod slow;
 
 struct World {
     workspaces: Arc<MemoryBucket>,
@@ -39,6 +42,12 @@ impl World {
     async fn new(keep: usize) -> Self {
         let platform = Arc::new(FailingBucket::new(Arc::new(MemoryBucket::new("cloudyknight"))));
         Self::on(platform, keep).await
+    }
+
+    /// Others have their turn before and after each request to the platform bucket.
+    async fn slow(keep: usize) -> Self {
+        let memory = Arc::new(MemoryBucket::new("cloudyknight"));
+        Self::on(Arc::new(FailingBucket::new(Arc::new(slow::SlowBucket(memory)))), keep).await
     }
 
     /// A host that was just pointed at this platform bucket.
@@ -90,6 +99,10 @@ impl World {
     }
 
     async fn record(&self, release: &ReleaseDigest, outcome: Outcome) {
+        self.try_record(release, outcome).await.unwrap();
+    }
+
+    async fn try_record(&self, release: &ReleaseDigest, outcome: Outcome) -> Result<(), super::ReleaseError> {
         let record = Record {
             id: self.deployment().0,
             release: Some(release.clone()),
@@ -101,7 +114,7 @@ impl World {
             steps: Vec::new(),
             changed: Changed::default(),
         };
-        self.releases.record(&self.app, record).await.unwrap();
+        self.releases.record(&self.app, record).await
     }
 
     /// What a release gives back.
