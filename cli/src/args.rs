@@ -88,6 +88,71 @@ pub enum Command {
         #[arg(long, default_value_t = 300, value_name = "S")]
         timeout: u64,
     },
+    /// Tell what was deployed of a workspace, the newest first: what caused it, what changed, how it ended
+    History { name: String },
+    /// Tell what differs between two releases of a workspace [default: the live one against the one before]
+    Diff {
+        name: String,
+        /// From this release: its digest, or the beginning of it
+        from: Option<String>,
+        /// To this release [default: the live one]
+        to: Option<String>,
+    },
+    /// Go back to a release and stay there whatever is pushed, until `unpin`
+    Rollback {
+        name: String,
+        /// The digest of the release, or the beginning of it [default: the one that served before]
+        release: Option<String>,
+        /// Follow the bucket again instead, as `unpin` does
+        #[arg(long, conflicts_with = "release")]
+        follow: bool,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Take a rollback back: deploy what the bucket holds
+    Unpin {
+        name: String,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Make every container of a workspace anew, without a break
+    Restart {
+        name: String,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Stop a workspace: nothing of it runs until `start`; its files, volumes and releases stay
+    Stop {
+        name: String,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Start a workspace that was stopped
+    Start {
+        name: String,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// End the deployment that is under way; what serves, serves on
+    Cancel { name: String },
+    /// Bring a removed workspace back: its last live release is put into the bucket again, and deployed
+    Restore {
+        name: String,
+        /// The digest of another release, or the beginning of it
+        release: Option<String>,
+        /// Also when it is not removed: what the bucket holds of it is replaced
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// List the named volumes of all workspaces, or of one
+    #[command(args_conflicts_with_subcommands = true)]
+    Volumes {
+        #[command(subcommand)]
+        action: Option<VolumesAction>,
+        name: Option<String>,
+    },
     /// Copy both buckets to the store that another config.toml names, and verify every object; run again, it goes on
     Migrate {
         /// The other platform's config.toml, or the home it lies in
@@ -113,6 +178,27 @@ pub enum Command {
     /// The edge: the other process of `run`
     #[command(hide = true)]
     Edge(Listen),
+}
+
+#[derive(Subcommand)]
+pub enum VolumesAction {
+    /// Delete a volume and what it holds; not while a container mounts it
+    Rm {
+        name: String,
+        /// As the compose file calls it, or Docker
+        volume: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// How long to wait for what was asked.
+#[derive(clap::Args, Clone, Copy)]
+pub struct Patience {
+    /// Give up waiting after this many seconds
+    #[arg(long, default_value_t = 300, value_name = "S")]
+    pub timeout: u64,
 }
 
 /// Where the platform listens; each overrides the configuration file.

@@ -49,14 +49,21 @@ impl Client {
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let answer = self.send(Method::GET, path).await?;
-        let text = answer.into_body().collect().await.context("the API broke off its answer")?.to_bytes();
-        serde_json::from_slice(&text).context("the API answered something else than was expected")
+        read(self.send(Method::GET, path).await?).await
     }
 
     /// Asks for something to be done.
     pub async fn post(&self, path: &str) -> anyhow::Result<()> {
         self.send(Method::POST, path).await.map(drop)
+    }
+
+    /// The same, and what it answers.
+    pub async fn ask<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        read(self.send(Method::POST, path).await?).await
+    }
+
+    pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.send(Method::DELETE, path).await.map(drop)
     }
 
     /// The answer in pieces, as they come.
@@ -94,6 +101,16 @@ impl Client {
             Err(_) => anyhow::anyhow!("the API answered {status}"),
         })
     }
+}
+
+async fn read<T: DeserializeOwned>(answer: Response<Incoming>) -> anyhow::Result<T> {
+    let text = answer.into_body().collect().await.context("the API broke off its answer")?.to_bytes();
+    serde_json::from_slice(&text).context("the API answered something else than was expected")
+}
+
+/// A workspace in the API, and what is asked of it.
+pub fn workspace(name: &str, what: &str) -> String {
+    format!("/api/v1/workspaces/{}/{what}", segment(name))
 }
 
 /// A piece of a path or query, escaped (RFC 3986).

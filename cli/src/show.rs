@@ -146,7 +146,7 @@ fn deployment(deployment: &Deployment) -> String {
     text
 }
 
-fn cause(cause: &Cause) -> String {
+pub fn cause(cause: &Cause) -> String {
     let and_more = |more: usize| if more == 0 { String::new() } else { format!(" and {more} more") };
     match cause {
         Cause::Put { path, more } => format!("{path:?}{} came", and_more(*more)),

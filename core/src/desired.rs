@@ -28,6 +28,23 @@ pub struct Pin {
     pub at: String,
 }
 
+/// The API's answer to a wish: it is written down, and the agent sees to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    pub version: u32,
+    pub workspace: WorkspaceName,
+    /// The release that the wish is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseDigest>,
+    pub desired: Desired,
+    /// False when that was so already.
+    pub changed: bool,
+}
+
+impl Taken {
+    pub const VERSION: u32 = 1;
+}
+
 impl Desired {
     pub const VERSION: u32 = 1;
 

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::Cause;
+use crate::desired::Pin;
 use crate::manifest::{Manifest, ReleaseDigest};
 use crate::status::{Outcome, Step};
 use crate::workspace::WorkspaceName;
@@ -32,6 +33,21 @@ pub struct Record {
     pub steps: Vec<Step>,
     /// Against `previous`.
     pub changed: Changed,
+}
+
+/// The history as it is told: with what is true now, and the newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    pub version: u32,
+    pub workspace: WorkspaceName,
+    /// What takes traffic now.
+    pub live: Option<ReleaseDigest>,
+    pub pinned: Option<Pin>,
+    /// Where `rollback` goes by itself.
+    pub before: Option<ReleaseDigest>,
+    pub deployments: Vec<Record>,
+    /// Every release that can be gone back to, in no order.
+    pub kept: Vec<ReleaseDigest>,
 }
 
 /// What differs between two manifests.

@@ -42,6 +42,10 @@ pub mod status;
 
 pub mod history;
 
+pub mod difference;
+
+pub mod volume;
+
 pub mod dead_letter;
 
 pub mod backoff;

@@ -10,7 +10,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::dead_letter::DeadLetter;
 use cloudyknight_core::status::WorkspaceStatus;
@@ -22,7 +22,11 @@ use crate::agent::Agent;
 use crate::deploy::with_causes;
 
 mod logs;
+mod releases;
+mod restore;
+mod volumes;
 mod wait;
+mod wishes;
 
 struct Api {
     agent: Agent,
@@ -32,14 +36,27 @@ struct Api {
 /// Every path of the API. All but `/health` want the token.
 pub fn router(agent: Agent, token: String) -> Router {
     let api = Arc::new(Api { agent, token });
-    let guarded = Router::new()
+    let reads = Router::new()
         .route("/api/v1/workspaces", get(workspaces))
         .route("/api/v1/workspaces/{name}", get(workspace))
         .route("/api/v1/workspaces/{name}/wait", get(wait::wait))
         .route("/api/v1/workspaces/{name}/logs", get(logs::logs))
+        .route("/api/v1/workspaces/{name}/history", get(releases::history))
+        .route("/api/v1/workspaces/{name}/diff", get(releases::diff))
+        .route("/api/v1/workspaces/{name}/volumes", get(volumes::of_workspace))
+        .route("/api/v1/volumes", get(volumes::all))
+        .route("/api/v1/platform", get(platform));
+    let changes = Router::new()
         .route("/api/v1/workspaces/{name}/reconcile", post(reconcile))
-        .route("/api/v1/platform", get(platform))
-        .route_layer(middleware::from_fn_with_state(api.clone(), with_token));
+        .route("/api/v1/workspaces/{name}/rollback", post(wishes::rollback))
+        .route("/api/v1/workspaces/{name}/unpin", post(wishes::unpin))
+        .route("/api/v1/workspaces/{name}/restart", post(wishes::restart))
+        .route("/api/v1/workspaces/{name}/stop", post(wishes::stop))
+        .route("/api/v1/workspaces/{name}/start", post(wishes::start))
+        .route("/api/v1/workspaces/{name}/cancel", post(wishes::cancel))
+        .route("/api/v1/workspaces/{name}/restore", post(restore::restore))
+        .route("/api/v1/workspaces/{name}/volumes/{volume}", delete(volumes::delete));
+    let guarded = reads.merge(changes).route_layer(middleware::from_fn_with_state(api.clone(), with_token));
     let open = Router::new().route("/health", get(|| async { "ok\n" }));
     guarded.merge(open).fallback(nowhere).with_state(api).layer(middleware::map_response(in_words))
 }

@@ -29,7 +29,7 @@ mod clear;
 mod cut;
 mod error;
 mod images;
-mod names;
+pub(crate) mod names;
 mod ports;
 mod read;
 mod refresh;

@@ -11,6 +11,7 @@ mod containers;
 mod events;
 mod images;
 mod networks;
+mod volumes;
 
 pub use containers::{Bearer, ContainerSpec, LogLine, Mounted, Outcome};
 pub use events::Happened;

@@ -19,6 +19,7 @@ use crate::source::{Place, Source};
 mod chronicle;
 mod collect;
 mod desk;
+mod differ;
 mod error;
 mod keep;
 mod name;

@@ -2,24 +2,31 @@
 
 use std::process::ExitCode;
 
-use crate::args::{Args, Command, Listen};
+use crate::args::{Args, Command, Listen, VolumesAction};
 use crate::config::Config;
 use crate::errors;
 use crate::home::Home;
 use crate::roles;
 
+mod cancel;
+mod diff;
 mod doctor;
 mod down;
 mod env;
+mod history;
 mod logs;
 mod ls;
 mod migrate;
 mod push;
+mod restore;
 mod retry;
 mod rm;
+mod rollback;
 mod status;
 mod up;
+mod volumes;
 mod wait;
+mod wish;
 
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let home = Home::new(args.home)?;
@@ -39,6 +46,27 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Push { dir, name, timeout } => push::run(&home, &dir, name, timeout, json).await,
         Command::Rm { name, yes } => rm::run(&home, &name, yes, json).await,
         Command::Retry { name, timeout } => retry::run(&home, &name, timeout, json).await,
+        Command::History { name } => history::run(&home, &name, json).await,
+        Command::Diff { name, from, to } => {
+            diff::run(&home, &name, from.as_deref(), to.as_deref(), json).await
+        }
+        Command::Rollback { name, release, follow: false, patience } => {
+            rollback::run(&home, &name, release.as_deref(), patience, json).await
+        }
+        Command::Rollback { name, follow: true, patience, .. } | Command::Unpin { name, patience } => {
+            wish::run(&home, &name, "unpin", patience, json).await
+        }
+        Command::Restart { name, patience } => wish::run(&home, &name, "restart", patience, json).await,
+        Command::Stop { name, patience } => wish::run(&home, &name, "stop", patience, json).await,
+        Command::Start { name, patience } => wish::run(&home, &name, "start", patience, json).await,
+        Command::Cancel { name } => cancel::run(&home, &name, json).await,
+        Command::Restore { name, release, force, patience } => {
+            restore::run(&home, &name, release.as_deref(), force, patience, json).await
+        }
+        Command::Volumes { action: None, name } => volumes::list(&home, name.as_deref(), json).await,
+        Command::Volumes { action: Some(VolumesAction::Rm { name, volume, yes }), .. } => {
+            volumes::rm(&home, &name, &volume, yes, json).await
+        }
         Command::Migrate { to, delete } => migrate::run(&home, &to, delete, json).await,
         Command::Doctor => doctor::run(&home, json).await,
         Command::Run(listen) => {

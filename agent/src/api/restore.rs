@@ -1,0 +1,122 @@
+//! Brings a removed workspace back: its last live release is published into the bucket and deployed.
+//!
+//! It is pinned to that release meanwhile, so that it is deployed whole, from what is kept, and no half of what is
+//! being published ever is. Interrupted, it stays pinned and can be restored again.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use cloudyknight_core::command::Cause;
+use cloudyknight_core::desired::{Desired, Pin, Taken};
+use cloudyknight_core::manifest::ReleaseDigest;
+use cloudyknight_core::status::State as WorkspaceState;
+use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::listing;
+use serde::Deserialize;
+
+use super::releases::{kept, meant, told};
+use super::{Api, Problem, parse};
+use crate::board::now;
+use crate::identity::DeploymentId;
+use crate::publish::publish;
+use crate::source::Place;
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    /// A release, or the beginning of its digest; without it, the one that was live last.
+    release: Option<String>,
+    /// Also when the workspace is not removed: what the bucket holds of it is replaced.
+    #[serde(default)]
+    force: bool,
+}
+
+pub(super) async fn restore(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<(StatusCode, axum::Json<Taken>), Problem> {
+    let name = parse(&name)?;
+    let release = chosen(&api, &name, asked.release.as_deref()).await?;
+    if !asked.force {
+        refuse_unless_removed(&api, &name).await?;
+    }
+    let was = api.agent.reconciler.tools.desires.get(&name);
+    // Whoever asked may hang up: it is done to the end.
+    let work = tokio::spawn(async move {
+        let desired = bring_back(&api, &name, &release).await?;
+        Ok::<_, Problem>((name, release, desired))
+    });
+    let (workspace, release, desired) = work.await.map_err(|error| Problem::down(&error))??;
+    let changed = was != desired;
+    let taken = Taken { version: Taken::VERSION, workspace, release: Some(release), desired, changed };
+    Ok((StatusCode::ACCEPTED, axum::Json(taken)))
+}
+
+async fn chosen(api: &Api, name: &WorkspaceName, text: Option<&str>) -> Result<ReleaseDigest, Problem> {
+    let told = told(api, name).await?;
+    match text {
+        Some(text) => meant(name, text, &told.kept),
+        None => {
+            let history = api.agent.reconciler.tools.releases.history(name).await?;
+            let last = history.last_live().filter(|release| told.kept.contains(release));
+            last.cloned().ok_or_else(|| {
+                let detail = format!("no release of `{name}` that was live is kept");
+                Problem::new(StatusCode::CONFLICT, &detail)
+                    .hint(&format!("`cloudyknight history {name}` lists the releases there are"))
+            })
+        }
+    }
+}
+
+/// Both must say so: the bucket may hold what was pushed just now, and the status what was not yet taken away.
+async fn refuse_unless_removed(api: &Api, name: &WorkspaceName) -> Result<(), Problem> {
+    let listed = listing::manifest(api.agent.reconciler.tools.workspaces.as_ref(), name).await;
+    let in_bucket = !listed.map_err(|error| Problem::down(&error))?.is_empty();
+    let status = api.agent.board.get(name);
+    let runs = status.is_some_and(|status| status.state != WorkspaceState::Removed);
+    if !in_bucket && !runs {
+        return Ok(());
+    }
+    let detail = if in_bucket {
+        format!("`{name}` is not removed: the bucket holds files of it")
+    } else {
+        format!("`{name}` is not removed yet: something of it still runs")
+    };
+    let hint = "`cloudyknight rollback` goes back without touching the bucket; `restore --force` replaces what it holds";
+    Err(Problem::new(StatusCode::CONFLICT, &detail).hint(hint))
+}
+
+async fn bring_back(api: &Api, name: &WorkspaceName, release: &ReleaseDigest) -> Result<Desired, Problem> {
+    let tools = &api.agent.reconciler.tools;
+    let kept = kept(api, name, release).await?;
+    let pin = Pin { release: release.clone(), at: now() };
+    tools.releases.pin(name, pin, |desired| desired.stopped = false).await?;
+    api.agent.inbox.wake(name.clone(), Cause::Restored { to: release.clone() });
+
+    // Beside the sources of deployments, and no deployment is called so.
+    let random = getrandom::u64().map_err(|error| Problem::down(&error))?;
+    let deployment = DeploymentId(format!("restore-{random:016x}"));
+    let place = Place {
+        source_dir: &tools.settings.source_dir,
+        workspace: name,
+        deployment: &deployment,
+        limit: tools.settings.max_source_bytes,
+        previous: None,
+    };
+    let source = tools.releases.fetch(&place, &kept).await?;
+    let published = publish(tools.workspaces.as_ref(), name, &source.path).await;
+    source.discard().await;
+    published.map_err(|error| {
+        let hint = format!(
+            "it stays pinned to the release; `cloudyknight restore {name} --force` tries again, `cloudyknight unpin \
+             {name}` lets the bucket count as it is"
+        );
+        Problem::down(&error).hint(&hint)
+    })?;
+    // What is published has the same content, and the same digest where the server's ETags are those of the content.
+    let desired = tools.desires.change(name, |desired| desired.pinned = None).await;
+    let desired = desired.map_err(|error| Problem::down(&error))?;
+    api.agent.inbox.wake(name.clone(), Cause::Restored { to: release.clone() });
+    Ok(desired)
+}
