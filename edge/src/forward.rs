@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -16,6 +18,7 @@ use crate::connection::Visitor;
 use crate::edge::Edge;
 use crate::headers;
 use crate::lease::{BackendState, Lease, NoLease};
+use crate::middleware::{Chain, Outward, Passing};
 use crate::replay::{self, Failure, How, Situation, Verdict};
 use crate::reply::{Content, Reply};
 use crate::stats::add_one;
@@ -26,10 +29,14 @@ use crate::upload::{Slot, Upload};
 pub(crate) async fn respond(visitor: &Arc<Visitor>, request: Request<Incoming>) -> Response<Reply> {
     let busy = visitor.busy();
     let as_page = answer::wants_page(request.headers());
-    let response = match forward(visitor, request).await {
-        Ok(response) => response,
-        Err(answer) => answer.response(as_page).map(Content::from),
+    let mut outgoing = match Outgoing::of(request, visitor) {
+        Ok(outgoing) => outgoing,
+        Err(answer) => return answer.response(as_page).map(|words| Reply::new(words.into(), busy)),
     };
+    let answered = forward(visitor, &mut outgoing).await;
+    let response = answered.unwrap_or_else(|answer| answer.response(as_page).map(Content::from));
+    let passed = outgoing.passed.take();
+    let response = passed.map(|passed| passed.outward).unwrap_or_default().apply(response);
     response.map(|content| Reply::new(content, busy))
 }
 
@@ -40,6 +47,15 @@ struct Outgoing {
     headers: HeaderMap,
     slot: Arc<Slot>,
     switch: Option<Switch>,
+    /// What the middlewares of a route have made of it.
+    passed: Option<Passed>,
+}
+
+struct Passed {
+    chain: Arc<Chain>,
+    headers: HeaderMap,
+    target: PathAndQuery,
+    outward: Outward,
 }
 
 /// The protocol a client wants to switch to, and its side of the tunnel.
@@ -48,17 +64,20 @@ struct Switch {
     client: OnUpgrade,
 }
 
-async fn forward(visitor: &Arc<Visitor>, request: Request<Incoming>) -> Result<Response<Content>, Answer> {
+async fn forward(visitor: &Arc<Visitor>, outgoing: &mut Outgoing) -> Result<Response<Content>, Answer> {
     let edge = &visitor.listening.edge;
-    let mut outgoing = Outgoing::of(request, visitor)?;
     let mut tried: Vec<Arc<BackendState>> = Vec::new();
     let (mut failed, mut broken) = (0, 0);
     loop {
         // Each attempt asks the table anew: what was replaced meanwhile is not tried again.
-        let lease = take_lease(edge, &outgoing, visitor.peer, &tried)?;
+        let lease = take_lease(edge, outgoing, visitor.peer, &tried)?;
         if let Some(page) = outgoing.page_at(&lease) {
             lease.route.counts.answered(page.status());
             return Err(page);
+        }
+        if let Some(own) = outgoing.pass(&lease, visitor.peer).await {
+            lease.route.counts.answered(own.status());
+            return Ok(own.map(Content::from));
         }
         let failure = match send(edge, outgoing.request(&lease)?, &outgoing.slot).await {
             Ok(response) => return outgoing.deliver(visitor, lease, response),
@@ -160,7 +179,29 @@ impl Outgoing {
         let switch = switch.map(|(protocol, client)| Switch { protocol, client });
         let mut headers = parts.headers;
         headers::towards_backend(&mut headers, &asked, visitor.peer, switch.as_ref().map(|s| &s.protocol));
-        Ok(Self { asked, method: parts.method, headers, slot, switch })
+        Ok(Self { asked, method: parts.method, headers, slot, switch, passed: None })
+    }
+
+    /// Leads it through the middlewares of its route, once. With an answer, it goes no further.
+    async fn pass(&mut self, lease: &Lease, client: IpAddr) -> Option<Response<Bytes>> {
+        let chain = &lease.route.chain;
+        if self.passed.as_ref().is_some_and(|passed| Arc::ptr_eq(&passed.chain, chain)) {
+            return None;
+        }
+        self.passed = None;
+        if chain.is_empty() {
+            return None;
+        }
+        let (mut headers, mut target) = (self.headers.clone(), self.target(lease).clone());
+        let passing = Passing { method: &self.method, target: &mut target, headers: &mut headers, client };
+        let (outward, own) = chain.inward(passing).await;
+        self.passed = Some(Passed { chain: chain.clone(), headers, target, outward });
+        own
+    }
+
+    /// The form of the target that the route is about.
+    fn target(&self, lease: &Lease) -> &PathAndQuery {
+        if lease.route.is_as_sent() { &self.asked.target } else { self.asked.normal() }
     }
 
     /// Where a browser finds the page that it asked for without the slash.
@@ -181,18 +222,27 @@ impl Outgoing {
         let mut request = Request::new(self.slot.upload());
         *request.method_mut() = self.method.clone();
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = self.headers.clone();
-        let target = match strip(&lease.route.strip_prefixes, self.asked.path()) {
-            None => self.asked.target.clone(),
+        let (headers, target) = match &self.passed {
+            Some(passed) => (&passed.headers, &passed.target),
+            None => (&self.headers, self.target(lease)),
+        };
+        *request.headers_mut() = headers.clone();
+        let address = lease.address.to_string();
+        if lease.route.hides_host {
+            let host = HeaderValue::from_str(&address).expect("a socket address is plain ASCII");
+            request.headers_mut().insert(HOST, host);
+        }
+        let target = match strip(&lease.route.strip_prefixes, target.path()) {
+            None => target.clone(),
             Some((prefix, path)) => {
                 headers::with_prefix(request.headers_mut(), prefix);
-                let query = self.asked.target.query().map(|query| format!("?{query}")).unwrap_or_default();
+                let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
                 PathAndQuery::try_from(format!("{path}{query}")).map_err(unreadable)?
             }
         };
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(Scheme::HTTP);
-        let authority = Authority::try_from(lease.address.to_string());
+        let authority = Authority::try_from(address);
         parts.authority = Some(authority.expect("a socket address is an authority"));
         parts.path_and_query = Some(target);
         *request.uri_mut() = Uri::from_parts(parts).expect("a scheme, an authority and a path make a URI");
@@ -222,6 +272,6 @@ impl Outgoing {
         let protocol = response.headers().get(http::header::UPGRADE).cloned().unwrap_or(switch.protocol);
         headers::towards_client(response.headers_mut(), Some(protocol));
         tunnel::open(visitor, lease, switch.client, hyper::upgrade::on(&mut response));
-        Ok(response.map(|_| Content::from(bytes::Bytes::new())))
+        Ok(response.map(|_| Content::from(Bytes::new())))
     }
 }

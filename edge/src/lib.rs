@@ -34,6 +34,8 @@ mod headers;
 
 mod strip;
 
+mod middleware;
+
 mod tunnel;
 
 mod reply;

@@ -6,17 +6,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cloudyknight_core::middleware::{Middleware, MiddlewareError};
 use cloudyknight_core::route::{Route, RouteTable};
-use cloudyknight_core::rule::{Request, Rule, RuleError, as_sent};
+use cloudyknight_core::rule::{Request, Rule, RuleError, Syntax, as_sent};
 use cloudyknight_core::workspace::WorkspaceName;
 
 use crate::lease::{BackendState, Backends};
+use crate::middleware::Chain;
 use crate::stats::RouteCounts;
 
 /// Why a table cannot come into force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    #[error("a table of version {0}, but this edge understands only version {current}", current = RouteTable::VERSION)]
+    #[error("a table of version {0}, but this edge understands none after {current}", current = RouteTable::VERSION)]
     Version(u32),
     #[error("two routes are named `{0}`")]
     Duplicate(String),
@@ -26,6 +28,8 @@ pub enum TableError {
         "route `{route}` of workspace `{workspace}`: the prefix to strip `{prefix}` does not start with `/`"
     )]
     Prefix { workspace: WorkspaceName, route: String, prefix: String },
+    #[error("route `{route}` of workspace `{workspace}`: its {kind} cannot be carried out")]
+    Middleware { workspace: WorkspaceName, route: String, kind: &'static str, source: Box<MiddlewareError> },
 }
 
 /// Whether the edge would take this route, whatever else its table holds.
@@ -34,6 +38,12 @@ pub fn check_route(route: &Route) -> Result<Rule, TableError> {
     if let Some(prefix) = route.strip_prefixes.iter().find(|prefix| !prefix.starts_with('/')) {
         let (workspace, route, prefix) = (workspace.clone(), name.clone(), prefix.clone());
         return Err(TableError::Prefix { workspace, route, prefix });
+    }
+    if let Some((middleware, source)) =
+        route.middlewares.iter().find_map(|one| one.check().err().map(|error| (one, Box::new(error))))
+    {
+        let (workspace, route, kind) = (workspace.clone(), name.clone(), middleware.kind());
+        return Err(TableError::Middleware { workspace, route, kind, source });
     }
     Rule::parse(&route.rule, route.syntax).map_err(|source: RuleError| {
         let (workspace, route, rule) = (workspace.clone(), name.clone(), route.rule.clone());
@@ -52,10 +62,14 @@ pub(crate) struct ActiveRoute {
     pub workspace: WorkspaceName,
     pub name: String,
     rule: Rule,
+    syntax: Syntax,
     priority: i64,
     /// As a request would spell them.
     pub strip_prefixes: Vec<String>,
     pub page_root: Option<String>,
+    pub hides_host: bool,
+    middlewares: Vec<Middleware>,
+    pub chain: Arc<Chain>,
     targets: Vec<Target>,
     turn: AtomicUsize,
     pub counts: Arc<RouteCounts>,
@@ -74,26 +88,38 @@ impl Table {
     /// The table that follows `self`. Nothing changes when it is refused.
     pub(crate) fn succeed(&self, source: RouteTable, backends: &mut Backends) -> Result<Self, TableError> {
         let rules = check(&source)?;
-        let counted: BTreeMap<&str, &Arc<RouteCounts>> =
-            self.routes.iter().map(|route| (route.name.as_str(), &route.counts)).collect();
+        let before: BTreeMap<&str, &Arc<ActiveRoute>> =
+            self.routes.iter().map(|route| (route.name.as_str(), route)).collect();
         let activate = |(route, rule): (&Route, Rule)| {
+            let before = before.get(route.name.as_str());
+            // What its middlewares have counted and learned stays with them.
+            let kept = before.filter(|before| before.middlewares == route.middlewares);
+            let chain = match kept {
+                Some(before) => before.chain.clone(),
+                None => Arc::new(chain(route)?),
+            };
             let targets = route
                 .backends
                 .iter()
                 .map(|backend| Target { backend: backends.state(&backend.id), address: backend.address });
-            Arc::new(ActiveRoute {
+            Ok(Arc::new(ActiveRoute {
                 workspace: route.workspace.clone(),
                 name: route.name.clone(),
                 priority: route.priority.filter(|&set| set != 0).unwrap_or_else(|| rule.priority()),
                 rule,
                 strip_prefixes: route.strip_prefixes.iter().map(|prefix| as_sent(prefix)).collect(),
                 page_root: route.page_root.clone(),
+                syntax: route.syntax,
+                hides_host: route.hides_host,
+                middlewares: route.middlewares.clone(),
+                chain,
                 targets: targets.collect(),
                 turn: AtomicUsize::new(0),
-                counts: counted.get(route.name.as_str()).map(|&counts| counts.clone()).unwrap_or_default(),
-            })
+                counts: before.map(|before| before.counts.clone()).unwrap_or_default(),
+            }))
         };
-        let mut routes: Vec<_> = source.routes.iter().zip(rules).map(activate).collect();
+        let routes = source.routes.iter().zip(rules).map(activate);
+        let mut routes = routes.collect::<Result<Vec<_>, TableError>>()?;
         routes.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
         Ok(Self { generation: self.generation + 1, source, routes })
     }
@@ -113,6 +139,11 @@ impl Table {
 }
 
 impl ActiveRoute {
+    /// Whether it is about the path as it was sent, and not in normal form.
+    pub(crate) fn is_as_sent(&self) -> bool {
+        self.syntax.is_own()
+    }
+
     /// The next backend in turn, one that was not tried yet where there is one. `None`: the route has none.
     pub(crate) fn next_target(&self, tried: &[Arc<BackendState>]) -> Option<&Target> {
         let count = self.targets.len();
@@ -130,8 +161,17 @@ impl ActiveRoute {
     }
 }
 
+fn chain(route: &Route) -> Result<Chain, TableError> {
+    Chain::new(&route.middlewares).map_err(|source| TableError::Middleware {
+        workspace: route.workspace.clone(),
+        route: route.name.clone(),
+        kind: "chain of middlewares",
+        source: Box::new(source),
+    })
+}
+
 fn check(table: &RouteTable) -> Result<Vec<Rule>, TableError> {
-    if table.version != 1 {
+    if !(1..=RouteTable::VERSION).contains(&table.version) {
         return Err(TableError::Version(table.version));
     }
     let mut names = BTreeSet::new();
