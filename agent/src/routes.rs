@@ -4,13 +4,25 @@
 //! again from Docker alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 
-use cloudyknight_core::rule::Rule;
+use cloudyknight_core::middleware::Middleware;
+use cloudyknight_core::rule::{Rule, Syntax};
 use cloudyknight_core::workspace::WorkspaceName;
 use serde::{Deserialize, Serialize};
 
 use crate::compose::model::Service;
+
+mod error;
+
+mod labels;
+
+mod middlewares;
+
+mod options;
+
+pub use error::RouteError;
+use labels::{Labels, Router, Target};
+use middlewares::Wardrobe;
 
 /// Above the length of any sane rule: a workspace's own host name is never shadowed by a path of another.
 const HOST_PRIORITY: i64 = 10_000;
@@ -26,10 +38,17 @@ const ROOT_WORKSPACE: &str = "www";
 pub struct ServiceRoute {
     pub name: String,
     pub rule: String,
+    #[serde(default, skip_serializing_if = "Syntax::is_own")]
+    pub syntax: Syntax,
     pub priority: Option<i64>,
     pub strip_prefixes: Vec<String>,
     /// See [`cloudyknight_core::route::Route::page_root`].
     pub page_root: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub middlewares: Vec<Middleware>,
+    /// See [`cloudyknight_core::route::Route::hides_host`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hides_host: bool,
     pub port: u16,
 }
 
@@ -40,46 +59,6 @@ pub struct Assigned {
     pub warnings: Vec<String>,
 }
 
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RouteError {
-    #[error("service `{service}`: label `{label}` is no rule: {message}")]
-    Rule { service: String, label: String, message: String },
-    #[error("service `{service}`: label `{label}` has the value `{value}`, which is no {expected}")]
-    Value { service: String, label: String, value: String, expected: &'static str },
-    #[error(
-        "service `{service}`: router `{router}` uses the middleware `{middleware}`, which no label defines"
-    )]
-    Middleware { service: String, router: String, middleware: String },
-    #[error("service `{service}` has a router but no port")]
-    NoPort { service: String },
-}
-
-impl RouteError {
-    pub fn service(&self) -> &str {
-        match self {
-            Self::Rule { service, .. }
-            | Self::Value { service, .. }
-            | Self::Middleware { service, .. }
-            | Self::NoPort { service } => service,
-        }
-    }
-
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Rule { .. } => {
-                "rules are built from Host(`…`), Path(`…`), PathPrefix(`…`), &&, ||, ! and parentheses".into()
-            }
-            Self::Value { label, expected, .. } => format!("give `{label}` a {expected}"),
-            Self::Middleware { middleware, .. } => {
-                format!("define it with `traefik.http.middlewares.{middleware}.stripprefix.prefixes=/…`")
-            }
-            Self::NoPort { service } => format!(
-                "add `traefik.http.services.{service}.loadbalancer.server.port=…` or `expose:` to the service"
-            ),
-        }
-    }
-}
-
 /// Decides the routes of all services of a workspace. `image_ports` are the ports that the images declare.
 pub fn assign(
     workspace: &WorkspaceName,
@@ -87,30 +66,45 @@ pub fn assign(
     services: &BTreeMap<String, Service>,
     image_ports: &BTreeMap<String, Vec<u16>>,
 ) -> Result<Assigned, RouteError> {
-    let mut routes: BTreeMap<String, Vec<ServiceRoute>> = BTreeMap::new();
     let mut warnings = Vec::new();
-    let mut labelled: Option<String> = None;
-    let (mut any_router, mut any_host) = (false, false);
-
+    let mut read: BTreeMap<&str, Labels> = BTreeMap::new();
     for (name, service) in services {
         let labels = Labels::read(name, service)?;
-        warnings.extend(labels.unknown.iter().map(|label| {
-            format!("service `{name}`: the label `{label}` is not known to the edge and has no effect")
+        warnings.extend(labels.ignored.iter().map(|ignored| {
+            format!("service `{name}`: the label `{}` has no effect: {}", ignored.label, ignored.why)
         }));
-        if labels.disabled {
-            routes.insert(name.clone(), Vec::new());
-            continue;
-        }
-        if labels.routers.is_empty() {
-            continue;
-        }
-        any_router = true;
-        labelled.get_or_insert_with(|| name.clone());
-        let fallback = port_of(service, image_ports.get(name));
-        let own = labels.routes(workspace, name, fallback)?;
-        any_host |= own.iter().any(|route| route.rule.contains("Host"));
-        routes.insert(name.clone(), own);
+        read.insert(name, labels);
     }
+    let ports: BTreeMap<&str, Option<u16>> = services
+        .iter()
+        .map(|(name, service)| (name.as_str(), port_of(service, image_ports.get(name))))
+        .collect();
+    let mut routes: BTreeMap<String, Vec<ServiceRoute>> = BTreeMap::new();
+    let mut labelled: Option<String> = None;
+    for (name, labels) in &read {
+        if labels.disabled {
+            routes.entry((*name).to_owned()).or_default();
+            continue;
+        }
+        for (router, wanted) in &labels.routers {
+            let (service, route) = route(workspace, (name, router, wanted), &read, &ports)?;
+            labelled.get_or_insert_with(|| service.clone());
+            routes.entry(service).or_default().push(route);
+        }
+    }
+    warnings.extend(only_the_secure(workspace, &read, &mut routes));
+    let own = || routes.values().flatten();
+    let any_router = own().next().is_some();
+    let any_host =
+        own().any(|route| Rule::parse(&route.rule, route.syntax).is_ok_and(|rule| rule.is_about_host()));
+    let guarded = own().flat_map(|route| &route.middlewares).find(|middleware| middleware.guards());
+    if let Some(guard) = guarded.filter(|_| !any_host) {
+        warnings.push(format!(
+            "`{workspace}.{domain}` does not lead here by itself: that way would have no {kind}",
+            kind = guard.kind()
+        ));
+    }
+    let by_host = !any_host && guarded.is_none();
 
     let reachable = labelled.or_else(|| match guess(workspace, services, image_ports, &routes) {
         Ok(service) => Some(service),
@@ -125,7 +119,7 @@ pub fn assign(
         let port = labelled.or_else(|| port_of(&services[&service], image_ports.get(&service)));
         if let Some(port) = port {
             let own = routes.entry(service).or_default();
-            own.extend(defaults(workspace, domain, port, !any_router, !any_host));
+            own.extend(defaults(workspace, domain, port, !any_router, by_host));
         }
     }
     Ok(Assigned { routes, warnings })
@@ -147,6 +141,9 @@ fn defaults(
             priority: Some(PATH_PRIORITY),
             strip_prefixes: vec![format!("/{workspace}")],
             page_root: Some(format!("/{workspace}")),
+            syntax: Syntax::Own,
+            middlewares: Vec::new(),
+            hides_host: false,
             port,
         });
         if workspace.as_str() == ROOT_WORKSPACE {
@@ -156,6 +153,9 @@ fn defaults(
                 priority: Some(ROOT_PRIORITY),
                 strip_prefixes: Vec::new(),
                 page_root: None,
+                syntax: Syntax::Own,
+                middlewares: Vec::new(),
+                hides_host: false,
                 port,
             });
         }
@@ -167,6 +167,9 @@ fn defaults(
             priority: Some(HOST_PRIORITY),
             strip_prefixes: Vec::new(),
             page_root: None,
+            syntax: Syntax::Own,
+            middlewares: Vec::new(),
+            hides_host: false,
             port,
         });
     }
@@ -220,116 +223,77 @@ fn guess(
     }
 }
 
-/// The labels of one service that speak of routing, sorted out.
-#[derive(Default)]
-struct Labels {
-    disabled: bool,
-    routers: BTreeMap<String, Router>,
-    strip_prefixes: BTreeMap<String, Vec<String>>,
-    ports: BTreeMap<String, u16>,
-    unknown: Vec<String>,
-}
-
-#[derive(Default)]
-struct Router {
-    rule: Option<String>,
-    priority: Option<i64>,
-    middlewares: Vec<String>,
-    service: Option<String>,
-}
-
-impl Labels {
-    fn read(service: &str, definition: &Service) -> Result<Self, RouteError> {
-        let mut labels = Self::default();
-        for (label, value) in &definition.labels {
-            // Traefik reads its label names without regard to case.
-            let lower = label.to_ascii_lowercase();
-            let Some(rest) = lower.strip_prefix("traefik.") else { continue };
-            let wrong = |expected| RouteError::Value {
+/// The route that a router's labels ask for, and the service it leads to: the one that bears the labels, unless they
+/// name what another one defines.
+fn route(
+    workspace: &WorkspaceName,
+    (service, name, router): (&str, &str, &Router),
+    all: &BTreeMap<&str, Labels>,
+    ports: &BTreeMap<&str, Option<u16>>,
+) -> Result<(String, ServiceRoute), RouteError> {
+    let own = &all[service];
+    let others = || all.iter().filter(|(other, labels)| **other != service && !labels.disabled);
+    let (leads_to, target) = match &router.target {
+        Some(named) => match own.targets.get(named) {
+            Some(target) => (service, target.clone()),
+            None => others()
+                .find_map(|(other, labels)| Some((*other, labels.targets.get(named)?.clone())))
+                .ok_or_else(|| RouteError::Target {
                 service: service.to_owned(),
-                label: label.clone(),
-                value: value.clone(),
-                expected,
-            };
-            let parts: Vec<&str> = rest.split('.').collect();
-            match parts.as_slice() {
-                ["enable"] => labels.disabled = value.trim().eq_ignore_ascii_case("false"),
-                ["http", "routers", router, "rule"] => {
-                    Rule::from_str(value).map_err(|error| RouteError::Rule {
-                        service: service.to_owned(),
-                        label: label.clone(),
-                        message: error.to_string(),
-                    })?;
-                    labels.router(router).rule = Some(value.clone());
-                }
-                ["http", "routers", router, "priority"] => {
-                    let priority = value.trim().parse().map_err(|_| wrong("whole number"))?;
-                    labels.router(router).priority = Some(priority);
-                }
-                ["http", "routers", router, "middlewares"] => labels.router(router).middlewares = list(value),
-                ["http", "routers", router, "service"] => labels.router(router).service = Some(plain(value)),
-                ["http", "middlewares", middleware, "stripprefix", "prefixes"] => {
-                    labels.strip_prefixes.insert((*middleware).to_owned(), list(value));
-                }
-                ["http", "services", name, "loadbalancer", "server", "port"] => {
-                    let port = value.trim().parse().ok().filter(|port| *port != 0);
-                    labels.ports.insert((*name).to_owned(), port.ok_or_else(|| wrong("port"))?);
-                }
-                // The edge is the only network and the only listener there is.
-                ["docker", "network"] | ["http", "routers", _, "entrypoints"] => {}
-                _ => labels.unknown.push(label.clone()),
-            }
+                router: name.to_owned(),
+                target: named.clone(),
+            })?,
+        },
+        None => {
+            let only = (own.targets.len() == 1).then(|| own.targets.values().next()).flatten();
+            (service, own.targets.get(name).or(only).cloned().unwrap_or_default())
         }
-        labels.routers.retain(|_, router| router.rule.is_some());
-        Ok(labels)
-    }
-
-    fn router(&mut self, name: &str) -> &mut Router {
-        self.routers.entry(name.to_owned()).or_default()
-    }
-
-    fn routes(
-        &self,
-        workspace: &WorkspaceName,
-        service: &str,
-        fallback: Option<u16>,
-    ) -> Result<Vec<ServiceRoute>, RouteError> {
-        let mut routes = Vec::new();
-        for (name, router) in &self.routers {
-            let Some(rule) = &router.rule else { continue };
-            let mut strip_prefixes = Vec::new();
-            for middleware in &router.middlewares {
-                let prefixes = self.strip_prefixes.get(middleware).ok_or_else(|| RouteError::Middleware {
-                    service: service.to_owned(),
-                    router: name.clone(),
-                    middleware: middleware.clone(),
-                })?;
-                strip_prefixes.extend(prefixes.iter().cloned());
-            }
-            let named = router.service.as_ref().or(Some(name)).and_then(|name| self.ports.get(name));
-            let only = (self.ports.len() == 1).then(|| self.ports.values().next()).flatten();
-            let port = named.or(only).copied().or(fallback);
-            routes.push(ServiceRoute {
-                name: format!("{workspace}/{name}"),
-                rule: rule.clone(),
-                priority: router.priority,
-                strip_prefixes,
-                page_root: None,
-                port: port.ok_or_else(|| RouteError::NoPort { service: service.to_owned() })?,
-            });
-        }
-        Ok(routes)
-    }
+    };
+    let Target { port, hides_host } = target;
+    let port = port.or(ports.get(leads_to).copied().flatten());
+    let wardrobe =
+        Wardrobe { own: &own.middlewares, others: others().map(|(_, labels)| &labels.middlewares).collect() };
+    let route = ServiceRoute {
+        name: format!("{workspace}/{name}"),
+        rule: router.rule.clone(),
+        syntax: router.syntax,
+        priority: router.priority,
+        strip_prefixes: Vec::new(),
+        page_root: None,
+        middlewares: wardrobe.dress(service, name, &router.middlewares)?,
+        hides_host,
+        port: port.ok_or_else(|| RouteError::NoPort { service: leads_to.to_owned() })?,
+    };
+    Ok((leads_to.to_owned(), route))
 }
 
-/// A comma-separated list; names may carry Traefik's `@docker`.
-fn list(value: &str) -> Vec<String> {
-    value.split(',').map(plain).filter(|item| !item.is_empty()).collect()
-}
-
-fn plain(value: &str) -> String {
-    let value = value.trim();
-    value.strip_suffix("@docker").unwrap_or(value).to_owned()
+/// A compose file for Traefik often has each rule twice: on the entrypoint for HTTPS, and on the one for HTTP with a
+/// redirect to it. Here is one entrypoint, so the first is what answers.
+fn only_the_secure(
+    workspace: &WorkspaceName,
+    all: &BTreeMap<&str, Labels>,
+    routes: &mut BTreeMap<String, Vec<ServiceRoute>>,
+) -> Vec<String> {
+    let routers =
+        || all.iter().flat_map(|(service, labels)| labels.routers.iter().map(move |one| (*service, one)));
+    let is_secure = |router: &Router| {
+        router.tls || router.entrypoints.iter().any(|name| matches!(name.as_str(), "websecure" | "https"))
+    };
+    let mut warnings = Vec::new();
+    for (service, (name, router)) in routers() {
+        let plain = !is_secure(router) && !router.entrypoints.is_empty();
+        let twin = |other: &Router| {
+            is_secure(other) && other.rule == router.rule && other.priority == router.priority
+        };
+        let Some((_, (secure, _))) = routers().find(|(_, (_, other))| plain && twin(other)) else { continue };
+        let dropped = format!("{workspace}/{name}");
+        routes.values_mut().for_each(|own| own.retain(|route| route.name != dropped));
+        warnings.push(format!(
+            "service `{service}`: the router `{name}` has no effect: `{secure}` has the same rule on another entrypoint, \
+             and the edge has one, for plain HTTP"
+        ));
+    }
+    warnings
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub(super) struct Auth {
 /// Digests, under a key of this process, of what has been found right.
 struct Right {
     key: [u8; 32],
+    remembers: bool,
     known: HashSet<[u8; 32]>,
 }
 
@@ -42,8 +43,8 @@ impl Auth {
         let realm = if auth.realm.is_empty() { "traefik" } else { &auth.realm };
         let challenge = HeaderValue::from_bytes(format!("Basic realm=\"{realm}\"").as_bytes());
         let mut key = [0; 32];
-        // Without randomness there is no secret key: then nothing is remembered, see `is_right`.
-        let known = if getrandom::fill(&mut key).is_ok() { HashSet::new() } else { HashSet::from([[0; 32]]) };
+        // Without randomness the key is no secret: then nothing is remembered.
+        let remembers = getrandom::fill(&mut key).is_ok();
         Ok(Self {
             users: auth.users()?.into_iter().map(Arc::new).collect(),
             challenge: challenge.map_err(|_| MiddlewareError::HeaderValue {
@@ -52,7 +53,7 @@ impl Auth {
             })?,
             header_field: auth.header_field.parse().ok(),
             remove_header: auth.remove_header,
-            right: Mutex::new(Right { key, known }),
+            right: Mutex::new(Right { key, remembers, known: HashSet::new() }),
         })
     }
 
@@ -95,7 +96,7 @@ impl Auth {
 
     fn learn(&self, digest: [u8; 32]) {
         let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
-        if right.key == [0; 32] {
+        if !right.remembers {
             return;
         }
         if right.known.len() >= MOST_KNOWN {
@@ -149,7 +150,8 @@ mod tests {
 
     fn auth(users: &[&str]) -> Auth {
         let users = users.iter().map(|&user| user.to_owned()).collect();
-        let wanted = BasicAuth { users, header_field: "X-User".into(), remove_header: true, ..Default::default() };
+        let wanted =
+            BasicAuth { users, header_field: "X-User".into(), remove_header: true, ..Default::default() };
         Auth::new(&wanted).unwrap()
     }
 
@@ -175,7 +177,11 @@ mod tests {
     #[tokio::test]
     async fn each_kind_of_hash_is_checked() {
         let bcrypt = format!("b:{}", bcrypt::hash("bees", 4).unwrap());
-        let auth = auth(&[&bcrypt, "m:$apr1$saltsalt$NBMPZFGR7yazCdGvlWJji1", "s:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="]);
+        let auth = auth(&[
+            &bcrypt,
+            "m:$apr1$saltsalt$NBMPZFGR7yazCdGvlWJji1",
+            "s:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
+        ]);
         for (credentials, name) in [("b:bees", "b"), ("m:test", "m"), ("s:password", "s"), ("b:bees", "b")] {
             check(&auth, Some(credentials), Some(name)).await;
         }

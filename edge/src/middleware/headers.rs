@@ -178,7 +178,12 @@ mod tests {
         fields.iter().map(field).collect()
     }
 
-    fn through(wanted: &Headers, method: Method, request: HeaderMap, mut answer: HeaderMap) -> (u16, HeaderMap, HeaderMap) {
+    fn through(
+        wanted: &Headers,
+        method: Method,
+        request: HeaderMap,
+        mut answer: HeaderMap,
+    ) -> (u16, HeaderMap, HeaderMap) {
         let active = Active::new(wanted).unwrap();
         let (mut target, mut request) = ("/".parse().unwrap(), request);
         let client = "::1".parse().unwrap();
@@ -226,9 +231,16 @@ mod tests {
         };
         let asks = headers(&[("origin", "https://a"), ("access-control-request-method", "PUT")]);
         let (status, _, answer) = through(&wanted, Method::OPTIONS, asks, HeaderMap::new());
-        assert_eq!((status, &answer[ACCESS_CONTROL_ALLOW_METHODS]), (200, &HeaderValue::from_static("GET,PUT")));
-        let (_, _, answer) =
-            through(&wanted, Method::GET, headers(&[("origin", "https://b")]), headers(&[("vary", "Accept")]));
+        assert_eq!(
+            (status, &answer[ACCESS_CONTROL_ALLOW_METHODS]),
+            (200, &HeaderValue::from_static("GET,PUT"))
+        );
+        let (_, _, answer) = through(
+            &wanted,
+            Method::GET,
+            headers(&[("origin", "https://b")]),
+            headers(&[("vary", "Accept")]),
+        );
         assert_eq!(answer, headers(&[("vary", "Accept,Origin")]));
     }
 

@@ -66,7 +66,7 @@ impl Rate {
         }
         let bucket = buckets.entry(client).or_insert(Bucket { tokens: self.burst, at: now });
         let tokens = self.filled(*bucket, now) - 1.0;
-        let wait = Duration::from_secs_f64((-tokens / self.rate).max(0.0).min(1e9));
+        let wait = Duration::from_secs_f64((-tokens / self.rate).clamp(0.0, 1e9));
         if wait > self.longest_wait {
             let mut refused = own(StatusCode::TOO_MANY_REQUESTS);
             let seconds = wait.as_secs_f64().ceil() as u64;
@@ -144,7 +144,10 @@ mod tests {
             assert!(rate.wait(one, start).is_ok_and(|wait| wait.is_zero()));
         }
         let refused = rate.wait(one, start).unwrap_err();
-        assert_eq!((refused.status().as_u16(), &refused.headers()[RETRY_AFTER]), (429, &HeaderValue::from_static("1")));
+        assert_eq!(
+            (refused.status().as_u16(), &refused.headers()[RETRY_AFTER]),
+            (429, &HeaderValue::from_static("1"))
+        );
         assert!(rate.wait(other, start).is_ok());
         let early = start + Duration::from_millis(400);
         assert_eq!(rate.wait(one, early).unwrap().as_millis(), 100);

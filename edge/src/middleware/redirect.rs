@@ -26,7 +26,8 @@ pub(super) fn regex(redirect: &RedirectRegex) -> Result<Redirect, MiddlewareErro
 }
 
 pub(super) fn scheme(redirect: &RedirectScheme) -> Redirect {
-    let usual = matches!((redirect.scheme.as_str(), redirect.port.as_str()), ("http", "80") | ("https", "443"));
+    let usual =
+        matches!((redirect.scheme.as_str(), redirect.port.as_str()), ("http", "80") | ("https", "443"));
     let port = if redirect.port.is_empty() || usual { String::new() } else { format!(":{}", redirect.port) };
     Redirect { to: To::Scheme { scheme: redirect.scheme.clone(), port }, permanent: redirect.permanent }
 }
@@ -34,7 +35,8 @@ pub(super) fn scheme(redirect: &RedirectScheme) -> Redirect {
 impl Redirect {
     pub(super) fn apply(&self, passing: &mut Passing<'_>) -> Result<(), Own> {
         let target = passing.target.as_str();
-        let Some(location) = self.to.location(host(passing.headers), target, scheme_of(passing.headers)) else {
+        let Some(location) = self.to.location(host(passing.headers), target, scheme_of(passing.headers))
+        else {
             return Ok(());
         };
         let Ok(location) = HeaderValue::from_bytes(escaped(&location).as_bytes()) else {

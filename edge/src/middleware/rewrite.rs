@@ -58,7 +58,8 @@ fn pattern(regex: &str) -> Result<Pattern, MiddlewareError> {
 
 impl Rewrite {
     pub(super) fn apply(&self, passing: &mut Passing<'_>) -> Result<(), Own> {
-        let Some(Rewritten { path, told }) = self.rewritten(passing.target.path(), passing.target.query()) else {
+        let Some(Rewritten { path, told }) = self.rewritten(passing.target.path(), passing.target.query())
+        else {
             return Ok(());
         };
         let bad = || own(StatusCode::INTERNAL_SERVER_ERROR);
@@ -165,7 +166,10 @@ mod tests {
     #[test]
     fn prefixes_come_off_and_are_told() {
         let strip = |prefixes: &[&str], force_slash| {
-            strip_prefix(&StripPrefix { prefixes: prefixes.iter().map(|&one| one.into()).collect(), force_slash })
+            strip_prefix(&StripPrefix {
+                prefixes: prefixes.iter().map(|&one| one.into()).collect(),
+                force_slash,
+            })
         };
         check(&strip(&["/a"], None), "/a/b?x=1", "/b?x=1", &["/a"]);
         check(&strip(&["/a"], None), "/ab", "/b", &["/a"]);
@@ -185,7 +189,8 @@ mod tests {
         check(&replace, "/a?x=1", "/one?x=1", &["/a?x=1"]);
         check(&replace, "/a%2Fb?x=1", "/one?x=1", &["/a%2Fb"]);
         let regex = |regex: &str, replacement: &str| {
-            replace_path_regex(&ReplacePathRegex { regex: regex.into(), replacement: replacement.into() }).unwrap()
+            replace_path_regex(&ReplacePathRegex { regex: regex.into(), replacement: replacement.into() })
+                .unwrap()
         };
         check(&regex("^/a/(.*)", "/b/$1"), "/a/x?q", "/b/x?q", &["/a/x"]);
         check(&regex("^/a/(.*)", "/b?/$1"), "/a/x?q", "/b%3F/x?q", &["/a/x"]);

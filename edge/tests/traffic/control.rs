@@ -54,8 +54,8 @@ async fn a_table_with_one_bad_rule_is_refused_and_the_old_one_stays() {
     assert_eq!(agent.routes().await.unwrap(), good);
     assert_eq!(stage.get("/app").await.1, "there");
     assert!(matches!(
-        stage.edge.replace(RouteTable { version: 2, routes: vec![] }),
-        Err(TableError::Version(2))
+        stage.edge.replace(RouteTable { version: 3, routes: vec![] }),
+        Err(TableError::Version(3))
     ));
 }
 

@@ -16,4 +16,6 @@ mod limits;
 
 mod hostile;
 
+mod middlewares;
+
 mod control;

@@ -86,7 +86,8 @@ impl Active {
                 None => 1.0,
             };
             // Not so, where it is no number.
-            let better = best.is_none_or(|(other, before, _)| weight > other || (weight == other && rank < before));
+            let better =
+                best.is_none_or(|(other, before, _)| weight > other || (weight == other && rank < before));
             if weight > 0.0 && better {
                 best = Some((weight, rank, encoding));
             }
@@ -97,7 +98,9 @@ impl Active {
     pub(super) fn outward(&self, encoding: Encoding, mut response: Response<Content>) -> Response<Content> {
         response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
         let length = response.body().size_hint().exact();
-        if !response.body().is_from_backend() || !self.is_worth_it(response.status(), response.headers(), length) {
+        if !response.body().is_from_backend()
+            || !self.is_worth_it(response.status(), response.headers(), length)
+        {
             return response;
         }
         let Some(turn) = Turn::take() else { return response };
@@ -113,7 +116,11 @@ impl Active {
     fn is_worth_it(&self, status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> bool {
         let bodiless = status.is_informational() || matches!(status.as_u16(), 204 | 206 | 304);
         let done = headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.is_empty());
-        if bodiless || done || headers.contains_key(CONTENT_RANGE) || length.is_some_and(|length| length < self.least) {
+        if bodiless
+            || done
+            || headers.contains_key(CONTENT_RANGE)
+            || length.is_some_and(|length| length < self.least)
+        {
             return false;
         }
         let Some(kind) = headers.get(CONTENT_TYPE) else { return self.included.is_empty() };
@@ -201,7 +208,10 @@ mod tests {
 
     #[test]
     fn what_is_small_compressed_or_excluded_is_left() {
-        let check = |wanted: Compress, fields: &[(&'static str, &'static str)], length: Option<u64>, expected: bool| {
+        let check = |wanted: Compress,
+                     fields: &[(&'static str, &'static str)],
+                     length: Option<u64>,
+                     expected: bool| {
             let field = |(name, value): &(&'static str, &'static str)| {
                 (http::HeaderName::from_static(name), HeaderValue::from_static(value))
             };
@@ -216,9 +226,24 @@ mod tests {
         check(Compress::default(), &[html, ("content-range", "bytes 0-1/2")], None, false);
         check(Compress::default(), &[("content-type", "nonsense")], None, false);
         let list = |kind: &str| vec![kind.to_owned()];
-        check(Compress { excluded_content_types: list("text/html"), ..Default::default() }, &[html], None, false);
-        check(Compress { included_content_types: list("text/html"), ..Default::default() }, &[html], None, true);
-        check(Compress { included_content_types: list("text/css"), ..Default::default() }, &[html], None, false);
+        check(
+            Compress { excluded_content_types: list("text/html"), ..Default::default() },
+            &[html],
+            None,
+            false,
+        );
+        check(
+            Compress { included_content_types: list("text/html"), ..Default::default() },
+            &[html],
+            None,
+            true,
+        );
+        check(
+            Compress { included_content_types: list("text/css"), ..Default::default() },
+            &[html],
+            None,
+            false,
+        );
         check(Compress { min_response_body_bytes: 10, ..Default::default() }, &[html], Some(10), true);
     }
 }

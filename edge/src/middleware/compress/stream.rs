@@ -94,7 +94,9 @@ impl Encoder {
     fn new(encoding: Encoding) -> Option<Self> {
         Some(match encoding {
             Encoding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), flate2::Compression::new(5))),
-            Encoding::Brotli => Self::Brotli(Box::new(brotli::CompressorWriter::new(Vec::new(), 4096, 4, 19))),
+            Encoding::Brotli => {
+                Self::Brotli(Box::new(brotli::CompressorWriter::new(Vec::new(), 4096, 4, 19)))
+            }
             Encoding::Zstd => {
                 let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).ok()?;
                 encoder.window_log(19).ok()?;
