@@ -9,7 +9,7 @@ use cloudyknight_core::manifest::ReleaseDigest;
 use cloudyknight_core::workspace::WorkspaceName;
 use serde::{Deserialize, Serialize};
 
-use crate::compose::model::Restart;
+use crate::compose::model::{Hook, Restart};
 use crate::routes::ServiceRoute;
 
 pub const PLATFORM: &str = "cloudyknight.platform";
@@ -96,6 +96,9 @@ pub struct Identity {
     /// Its restart policy once it is live.
     pub restart: Restart,
     pub stop_grace: Option<Duration>,
+    /// What runs inside before it is stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pre_stop: Vec<Hook>,
 }
 
 impl Identity {

@@ -118,6 +118,8 @@ impl Running {
 pub struct Wanted {
     pub spec: String,
     pub depends_on: BTreeSet<String>,
+    /// Services with which it is replaced: it lives in their namespaces, or asks for it.
+    pub follows: BTreeSet<String>,
     /// Two of it must not run at once: it publishes a fixed port, or writes to a named volume.
     pub exclusive: bool,
 }
@@ -149,9 +151,9 @@ pub fn plan(wanted: &BTreeMap<String, Wanted>, running: Running, free: Slot) -> 
         retire: Vec::new(),
         leftovers: running.leftovers,
     };
+    let kept = kept(wanted, &running.live);
     for (service, live) in running.live {
-        let unchanged = wanted.get(&service).is_some_and(|want| want.spec == live.identity.spec);
-        if unchanged && live.serves() {
+        if kept.contains(&service) {
             plan.keep.insert(service, live);
             continue;
         }
@@ -166,6 +168,23 @@ pub fn plan(wanted: &BTreeMap<String, Wanted>, running: Running, free: Slot) -> 
         plan.slot = current.unwrap_or(free);
     }
     plan
+}
+
+/// Live containers that stay: unchanged, running, and so is every service that they follow.
+fn kept(wanted: &BTreeMap<String, Wanted>, live: &BTreeMap<String, Seen>) -> BTreeSet<String> {
+    let unchanged = |service: &String| {
+        let same = |live: &Seen, want: &Wanted| want.spec == live.identity.spec && live.serves();
+        live.get(service).zip(wanted.get(service)).is_some_and(|(live, want)| same(live, want))
+    };
+    let mut kept: BTreeSet<String> = live.keys().filter(|service| unchanged(service)).cloned().collect();
+    loop {
+        let stays = |service: &String| wanted[service].follows.iter().all(|other| kept.contains(other));
+        let fewer: BTreeSet<String> = kept.iter().filter(|service| stays(service)).cloned().collect();
+        if fewer.len() == kept.len() {
+            return kept;
+        }
+        kept = fewer;
+    }
 }
 
 /// Services, each after those it depends on. Compose files with a cycle do not get this far; services on one would

@@ -16,6 +16,7 @@ fn seen(service: &str, deployment: &str, name: Name, condition: Condition) -> Se
         one_shot: service == "migrate",
         restart: crate::compose::model::Restart::Unset,
         stop_grace: None,
+        pre_stop: Vec::new(),
     };
     let name = match name {
         Name::Final => identity.name.clone(),
@@ -140,7 +141,7 @@ fn a_workspace_of_which_one_container_still_runs_serves_something() {
 
 fn want(spec: &str, depends_on: &[&str], exclusive: bool) -> Wanted {
     let depends_on: BTreeSet<String> = depends_on.iter().map(|one| (*one).to_owned()).collect();
-    Wanted { spec: spec.into(), depends_on, exclusive }
+    Wanted { spec: spec.into(), depends_on, follows: BTreeSet::new(), exclusive }
 }
 
 fn wanted(services: &[(&str, Wanted)]) -> BTreeMap<String, Wanted> {

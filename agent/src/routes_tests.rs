@@ -1,28 +1,11 @@
 use super::*;
-use crate::compose::model::{Healthcheck, ImageSource, Restart};
+use crate::compose::model::ImageSource;
 
 fn service(labels: &[(&str, &str)], expose: &[u16]) -> Service {
     Service {
-        image: ImageSource::Image("i".into()),
-        container_name: None,
-        command: None,
-        entrypoint: None,
-        environment: BTreeMap::new(),
         labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-        ports: Vec::new(),
         expose: expose.to_vec(),
-        mounts: Vec::new(),
-        networks: BTreeMap::new(),
-        external_networks: Vec::new(),
-        depends_on: BTreeMap::new(),
-        healthcheck: Healthcheck::Inherit,
-        restart: Restart::Unset,
-        working_dir: None,
-        user: None,
-        init: None,
-        stop_grace_period: None,
-        stop_signal: None,
-        isolation: Default::default(),
+        ..Service::plain(ImageSource::Image("i".into()))
     }
 }
 

@@ -60,7 +60,7 @@ impl Contract {
         let app = self.app.iter().map(|target| (target, MountSource::Tmpfs, false));
         for (target, source, read_only) in source.chain(app) {
             if !mounts.iter().any(|mount| mount.target.trim_end_matches('/') == target) {
-                mounts.push(Mount { target: target.clone(), source, read_only });
+                mounts.push(Mount { target: target.clone(), source, read_only, options: Default::default() });
             }
         }
     }
@@ -104,7 +104,14 @@ mod tests {
             ("cloudyknight.dependencies.install", "npm ci"),
         ];
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        ImageFacts { id: id.into(), labels, ports: vec![80], healthcheck: None }
+        ImageFacts {
+            id: id.into(),
+            labels,
+            ports: vec![80],
+            healthcheck: None,
+            platform: String::new(),
+            had_at: 0,
+        }
     }
 
     fn manifest(files: &[(&str, &str)]) -> Manifest {
@@ -124,6 +131,7 @@ mod tests {
             target: "/workspace/".into(),
             source: MountSource::Workspace("src".into()),
             read_only: true,
+            options: Default::default(),
         }];
         contract.complete(&mut mounts);
         let targets: Vec<&str> = mounts.iter().map(|mount| mount.target.as_str()).collect();

@@ -100,6 +100,7 @@ mod tests {
             one_shot: false,
             restart: crate::compose::model::Restart::Unset,
             stop_grace: None,
+            pre_stop: Vec::new(),
         };
         let networks = Default::default();
         let seen = Seen { id: "c".into(), name: "workspace-app".into(), identity, condition, networks };

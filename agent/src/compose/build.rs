@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::keys;
 use super::model::Build;
-use super::node::{Node, Value};
+use super::node::{Map, Node, Value};
 use super::pairs;
 use super::policy::Permission;
 use super::problem::{Position, Problem, quoted};
+use super::quantity::bytes;
 use super::scope::Scope;
+use super::surroundings::extra_hosts;
 use super::workspace_path::{Place, inside, outside, place};
 
 const DOCKERFILE: &str = "Dockerfile";
@@ -16,10 +18,11 @@ const DOCKERFILE: &str = "Dockerfile";
 pub(super) fn build(node: &Node, scope: &mut Scope<'_>) -> Result<Build, Problem> {
     let Value::Map(map) = &node.value else {
         let context = context(node.text("`build`")?, node.at, scope)?;
-        return finish(context, DOCKERFILE.to_owned(), node.at, BTreeMap::new(), None, scope);
+        let build = Build { context, dockerfile: DOCKERFILE.to_owned(), ..Build::default() };
+        return finish(build, node.at, scope);
     };
     keys::check(map, keys::BUILD, "`build`", scope)?;
-    refuse_privileges(node, scope)?;
+    let network = network(map, scope)?;
     let context = match map.given("context") {
         Some(node) => context(node.text("`context`")?, node.at, scope)?,
         None => String::new(),
@@ -38,32 +41,72 @@ pub(super) fn build(node: &Node, scope: &mut Scope<'_>) -> Result<Build, Problem
     }
     let target = map.given("target").map(|node| node.text("`target`")).transpose()?;
     let target = target.filter(|name| !name.is_empty()).map(str::to_owned);
-    finish(context, dockerfile, at, args, target, scope)
+    let inline = map.given("dockerfile_inline").map(|node| node.non_empty_text("`dockerfile_inline`"));
+    let inline = inline.transpose()?.map(str::to_owned);
+    if let (Some(_), Some(node)) = (&inline, map.given("dockerfile")) {
+        let message = "`build`: `dockerfile` and `dockerfile_inline` exclude each other";
+        return Err(Problem::at(node.at, message));
+    }
+    let boolean = |key: &str| -> Result<bool, Problem> {
+        Ok(map.given(key).map(|node| node.boolean(&quoted(key))).transpose()?.unwrap_or(false))
+    };
+    let texts = |key: &str| -> Result<Vec<String>, Problem> {
+        let read = map.given(key).map(|node| node.texts(&quoted(key))).transpose()?.unwrap_or_default();
+        Ok(read.into_iter().map(|(text, _)| text.to_owned()).collect())
+    };
+    let platform = match map.given("platforms") {
+        Some(node) => match texts("platforms")?.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            _ => {
+                return Err(Problem::at(node.at, "`build`: more than one of `platforms` is not supported")
+                    .hint("name the one that this engine runs"));
+            }
+        },
+        None => None,
+    };
+    let shm_size = map.given("shm_size").map(|node| bytes(node, "`shm_size`")).transpose()?;
+    if let (Some(size), Some(node)) = (shm_size, map.given("shm_size"))
+        && size > i64::from(i32::MAX)
+    {
+        return Err(Problem::at(node.at, "`build`: `shm_size` is at most 2g"));
+    }
+    let labels = map.given("labels").map(|node| pairs::read(node, "`labels`")).transpose()?;
+    let build = Build {
+        context,
+        dockerfile,
+        inline,
+        args,
+        target,
+        labels: labels.unwrap_or_default(),
+        cache_from: texts("cache_from")?,
+        no_cache: boolean("no_cache")?,
+        pull: boolean("pull")?,
+        network,
+        shm_size,
+        extra_hosts: map.given("extra_hosts").map(extra_hosts).transpose()?.unwrap_or_default(),
+        platform,
+    };
+    finish(build, at, scope)
 }
 
-fn finish(
-    context: String,
-    dockerfile: String,
-    dockerfile_at: Position,
-    args: BTreeMap<String, String>,
-    target: Option<String>,
-    scope: &Scope<'_>,
-) -> Result<Build, Problem> {
+fn finish(build: Build, dockerfile_at: Position, scope: &Scope<'_>) -> Result<Build, Problem> {
+    let Build { context, dockerfile, .. } = &build;
     let path = if context.is_empty() { dockerfile.clone() } else { format!("{context}/{dockerfile}") };
-    if !(scope.input.paths)(&path) {
+    if build.inline.is_none() && !(scope.input.paths)(&path) {
         return Err(Problem::at(
             dockerfile_at,
             format!("the Dockerfile {} does not exist in the workspace", quoted(&path)),
         )
         .hint("upload it, or say where it is with `context` and `dockerfile`"));
     }
-    Ok(Build { context, dockerfile, args, target })
+    Ok(build)
 }
 
 fn context(text: &str, at: Position, scope: &Scope<'_>) -> Result<String, Problem> {
     let remote = text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/");
     if remote {
-        return Err(Problem::at(at, format!("building from {} is not supported yet", quoted(text)))
+        return Err(Problem::at(at, format!("building from {} is not supported", quoted(text)))
             .hint("upload the source, and build from a path of the workspace"));
     }
     let path = inside(text, at, "`build`", scope)?;
@@ -94,31 +137,20 @@ fn dockerfile(text: &str, context: &str, at: Position, scope: &Scope<'_>) -> Res
     })
 }
 
-fn refuse_privileges(node: &Node, scope: &Scope<'_>) -> Result<(), Problem> {
-    let map = node.map("`build`")?;
-    let unsupported = |at, key: &str| {
-        Err(Problem::at(at, format!("`build`: `{key}` is not supported yet")).hint("remove it"))
-    };
-    for key in ["privileged", "entitlements"] {
-        if let Some(node) = map.get(key).filter(|node| !node.is_trivial()) {
-            scope.require(Permission::Privileged, node.at, &format!("`build`: `{key}`"), "remove it")?;
-            return unsupported(node.at, key);
+/// In which network the steps of a build run; `None` for the engine's default.
+fn network(map: &Map, scope: &Scope<'_>) -> Result<Option<String>, Problem> {
+    let Some(node) = map.given("network") else { return Ok(None) };
+    match node.text("`network`")? {
+        "" | "default" | "bridge" => Ok(None),
+        "none" => Ok(Some("none".to_owned())),
+        "host" => {
+            let what = "`build`: `network: host`";
+            scope.require(Permission::HostNamespaces, node.at, what, "remove it")?;
+            Ok(Some("host".to_owned()))
+        }
+        other => {
+            Err(Problem::at(node.at, format!("`build`: the network {} is not supported", quoted(other)))
+                .hint("remove `network`, or write `none`"))
         }
     }
-    if let Some(node) = map.given("network") {
-        match node.text("`network`")? {
-            "" | "default" | "bridge" => {}
-            "host" => {
-                scope.require(
-                    Permission::HostNamespaces,
-                    node.at,
-                    "`build`: `network: host`",
-                    "remove it",
-                )?;
-                return unsupported(node.at, "network: host");
-            }
-            _ => return unsupported(node.at, "network"),
-        }
-    }
-    Ok(())
 }

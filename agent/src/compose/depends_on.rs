@@ -7,11 +7,13 @@ use super::model::{Condition, DependsOn};
 use super::node::{Map, Node, Value};
 use super::problem::{Position, Problem, listed, quoted};
 use super::scope::Scope;
+use super::volumes::is_name;
 
 /// By the name of the service that is waited for, with where the file says so.
 pub(super) type Dependencies = BTreeMap<String, (DependsOn, Position)>;
 
-const STARTED: DependsOn = DependsOn { condition: Condition::Started, required: true };
+pub(super) const STARTED: DependsOn =
+    DependsOn { condition: Condition::Started, required: true, restart: false };
 
 pub(super) fn depends_on(service: &Map, scope: &mut Scope<'_>) -> Result<Dependencies, Problem> {
     let mut dependencies = Dependencies::new();
@@ -33,20 +35,9 @@ pub(super) fn depends_on(service: &Map, scope: &mut Scope<'_>) -> Result<Depende
     if let Some(node) = service.given("links") {
         for item in node.list("`links`")? {
             let text = item.text("a link")?;
-            // Services of a workspace reach each other by name: of a link, only the order is left.
-            match text.split_once(':') {
-                Some((name, alias)) if name != alias => {
-                    return Err(Problem::at(
-                        item.at,
-                        format!("the link {}: links with an alias are not supported yet", quoted(text)),
-                    )
-                    .hint("give the other service the alias: `networks: {default: {aliases: […]}}`"));
-                }
-                link => {
-                    let name = link.map_or(text, |(name, _)| name);
-                    dependencies.entry(name.to_owned()).or_insert((STARTED, item.at));
-                }
-            }
+            // Services of a workspace reach each other by name: of a link, the order is left, and its alias.
+            let name = text.split_once(':').map_or(text, |(name, _)| name);
+            dependencies.entry(name.to_owned()).or_insert((STARTED, item.at));
         }
     }
     Ok(dependencies)
@@ -68,7 +59,25 @@ fn long(node: &Node, scope: &mut Scope<'_>) -> Result<DependsOn, Problem> {
         },
     };
     let required = map.given("required").map(|node| node.boolean("`required`")).transpose()?.unwrap_or(true);
-    Ok(DependsOn { condition, required })
+    let restart = map.given("restart").map(|node| node.boolean("`restart`")).transpose()?.unwrap_or(false);
+    Ok(DependsOn { condition, required, restart })
+}
+
+/// The names under which a service knows others, where they are not their own: name of the service, and alias.
+pub(super) fn link_aliases(service: &Map) -> Result<Vec<(String, String, Position)>, Problem> {
+    let Some(node) = service.given("links") else { return Ok(Vec::new()) };
+    let mut aliases = Vec::new();
+    for item in node.list("`links`")? {
+        if let Some((name, alias)) = item.text("a link")?.split_once(':')
+            && name != alias
+        {
+            if !is_name(alias) {
+                return Err(Problem::at(item.at, format!("{} is no name for a container", quoted(alias))));
+            }
+            aliases.push((name.to_owned(), alias.to_owned(), item.at));
+        }
+    }
+    Ok(aliases)
 }
 
 /// Takes out what is not there and need not be; what must be there, and is not, is an error.

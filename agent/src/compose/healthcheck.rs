@@ -19,16 +19,20 @@ pub(super) fn healthcheck(node: &Node, scope: &mut Scope<'_>) -> Result<Healthch
         timeout: time(map, "timeout")?,
         retries: map.given("retries").map(|node| node.number("`retries`")).transpose()?,
         start_period: time(map, "start_period")?,
+        start_interval: time(map, "start_interval")?,
         test,
     };
     Ok(match check {
         _ if disable => Healthcheck::Disabled,
         Healthcheck::Check { test, .. } if test == ["NONE"] => Healthcheck::Disabled,
-        Healthcheck::Check { test, interval: None, timeout: None, retries: None, start_period: None }
-            if test.is_empty() =>
-        {
-            Healthcheck::Inherit
-        }
+        Healthcheck::Check {
+            test,
+            interval: None,
+            timeout: None,
+            retries: None,
+            start_period: None,
+            start_interval: None,
+        } if test.is_empty() => Healthcheck::Inherit,
         check => check,
     })
 }

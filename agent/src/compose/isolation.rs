@@ -1,5 +1,6 @@
 //! What a service asks for beyond a plain container, or below one. Opening the box needs the operator's policy.
 
+use super::keys;
 use super::model::{Device, Isolation, Namespace};
 use super::node::{Map, Node, Value};
 use super::policy::Permission;
@@ -10,11 +11,14 @@ use super::scope::Scope;
 const NAMESPACES: [(&str, Namespace, &[&str]); 6] = [
     ("network_mode", Namespace::Network, &[]),
     ("pid", Namespace::Pid, &[]),
-    ("ipc", Namespace::Ipc, &["private"]),
+    ("ipc", Namespace::Ipc, &["private", "shareable"]),
     ("uts", Namespace::Uts, &[]),
     ("userns_mode", Namespace::User, &[]),
     ("cgroup", Namespace::Cgroup, &["private"]),
 ];
+
+/// Those that services of one workspace may share with each other.
+const SHARED: [Namespace; 3] = [Namespace::Network, Namespace::Pid, Namespace::Ipc];
 
 pub(super) fn isolation(service: &Map, scope: &mut Scope<'_>) -> Result<Isolation, Problem> {
     let mut isolation = Isolation::default();
@@ -25,10 +29,18 @@ pub(super) fn isolation(service: &Map, scope: &mut Scope<'_>) -> Result<Isolatio
         }
     }
     for (key, namespace, usual) in NAMESPACES {
-        if let Some(node) = service.given(key)
-            && host_namespace(node, key, usual, scope)?
-        {
-            isolation.host_namespaces.insert(namespace);
+        let Some(node) = service.given(key) else { continue };
+        match node.text(&quoted(key))? {
+            "none" if namespace == Namespace::Network => isolation.no_network = true,
+            text => match text.strip_prefix("service:") {
+                Some(other) if SHARED.contains(&namespace) => {
+                    isolation.shared.insert(namespace, other.to_owned());
+                }
+                _ if host_namespace(node, key, usual, scope)? => {
+                    isolation.host_namespaces.insert(namespace);
+                }
+                _ => {}
+            },
         }
     }
     isolation.cap_add = capabilities(service.given("cap_add"), "`cap_add`")?;
@@ -39,7 +51,7 @@ pub(super) fn isolation(service: &Map, scope: &mut Scope<'_>) -> Result<Isolatio
     }
     if let Some(node) = service.given("devices") {
         for item in node.list("`devices`")? {
-            let device = device(item)?;
+            let device = device(item, scope)?;
             let what = format!("the host's device {}", quoted(&device.host));
             scope.require(Permission::Devices, item.at, &what, "remove `devices`")?;
             isolation.devices.push(device);
@@ -52,7 +64,6 @@ pub(super) fn isolation(service: &Map, scope: &mut Scope<'_>) -> Result<Isolatio
     }
     isolation.read_only =
         service.given("read_only").map(|node| node.boolean("`read_only`")).transpose()?.unwrap_or(false);
-    refuse_unsupported(service, scope)?;
     Ok(isolation)
 }
 
@@ -74,7 +85,7 @@ fn host_namespace(node: &Node, key: &str, usual: &[&str], scope: &mut Scope<'_>)
             if text.starts_with("container:") {
                 scope.require(Permission::HostNamespaces, node.at, &what, "remove it")?;
             }
-            Err(Problem::at(node.at, format!("{what} is not supported yet")).hint("remove it"))
+            Err(Problem::at(node.at, format!("{what} is not supported")).hint("remove it"))
         }
     }
 }
@@ -91,9 +102,10 @@ fn capabilities(node: Option<&Node>, what: &str) -> Result<Vec<String>, Problem>
 }
 
 /// `host[:container[:permissions]]`, or a mapping of the same three.
-fn device(node: &Node) -> Result<Device, Problem> {
+fn device(node: &Node, scope: &mut Scope<'_>) -> Result<Device, Problem> {
     let (host, container, permissions) = match &node.value {
         Value::Map(map) => {
+            keys::check(map, keys::DEVICE, "a device", scope)?;
             let field = |key: &str| map.given(key).map(|node| node.text(&quoted(key))).transpose();
             let host =
                 field("source")?.ok_or_else(|| Problem::at(node.at, "a device without its `source`"))?;
@@ -129,24 +141,9 @@ fn security_option(option: &str, at: Position, scope: &Scope<'_>) -> Result<Stri
             scope.require(Permission::Privileged, at, &what, "remove it")?;
             Ok(format!("{name}={value}"))
         }
-        _ => Err(Problem::at(at, format!("`security_opt`: {} is not supported yet", quoted(option)))
+        _ => Err(Problem::at(at, format!("`security_opt`: {} is not supported", quoted(option)))
             .hint("`no-new-privileges:true` is")),
     }
-}
-
-/// Needs a permission, and would do nothing with it yet.
-fn refuse_unsupported(service: &Map, scope: &Scope<'_>) -> Result<(), Problem> {
-    for (key, permission) in [
-        ("gpus", Permission::Devices),
-        ("device_cgroup_rules", Permission::Devices),
-        ("use_api_socket", Permission::DockerSocket),
-    ] {
-        if let Some(node) = service.get(key).filter(|node| !node.is_trivial()) {
-            scope.require(permission, node.at, &quoted(key), "remove it")?;
-            return Err(Problem::at(node.at, format!("`{key}` is not supported yet")).hint("remove it"));
-        }
-    }
-    Ok(())
 }
 
 fn first_at(node: &Node) -> Position {

@@ -4,6 +4,7 @@
 //! not mean the same without it; and a key nobody knows is a mistake.
 
 use super::node::Map;
+use super::policy::Permission;
 use super::problem::{Problem, listed, quoted};
 use super::scope::Scope;
 
@@ -12,15 +13,31 @@ use super::scope::Scope;
 pub(super) enum Effect {
     /// A reader takes care of it.
     Read,
-    /// A warning: the app means the same without it.
-    Ignored,
+    /// The same; not every value of it is taken, as this says.
+    Partly(&'static str),
+    /// A reader takes care of it, and asks for this permission whatever its value is.
+    Allowed(Permission),
+    /// The same, by the permission for things of this name on the engine.
+    AllowedByName(&'static str),
+    /// A warning, with the reason: the app means the same without it.
+    Ignored(&'static str),
     /// An error, with this hint: the app would mean something else without it.
     Unsupported(&'static str),
 }
 
 pub(super) type Keys = &'static [(&'static str, Effect)];
 
-use Effect::{Ignored, Read, Unsupported};
+use Effect::{Allowed, AllowedByName, Ignored, Partly, Read, Unsupported};
+
+const APART: &str = "the platform keeps those of workspaces apart";
+const ADDRESSES: &str =
+    "the platform chooses addresses: during a switch two releases stand beside each other";
+const SWARM: &str = "it is for clusters, and there is one engine";
+const BUILDKIT: &str = "it needs BuildKit, and images are built by the engine's own builder";
+const WINDOWS: &str = "it is Windows' own";
+const NEWER: &str = "it needs a newer engine than the platform asks for";
+const NO_MODELS: &str = "remove it: the platform runs no models; reach one by its address in `environment`";
+const SWITCH: &str = "a release stands beside the one before until it is healthy, and takes over at once";
 
 pub(super) const PROJECT: Keys = &[
     ("version", Read),
@@ -28,145 +45,236 @@ pub(super) const PROJECT: Keys = &[
     ("services", Read),
     ("networks", Read),
     ("volumes", Read),
-    ("configs", Unsupported("mount the file from the workspace: `./file:/path:ro`")),
-    ("secrets", Unsupported("hand secrets on with `env_file` or `environment` for now")),
+    ("configs", Read),
+    ("secrets", Read),
     ("include", Read),
-    ("models", Unsupported("remove it")),
+    ("models", Unsupported(NO_MODELS)),
 ];
 
 pub(super) const SERVICE: Keys = &[
-    ("annotations", Ignored),
-    ("attach", Ignored),
-    ("blkio_config", Ignored),
+    ("annotations", Ignored(NEWER)),
+    ("attach", Partly("`false` is a warning: the output is kept")),
+    ("blkio_config", Read),
     ("build", Read),
-    ("cap_add", Read),
+    ("cap_add", Allowed(Permission::Capabilities)),
     ("cap_drop", Read),
-    ("cgroup", Read),
-    ("cgroup_parent", Ignored),
+    ("cgroup", Partly("`host` needs `host_namespaces`")),
+    ("cgroup_parent", Allowed(Permission::HostNamespaces)),
     ("command", Read),
-    ("configs", Unsupported("mount the file from the workspace: `./file:/path:ro`")),
+    ("configs", Read),
     ("container_name", Read),
-    ("cpu_count", Ignored),
-    ("cpu_percent", Ignored),
-    ("cpu_period", Ignored),
-    ("cpu_quota", Ignored),
-    ("cpu_rt_period", Ignored),
-    ("cpu_rt_runtime", Ignored),
-    ("cpu_shares", Ignored),
-    ("cpus", Ignored),
-    ("cpuset", Ignored),
-    ("credential_spec", Unsupported("remove it")),
+    ("cpu_count", Ignored(WINDOWS)),
+    ("cpu_percent", Ignored(WINDOWS)),
+    ("cpu_period", Read),
+    ("cpu_quota", Read),
+    ("cpu_rt_period", Allowed(Permission::Privileged)),
+    ("cpu_rt_runtime", Allowed(Permission::Privileged)),
+    ("cpu_shares", Read),
+    ("cpus", Read),
+    ("cpuset", Read),
+    ("credential_spec", Unsupported("remove it: it is Windows' own")),
     ("depends_on", Read),
     ("deploy", Read),
-    ("develop", Ignored),
-    ("device_cgroup_rules", Read),
-    ("devices", Read),
-    ("dns", Ignored),
-    ("dns_opt", Ignored),
-    ("dns_search", Ignored),
-    ("domainname", Ignored),
+    ("develop", Ignored("what is pushed is deployed")),
+    ("device_cgroup_rules", Allowed(Permission::Devices)),
+    ("devices", Allowed(Permission::Devices)),
+    ("dns", Read),
+    ("dns_opt", Read),
+    ("dns_search", Read),
+    ("domainname", Read),
     ("entrypoint", Read),
     ("env_file", Read),
     ("environment", Read),
     ("expose", Read),
     ("extends", Read),
-    ("external_links", Unsupported("remove it")),
-    ("extra_hosts", Ignored),
-    ("gpus", Read),
-    ("group_add", Ignored),
+    ("external_links", Unsupported("remove it: containers outside of the workspace cannot be reached")),
+    ("extra_hosts", Read),
+    ("gpus", Allowed(Permission::Devices)),
+    ("group_add", Read),
     ("healthcheck", Read),
-    ("hostname", Ignored),
+    ("hostname", Read),
     ("image", Read),
     ("init", Read),
-    ("ipc", Read),
-    ("isolation", Ignored),
+    ("ipc", Partly("`host` needs `host_namespaces`; `container:…` is not supported")),
+    ("isolation", Partly("anything but `default` is a warning: it is Windows' own")),
     ("label_file", Read),
     ("labels", Read),
-    ("links", Read),
-    ("logging", Ignored),
-    ("mac_address", Ignored),
-    ("mem_limit", Ignored),
-    ("mem_reservation", Ignored),
-    ("mem_swappiness", Ignored),
-    ("memswap_limit", Ignored),
-    ("models", Unsupported("remove it")),
-    ("network_mode", Read),
+    ("links", Partly("other services of its networks know the alias as well")),
+    ("logging", Partly("drivers other than `json-file`, `local` and `none` need `host_namespaces`")),
+    ("mac_address", Ignored(ADDRESSES)),
+    ("mem_limit", Read),
+    ("mem_reservation", Read),
+    ("mem_swappiness", Read),
+    ("memswap_limit", Read),
+    ("models", Unsupported(NO_MODELS)),
+    (
+        "network_mode",
+        Partly("`none` and `service:…`; `host` needs `host_namespaces`; `bridge` is a warning; no others"),
+    ),
     ("networks", Read),
-    ("oom_kill_disable", Ignored),
-    ("oom_score_adj", Ignored),
-    ("pid", Read),
-    ("pids_limit", Ignored),
-    ("platform", Ignored),
-    ("ports", Read),
-    ("post_start", Unsupported("run it from the service's own `command`")),
-    ("pre_stop", Unsupported("react to the stop signal in the service itself")),
-    ("privileged", Read),
+    ("oom_kill_disable", Allowed(Permission::Privileged)),
+    ("oom_score_adj", Partly("below 0 needs `privileged`")),
+    ("pid", Partly("`service:…`; `host` needs `host_namespaces`")),
+    ("pids_limit", Read),
+    ("platform", Read),
+    ("ports", Partly("fixed ports below 1024 need `low_ports`")),
+    ("post_start", Read),
+    ("pre_stop", Read),
+    ("privileged", Allowed(Permission::Privileged)),
     ("profiles", Read),
-    ("provider", Unsupported("remove it")),
-    ("pull_policy", Ignored),
-    ("pull_refresh_after", Ignored),
+    ("provider", Unsupported("remove it: services are containers here")),
+    ("pull_policy", Read),
+    ("pull_refresh_after", Ignored("`pull_policy: every_12h` says the same")),
     ("read_only", Read),
     ("restart", Read),
-    ("runtime", Unsupported("remove it: containers run with the engine's default runtime")),
-    ("scale", Read),
-    ("secrets", Unsupported("hand secrets on with `env_file` or `environment` for now")),
-    ("security_opt", Read),
-    ("shm_size", Ignored),
-    ("stdin_open", Ignored),
+    ("runtime", Allowed(Permission::Privileged)),
+    ("scale", Partly("0 is refused: remove the service")),
+    ("secrets", Read),
+    ("security_opt", Partly("what opens the container needs `privileged`")),
+    ("shm_size", Read),
+    ("stdin_open", Read),
     ("stop_grace_period", Read),
     ("stop_signal", Read),
-    ("storage_opt", Ignored),
-    ("sysctls", Unsupported("remove it, or set it on the host")),
+    ("storage_opt", Read),
+    ("sysctls", Allowed(Permission::Sysctls)),
     ("tmpfs", Read),
-    ("tty", Ignored),
-    ("ulimits", Ignored),
-    ("use_api_socket", Read),
+    ("tty", Read),
+    ("ulimits", Read),
+    ("use_api_socket", Allowed(Permission::DockerSocket)),
     ("user", Read),
-    ("userns_mode", Read),
-    ("uts", Read),
-    ("volumes", Read),
-    ("volumes_from", Unsupported("mount the same named volume in both services")),
+    ("userns_mode", Partly("`host` needs `host_namespaces`")),
+    ("uts", Partly("`host` needs `host_namespaces`")),
+    ("volumes", Partly("paths outside of the workspace need `host_paths`; its own are mounted read-only")),
+    ("volumes_from", Partly("services of the workspace; `container:…` is refused")),
     ("working_dir", Read),
 ];
 
 pub(super) const BUILD: Keys = &[
     ("additional_contexts", Unsupported("copy what the build needs into its context")),
     ("args", Read),
-    ("cache_from", Ignored),
-    ("cache_to", Ignored),
-    ("context", Read),
+    ("cache_from", Read),
+    ("cache_to", Ignored(BUILDKIT)),
+    ("context", Partly("a path of the workspace")),
     ("dockerfile", Read),
-    ("dockerfile_inline", Unsupported("put it into a file named `Dockerfile`")),
-    ("entitlements", Read),
-    ("extra_hosts", Ignored),
-    ("isolation", Ignored),
-    ("labels", Ignored),
-    ("network", Read),
-    ("no_cache", Ignored),
-    ("platforms", Ignored),
-    ("privileged", Read),
-    ("provenance", Ignored),
-    ("pull", Ignored),
-    ("sbom", Ignored),
-    ("secrets", Unsupported("builds get no secrets yet")),
-    ("shm_size", Ignored),
+    ("dockerfile_inline", Read),
+    ("entitlements", Unsupported("remove it: builds get no privileges")),
+    ("extra_hosts", Read),
+    ("isolation", Ignored(WINDOWS)),
+    ("labels", Read),
+    ("network", Partly("`default` and `none`; `host` needs `host_namespaces`; no others")),
+    ("no_cache", Read),
+    ("platforms", Partly("one of them; more are refused")),
+    ("privileged", Unsupported("remove it: builds get no privileges")),
+    ("provenance", Ignored(BUILDKIT)),
+    ("pull", Read),
+    ("sbom", Ignored(BUILDKIT)),
+    (
+        "secrets",
+        Unsupported(
+            "the engine's own builder would leave them in a layer; install what needs them outside of the build",
+        ),
+    ),
+    ("shm_size", Read),
     ("ssh", Unsupported("builds get no keys")),
-    ("tags", Ignored),
+    ("tags", Ignored("names of images are those of the whole engine, and workspaces are kept apart")),
     ("target", Read),
-    ("ulimits", Ignored),
+    ("ulimits", Ignored("the engine's builder takes none here")),
 ];
+
+pub(super) const BLKIO: Keys = &[
+    ("device_read_bps", Read),
+    ("device_read_iops", Read),
+    ("device_write_bps", Read),
+    ("device_write_iops", Read),
+    ("weight", Read),
+    ("weight_device", Read),
+];
+
+pub(super) const BLKIO_RATE: Keys = &[("path", Read), ("rate", Read)];
+
+pub(super) const BLKIO_WEIGHT: Keys = &[("path", Read), ("weight", Read)];
+
+pub(super) const ULIMIT: Keys = &[("hard", Read), ("soft", Read)];
+
+pub(super) const LOGGING: Keys = &[("driver", Read), ("options", Read)];
+
+pub(super) const HOOK: Keys = &[
+    ("command", Read),
+    ("environment", Read),
+    ("privileged", Allowed(Permission::Privileged)),
+    ("user", Read),
+    ("working_dir", Read),
+];
+
+/// How a service uses a secret or a config.
+pub(super) const PRIVATE_FILE: Keys =
+    &[("gid", Read), ("mode", Read), ("source", Read), ("target", Read), ("uid", Read)];
+
+pub(super) const SECRET: Keys = &[
+    ("driver", Unsupported("give it a `file`, or a variable with `environment`")),
+    ("driver_opts", Unsupported("give it a `file`, or a variable with `environment`")),
+    ("environment", Read),
+    ("external", Unsupported("give it a `file`, or a variable with `environment`")),
+    ("file", Partly("a path of the workspace")),
+    ("labels", Ignored("no object of the engine stands for it")),
+    ("name", Ignored("no object of the engine stands for it")),
+    ("template_driver", Unsupported("write the file as it is to be")),
+];
+
+pub(super) const CONFIG: Keys = &[
+    ("content", Read),
+    ("environment", Read),
+    ("external", Unsupported("give it a `file`, its `content`, or a variable with `environment`")),
+    ("file", Partly("a path of the workspace")),
+    ("labels", Ignored("no object of the engine stands for it")),
+    ("name", Ignored("no object of the engine stands for it")),
+    ("template_driver", Unsupported("write the file as it is to be")),
+];
+
+pub(super) const DEPLOY: Keys = &[
+    ("endpoint_mode", Ignored(SWARM)),
+    ("labels", Ignored("they are for a cluster's service; those of its containers stand under `labels`")),
+    ("mode", Partly("`replicated` and `global`; jobs are refused")),
+    ("placement", Ignored(SWARM)),
+    ("replicas", Partly("0 is refused: remove the service")),
+    ("resources", Read),
+    ("restart_policy", Read),
+    ("rollback_config", Ignored("a release that fails leaves the one before as it is")),
+    ("update_config", Ignored(SWITCH)),
+];
+
+pub(super) const RESTART_POLICY: Keys = &[
+    ("condition", Read),
+    ("delay", Ignored("the engine waits longer after each failure by itself")),
+    ("max_attempts", Read),
+    ("window", Ignored("the engine decides by itself when a start has succeeded")),
+];
+
+pub(super) const RESOURCES: Keys = &[("limits", Read), ("reservations", Read)];
+
+pub(super) const LIMITS: Keys = &[("cpus", Read), ("memory", Read), ("pids", Read)];
+
+pub(super) const RESERVATIONS: Keys = &[
+    ("cpus", Ignored("one engine reserves no processors; `cpu_shares` is a weight")),
+    ("devices", Allowed(Permission::Devices)),
+    ("generic_resources", Ignored(SWARM)),
+    ("memory", Read),
+];
+
+pub(super) const DEVICE_REQUEST: Keys =
+    &[("capabilities", Read), ("count", Read), ("device_ids", Read), ("driver", Read), ("options", Read)];
 
 pub(super) const HEALTHCHECK: Keys = &[
     ("disable", Read),
     ("interval", Read),
     ("retries", Read),
-    ("start_interval", Ignored),
+    ("start_interval", Read),
     ("start_period", Read),
     ("test", Read),
     ("timeout", Read),
 ];
 
-pub(super) const DEPENDS_ON: Keys = &[("condition", Read), ("required", Read), ("restart", Ignored)];
+pub(super) const DEPENDS_ON: Keys = &[("condition", Read), ("required", Read), ("restart", Read)];
 
 pub(super) const ENV_FILE: Keys = &[("format", Read), ("path", Read), ("required", Read)];
 
@@ -176,62 +284,77 @@ pub(super) const INCLUDE: Keys = &[("env_file", Read), ("path", Read), ("project
 
 /// `name` and `mode` describe a port to Swarm and to people: Compose itself does nothing with them either.
 pub(super) const PORT: Keys = &[
-    ("app_protocol", Ignored),
+    ("app_protocol", Ignored("the router speaks HTTP; other ports are published as they are")),
     ("host_ip", Read),
     ("mode", Read),
     ("name", Read),
     ("protocol", Read),
-    ("published", Read),
+    ("published", Partly("below 1024 it needs `low_ports`")),
     ("target", Read),
 ];
+
+/// `devices` of a service.
+pub(super) const DEVICE: Keys = &[("permissions", Read), ("source", Read), ("target", Read)];
 
 pub(super) const MOUNT: Keys = &[
     ("bind", Read),
     ("consistency", Read),
-    ("image", Ignored),
+    ("image", Unsupported("it needs a newer engine; copy the files in a `build`")),
     ("read_only", Read),
     ("source", Read),
     ("target", Read),
     ("tmpfs", Read),
-    ("type", Read),
+    ("type", Partly("`bind`, `volume` and `tmpfs`")),
     ("volume", Read),
 ];
 
-pub(super) const MOUNT_BIND: Keys =
-    &[("create_host_path", Read), ("propagation", Ignored), ("recursive", Ignored), ("selinux", Read)];
+pub(super) const MOUNT_BIND: Keys = &[
+    ("create_host_path", Partly("nothing is made on the host: a path that is not there is an error")),
+    ("propagation", Partly("anything but `private` and `rprivate` needs `host_paths`")),
+    ("recursive", Partly("`enabled` and `disabled`")),
+    ("selinux", Read),
+];
 
-pub(super) const MOUNT_VOLUME: Keys =
-    &[("labels", Ignored), ("nocopy", Ignored), ("subpath", Unsupported("mount the whole volume"))];
+pub(super) const MOUNT_VOLUME: Keys = &[
+    ("labels", Read),
+    ("nocopy", Read),
+    ("subpath", Unsupported("it needs a newer engine; mount the whole volume")),
+];
 
-pub(super) const MOUNT_TMPFS: Keys = &[("mode", Ignored), ("size", Ignored)];
+pub(super) const MOUNT_TMPFS: Keys = &[("mode", Read), ("size", Read)];
 
 pub(super) const SERVICE_NETWORK: Keys = &[
     ("aliases", Read),
-    ("driver_opts", Ignored),
-    ("gw_priority", Ignored),
-    ("interface_name", Ignored),
-    ("ipv4_address", Ignored),
-    ("ipv6_address", Ignored),
-    ("link_local_ips", Ignored),
-    ("mac_address", Ignored),
-    ("priority", Ignored),
+    ("driver_opts", Ignored(APART)),
+    ("gw_priority", Ignored(NEWER)),
+    ("interface_name", Ignored(NEWER)),
+    ("ipv4_address", Ignored(ADDRESSES)),
+    ("ipv6_address", Ignored(ADDRESSES)),
+    ("link_local_ips", Ignored(ADDRESSES)),
+    ("mac_address", Ignored(ADDRESSES)),
+    ("priority", Ignored("all networks of a service are joined before it starts")),
 ];
 
 pub(super) const NETWORK: Keys = &[
-    ("attachable", Ignored),
-    ("driver", Read),
-    ("driver_opts", Ignored),
-    ("enable_ipv4", Ignored),
-    ("enable_ipv6", Ignored),
-    ("external", Read),
+    ("attachable", Ignored(SWARM)),
+    ("driver", Partly("`bridge`; `overlay` is a warning; no others")),
+    ("driver_opts", Ignored(APART)),
+    ("enable_ipv4", Ignored(ADDRESSES)),
+    ("enable_ipv6", Ignored(ADDRESSES)),
+    ("external", AllowedByName("external_networks")),
     ("internal", Read),
-    ("ipam", Ignored),
-    ("labels", Ignored),
-    ("name", Read),
+    ("ipam", Ignored(ADDRESSES)),
+    ("labels", Ignored("the platform makes the network, and its labels are its own")),
+    ("name", Partly("a warning but for external ones: the platform keeps the networks of workspaces apart")),
 ];
 
-pub(super) const VOLUME: Keys =
-    &[("driver", Read), ("driver_opts", Read), ("external", Read), ("labels", Read), ("name", Read)];
+pub(super) const VOLUME: Keys = &[
+    ("driver", Partly("`local`; others need `host_paths`")),
+    ("driver_opts", Partly("anything but a tmpfs needs `host_paths`")),
+    ("external", AllowedByName("external_volumes")),
+    ("labels", Read),
+    ("name", Partly("a warning but for external ones: the platform keeps the volumes of workspaces apart")),
+];
 
 /// The platform's own extension, at the top level.
 pub(super) const CLOUDYKNIGHT: &str = "x-cloudyknight";
@@ -247,11 +370,11 @@ pub(super) fn check(map: &Map, keys: Keys, place: &str, scope: &mut Scope<'_>) -
         }
         let shown = quoted(key);
         match keys.iter().find(|(name, _)| *name == key).map(|(_, effect)| *effect) {
-            Some(Read) => {}
+            Some(Read | Partly(_) | Allowed(_) | AllowedByName(_)) => {}
             Some(_) if entry.value.is_trivial() => {}
-            Some(Ignored) => scope.warn(entry.key_at, format!("{place}: {shown} has no effect yet")),
+            Some(Ignored(why)) => scope.warn(entry.key_at, format!("{place}: {shown} has no effect: {why}")),
             Some(Unsupported(hint)) => {
-                let message = format!("{place}: {shown} is not supported yet");
+                let message = format!("{place}: {shown} is not supported");
                 return Err(Problem::at(entry.key_at, message).hint(hint));
             }
             None => {

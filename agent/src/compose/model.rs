@@ -7,6 +7,14 @@ use std::time::Duration;
 use cloudyknight_core::workspace::WorkspaceName;
 use serde::{Deserialize, Serialize};
 
+mod lifecycle;
+mod resources;
+mod surroundings;
+
+pub use lifecycle::{Hook, PullPolicy, VolumesFrom};
+pub use resources::{Blkio, DeviceRequest, Resources, Ulimit};
+pub use surroundings::{Content, Logging, PrivateFile, Surroundings};
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Project {
     pub workspace: WorkspaceName,
@@ -51,6 +59,53 @@ pub struct Service {
     /// Such as `SIGINT`.
     pub stop_signal: Option<String>,
     pub isolation: Isolation,
+    pub resources: Resources,
+    pub surroundings: Surroundings,
+    pub post_start: Vec<Hook>,
+    pub pre_stop: Vec<Hook>,
+    pub volumes_from: Vec<VolumesFrom>,
+    pub pull: PullPolicy,
+    /// Such as `linux/arm64`.
+    pub platform: Option<String>,
+    /// How many containers it has. At least one.
+    pub replicas: u32,
+}
+
+#[cfg(test)]
+impl Service {
+    /// A service of which the file says nothing but the image.
+    pub fn plain(image: ImageSource) -> Self {
+        Self {
+            image,
+            container_name: None,
+            command: None,
+            entrypoint: None,
+            environment: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            ports: Vec::new(),
+            expose: Vec::new(),
+            mounts: Vec::new(),
+            networks: BTreeMap::new(),
+            external_networks: Vec::new(),
+            depends_on: BTreeMap::new(),
+            healthcheck: Healthcheck::Inherit,
+            restart: Restart::Unset,
+            working_dir: None,
+            user: None,
+            init: None,
+            stop_grace_period: None,
+            stop_signal: None,
+            isolation: Isolation::default(),
+            resources: Resources::default(),
+            surroundings: Surroundings::default(),
+            post_start: Vec::new(),
+            pre_stop: Vec::new(),
+            volumes_from: Vec::new(),
+            pull: PullPolicy::default(),
+            platform: None,
+            replicas: 1,
+        }
+    }
 }
 
 /// How far a container is let out of its box, or shut in further than usual. The default is Docker's own box.
@@ -63,6 +118,10 @@ pub struct Isolation {
     pub devices: Vec<Device>,
     /// Which of the host's namespaces it shares.
     pub host_namespaces: BTreeSet<Namespace>,
+    /// Which namespaces it shares with another service of the workspace.
+    pub shared: BTreeMap<Namespace, String>,
+    /// `network_mode: none`.
+    pub no_network: bool,
     /// As for the Docker API, such as `no-new-privileges:true`.
     pub security_opt: Vec<String>,
     /// The root filesystem is read-only.
@@ -98,17 +157,31 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ImageSource {
     Image(String),
-    Build(Build),
+    Build(Box<Build>),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Build {
     /// Path inside the workspace; empty for its root.
     pub context: String,
     /// Path inside the context.
     pub dockerfile: String,
+    /// A Dockerfile written in the compose file, in place of one in the context.
+    pub inline: Option<String>,
     pub args: BTreeMap<String, String>,
     pub target: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    /// Images whose layers may be taken over.
+    pub cache_from: Vec<String>,
+    pub no_cache: bool,
+    /// Asks the registry for what it is built from, every time.
+    pub pull: bool,
+    /// `none` or `host`; otherwise the engine's default.
+    pub network: Option<String>,
+    /// Bytes.
+    pub shm_size: Option<i64>,
+    pub extra_hosts: Vec<String>,
+    pub platform: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +206,25 @@ pub struct Mount {
     pub target: String,
     pub source: MountSource,
     pub read_only: bool,
+    pub options: MountOptions,
+}
+
+/// What a mount says beyond its two ends. The default is the platform's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountOptions {
+    /// A new volume stays empty, whatever the image has at its place.
+    pub no_copy: bool,
+    /// Labels of an anonymous volume.
+    pub labels: BTreeMap<String, String>,
+    /// Such as `rslave`.
+    pub propagation: Option<String>,
+    /// What is mounted below the source is not seen.
+    pub non_recursive: bool,
+    /// `z` or `Z`: relabelled for SELinux.
+    pub selinux: Option<char>,
+    pub consistency: Option<String>,
+    /// Of a tmpfs, such as `size=64m`.
+    pub tmpfs: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +245,8 @@ pub struct NamedVolume {
     pub driver: Option<String>,
     pub driver_opts: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
+    /// Its name in Docker, for one that exists outside of the platform and that the operator's policy has allowed.
+    pub external: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +254,8 @@ pub struct DependsOn {
     pub condition: Condition,
     /// When false, a missing or failing dependency is a warning and not an error.
     pub required: bool,
+    /// When it is replaced, so is the one that depends on it.
+    pub restart: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,6 +278,8 @@ pub enum Healthcheck {
         timeout: Option<Duration>,
         retries: Option<u32>,
         start_period: Option<Duration>,
+        /// Between two checks while it starts.
+        start_interval: Option<Duration>,
     },
 }
 

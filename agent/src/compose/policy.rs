@@ -23,8 +23,12 @@ pub struct Policy {
     pub host_paths: Workspaces,
     /// Published ports below 1024.
     pub low_ports: Workspaces,
+    /// Settings of the kernel.
+    pub sysctls: Workspaces,
     /// By name, Docker networks that exist outside of the platform.
     pub external_networks: BTreeMap<String, Workspaces>,
+    /// By name, Docker volumes that exist outside of the platform.
+    pub external_volumes: BTreeMap<String, Workspaces>,
     /// External networks that, in the compose files that people have, only mean: the router reaches me there.
     /// Open to everybody, because nothing is joined: the platform routes to the service anyway.
     pub edge_networks: BTreeSet<String>,
@@ -40,7 +44,9 @@ impl Default for Policy {
             docker_socket: Workspaces::None,
             host_paths: Workspaces::None,
             low_ports: Workspaces::None,
+            sysctls: Workspaces::None,
             external_networks: BTreeMap::new(),
+            external_volumes: BTreeMap::new(),
             edge_networks: ["traefik-network", "traefik", "proxy", "web"].map(str::to_owned).into(),
         }
     }
@@ -110,6 +116,7 @@ pub(super) enum Permission {
     DockerSocket,
     HostPaths,
     LowPorts,
+    Sysctls,
 }
 
 impl Permission {
@@ -122,6 +129,7 @@ impl Permission {
             Self::DockerSocket => &policy.docker_socket,
             Self::HostPaths => &policy.host_paths,
             Self::LowPorts => &policy.low_ports,
+            Self::Sysctls => &policy.sysctls,
         }
     }
 
@@ -135,6 +143,7 @@ impl Permission {
             Self::DockerSocket => "docker_socket",
             Self::HostPaths => "host_paths",
             Self::LowPorts => "low_ports",
+            Self::Sysctls => "sysctls",
         }
     }
 }
@@ -152,7 +161,9 @@ mod tests {
         let policy = Policy::default();
         let app: WorkspaceName = "app".parse().unwrap();
         use Permission::*;
-        for each in [Privileged, HostNamespaces, Devices, Capabilities, DockerSocket, HostPaths, LowPorts] {
+        for each in
+            [Privileged, HostNamespaces, Devices, Capabilities, DockerSocket, HostPaths, LowPorts, Sysctls]
+        {
             assert!(!each.of(&policy).contains(&app), "{}", each.name());
         }
         assert_eq!(policy.external_networks.len(), 0);

@@ -11,7 +11,8 @@ use super::node::{Entry, Map, Node, Value};
 use super::problem::{Problem, listed, quoted};
 use super::profiles::{self, Profiles};
 use super::scope::Scope;
-use super::service::{self, Read};
+use super::secrets;
+use super::service::{self, Declared, Read};
 use super::volumes::{Volumes, is_name};
 
 const MAX_SERVICES: usize = 100;
@@ -21,8 +22,12 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
     let entries = services(map)?;
     keys::check(map, keys::PROJECT, "top level", scope)?;
     let fresh = fresh(map, scope)?;
-    let networks = Networks::read(map.given("networks"), scope)?;
-    let volumes = Volumes::read(map.given("volumes"), scope)?;
+    let declared = Declared {
+        networks: Networks::read(map.given("networks"), scope)?,
+        volumes: Volumes::read(map.given("volumes"), scope)?,
+        secrets: secrets::Declared::read(map, secrets::SECRETS, scope)?,
+        configs: secrets::Declared::read(map, secrets::CONFIGS, scope)?,
+    };
 
     let mut services: BTreeMap<String, Read> = BTreeMap::new();
     let mut left_out = BTreeSet::new();
@@ -36,7 +41,7 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
             scope.warn(entry.key_at, message);
             left_out.insert(name.to_owned());
         } else {
-            let read = service::read(name, entry, &networks, &volumes, scope).map_err(of_service)?;
+            let read = service::read(name, entry, &declared, scope).map_err(of_service)?;
             services.insert(name.to_owned(), read);
         }
     }
@@ -49,6 +54,8 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
     resolve_dependencies(&mut services, &left_out, scope)?;
     refuse_collisions(&services)?;
     settle_networks(&mut services);
+    give_aliases(&mut services)?;
+    let Declared { networks, volumes, .. } = declared;
 
     let services: BTreeMap<_, _> = services.into_iter().map(|(name, read)| (name, finish(read))).collect();
     let used = |name: &str| services.values().any(|service| service.networks.contains_key(name));
@@ -162,6 +169,24 @@ fn settle_networks(services: &mut BTreeMap<String, Read>) {
     for read in services.values_mut() {
         read.joined.settle(on_edge > 1);
     }
+}
+
+/// The alias of a link is one more name of the service it leads to.
+fn give_aliases(services: &mut BTreeMap<String, Read>) -> Result<(), Problem> {
+    let links: Vec<_> = services.values().flat_map(|read| read.link_aliases.clone()).collect();
+    for (name, alias, at) in links {
+        if services.contains_key(&alias) {
+            return Err(Problem::at(
+                at,
+                format!("the alias {} is the name of another service", quoted(&alias)),
+            ));
+        }
+        let Some(read) = services.get_mut(&name) else { continue };
+        for aliases in read.joined.own.values_mut().filter(|aliases| !aliases.contains(&alias)) {
+            aliases.push(alias.clone());
+        }
+    }
+    Ok(())
 }
 
 fn mounts_volume(service: &Service, name: &str) -> bool {

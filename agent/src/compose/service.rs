@@ -1,18 +1,28 @@
 //! One service of a compose file: every key read, or told why not.
 
 use super::build::build;
-use super::depends_on::{Dependencies, depends_on};
+use super::depends_on::{Dependencies, STARTED, depends_on, link_aliases};
+use super::duration;
 use super::environment::{environment, labels};
 use super::healthcheck::{healthcheck, read_duration};
+use super::hooks::hooks;
 use super::isolation::isolation;
 use super::keys;
-use super::model::{Condition, Healthcheck, ImageSource, Namespace, Restart, Service};
-use super::mounts::{mounts, tmpfs};
+use super::model::{
+    Condition, Healthcheck, ImageSource, Mount, MountOptions, MountSource, Namespace, PullPolicy, Restart,
+    Service, VolumesFrom,
+};
+use super::mounts::{mounts, tmpfs, volumes_from};
 use super::networks::{Joined, Networks};
 use super::node::{Entry, Map, Node, Value};
+use super::policy::Permission;
 use super::ports::{self, Placed};
 use super::problem::{Position, Problem, quoted};
+use super::resources::resources;
+use super::scaling::{Deploy, deploy};
 use super::scope::Scope;
+use super::secrets;
+use super::surroundings::surroundings;
 use super::volumes::{Volumes, is_name};
 use super::words;
 
@@ -24,13 +34,22 @@ pub(super) struct Read {
     pub ports: Vec<Placed>,
     /// Where its own name for the container stands.
     pub container_name_at: Option<Position>,
+    /// By which names it knows other services: service and alias.
+    pub link_aliases: Vec<(String, String, Position)>,
+}
+
+/// What a compose file declares at its top level, for its services to use.
+pub(super) struct Declared {
+    pub networks: Networks,
+    pub volumes: Volumes,
+    pub secrets: secrets::Declared,
+    pub configs: secrets::Declared,
 }
 
 pub(super) fn read(
     name: &str,
     entry: &Entry,
-    networks: &Networks,
-    volumes: &Volumes,
+    declared: &Declared,
     scope: &mut Scope<'_>,
 ) -> Result<Read, Problem> {
     let place = format!("service {}", quoted(name));
@@ -42,25 +61,80 @@ pub(super) fn read(
             format!("{place}: `{}` belongs at the top level", keys::CLOUDYKNIGHT),
         ));
     }
-    warn_about_scale(map, &place, scope)?;
+    let Deploy { replicas, restart: restart_policy } = deploy(map, &place, scope)?;
     let isolation = isolation(map, scope)?;
-    let on_host = isolation.host_namespaces.contains(&Namespace::Network);
+    let elsewhere = isolation.host_namespaces.contains(&Namespace::Network)
+        || isolation.shared.contains_key(&Namespace::Network)
+        || isolation.no_network;
+    let mode = map.given("network_mode").and_then(|node| node.text("").ok()).unwrap_or_default();
     let joined = match map.given("networks") {
-        Some(node) if on_host => {
+        Some(node) if elsewhere => {
             return Err(Problem::at(
                 node.at,
-                format!("{place}: `networks` and `network_mode: host` exclude each other"),
+                format!("{place}: `networks` and `network_mode: {mode}` exclude each other"),
             ));
         }
-        _ if on_host => Joined::default(),
-        node => networks.join(node, entry.key_at, scope)?,
+        _ if elsewhere => Joined::default(),
+        node => declared.networks.join(node, entry.key_at, scope)?,
     };
-    let mut mounts =
-        map.given("volumes").map(|node| mounts(node, volumes, scope)).transpose()?.unwrap_or_default();
+    let mut mounts = map
+        .given("volumes")
+        .map(|node| mounts(node, &declared.volumes, scope))
+        .transpose()?
+        .unwrap_or_default();
     if let Some(node) = map.given("tmpfs") {
-        tmpfs(node, &mut mounts, scope)?;
+        tmpfs(node, &mut mounts)?;
     }
+    mounts.extend(api_socket(map, scope)?);
     let ports = map.given("ports").map(|node| ports::published(node, scope)).transpose()?.unwrap_or_default();
+    if let (Some(node), true) = (map.given("ports"), mode == "none" || mode.starts_with("service:")) {
+        return Err(Problem::at(
+            node.at,
+            format!("{place}: `ports` and `network_mode: {mode}` exclude each other"),
+        ));
+    }
+    let mut surroundings = surroundings(map, &place, scope)?;
+    declared.secrets.add_to(map, &mut surroundings.files, scope)?;
+    declared.configs.add_to(map, &mut surroundings.files, scope)?;
+    if let Some(node) = map.given("hostname")
+        && (mode.starts_with("service:") || mode == "host")
+    {
+        let message = format!("{place}: `hostname` and `network_mode: {mode}` exclude each other");
+        return Err(Problem::at(node.at, message));
+    }
+    if let Some(node) = map.given("container_name")
+        && replicas > 1
+    {
+        return Err(Problem::at(
+            node.at,
+            format!("{place}: {replicas} containers cannot bear one `container_name`"),
+        )
+        .hint("remove `container_name`"));
+    }
+    if let Some((_, at)) = ports.iter().find(|(port, _)| port.published.is_some())
+        && replicas > 1
+    {
+        return Err(Problem::at(
+            *at,
+            format!("{place}: {replicas} containers cannot publish one port of the host"),
+        )
+        .hint("publish the target only: `- 80`, or leave HTTP to the router"));
+    }
+    let mut depends_on = depends_on(map, scope)?;
+    // Whose namespace or mounts it uses must be there first.
+    for (namespace, other) in &isolation.shared {
+        let at = match namespace {
+            Namespace::Network => map.given("network_mode"),
+            Namespace::Pid => map.given("pid"),
+            _ => map.given("ipc"),
+        };
+        depends_on.entry(other.clone()).or_insert((STARTED, at.map_or(entry.key_at, |node| node.at)));
+    }
+    let borrowed = volumes_from(map, scope)?;
+    for (other, at) in &borrowed {
+        depends_on.entry(other.service.clone()).or_insert((STARTED, *at));
+    }
+    let pull = map.given("pull_policy").map(|node| pull_policy(node, map)).transpose()?.unwrap_or_default();
     let text = |key: &str| map.given(key).map(|node| node.text(&quoted(key)).map(str::to_owned)).transpose();
     let service = Service {
         image: image(map, entry.key_at, &place, scope)?,
@@ -80,7 +154,7 @@ pub(super) fn read(
             .map(|node| healthcheck(node, scope))
             .transpose()?
             .unwrap_or(Healthcheck::Inherit),
-        restart: map.given("restart").map(restart).transpose()?.unwrap_or(Restart::Unset),
+        restart: map.given("restart").map(restart).transpose()?.or(restart_policy).unwrap_or(Restart::Unset),
         working_dir: map.given("working_dir").map(working_dir).transpose()?,
         user: text("user")?.filter(|user| !user.is_empty()),
         init: map.given("init").map(|node| node.boolean("`init`")).transpose()?,
@@ -90,9 +164,18 @@ pub(super) fn read(
             .transpose()?,
         stop_signal: map.given("stop_signal").map(signal).transpose()?,
         isolation,
+        resources: resources(map, scope)?,
+        surroundings,
+        post_start: hooks(map, "post_start", scope)?,
+        pre_stop: hooks(map, "pre_stop", scope)?,
+        volumes_from: borrowed.into_iter().map(|(from, _)| from).collect::<Vec<VolumesFrom>>(),
+        pull,
+        platform: map.given("platform").map(platform).transpose()?,
+        replicas,
     };
     let container_name_at = map.given("container_name").map(|node| node.at);
-    Ok(Read { service, depends_on: depends_on(map, scope)?, joined, ports, container_name_at })
+    let link_aliases = link_aliases(map)?;
+    Ok(Read { service, depends_on, joined, ports, container_name_at, link_aliases })
 }
 
 /// A service that waits until another one is healthy waits for ever if that one is never checked.
@@ -127,7 +210,7 @@ fn image(map: &Map, at: Position, place: &str, scope: &mut Scope<'_>) -> Result<
                     ),
                 );
             }
-            Ok(ImageSource::Build(build))
+            Ok(ImageSource::Build(Box::new(build)))
         }
         (None, Some((image, _))) => Ok(ImageSource::Image(image)),
         (None, None) => Err(Problem::at(at, format!("{place} has neither `image` nor `build`"))
@@ -173,7 +256,7 @@ fn container_name(node: &Node) -> Result<String, Problem> {
 }
 
 /// A list is taken as it is, text is split as a shell would. Empty, it takes the image's own away.
-fn command(node: &Node, key: &str, scope: &mut Scope<'_>) -> Result<Vec<String>, Problem> {
+pub(super) fn command(node: &Node, key: &str, scope: &mut Scope<'_>) -> Result<Vec<String>, Problem> {
     let what = quoted(key);
     let Value::Text(text) = &node.value else {
         return Ok(node.texts(&what)?.into_iter().map(|(word, _)| word.to_owned()).collect());
@@ -223,36 +306,59 @@ fn signal(node: &Node) -> Result<String, Problem> {
     }
 }
 
-/// How many containers a service has is not chosen yet: there is one. None at all would be something else.
-fn warn_about_scale(map: &Map, place: &str, scope: &mut Scope<'_>) -> Result<(), Problem> {
-    let none = |node: &Node| {
-        Problem::at(node.at, format!("{place}: a service without any container is not supported yet"))
-            .hint("remove the service, or give it a profile")
+/// `use_api_socket`: the engine's socket, where programs look for it.
+fn api_socket(map: &Map, scope: &Scope<'_>) -> Result<Option<Mount>, Problem> {
+    const SOCKET: &str = "/var/run/docker.sock";
+    let Some(node) = map.given("use_api_socket") else { return Ok(None) };
+    if !node.boolean("`use_api_socket`")? {
+        return Ok(None);
+    }
+    scope.require(Permission::DockerSocket, node.at, "`use_api_socket`", "remove it")?;
+    let source = MountSource::Host(SOCKET.to_owned());
+    let options = MountOptions::default();
+    Ok(Some(Mount { target: SOCKET.to_owned(), source, read_only: false, options }))
+}
+
+/// `os/architecture`, or `os/architecture/variant`.
+fn platform(node: &Node) -> Result<String, Problem> {
+    let text = node.non_empty_text("`platform`")?;
+    let fits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+    let parts: Vec<&str> = text.split('/').collect();
+    if (2..=3).contains(&parts.len()) && parts.iter().all(|part| fits(part)) {
+        Ok(text.to_owned())
+    } else {
+        Err(Problem::at(node.at, format!("{} is no platform", quoted(text))).hint("such as `linux/amd64`"))
+    }
+}
+
+fn pull_policy(node: &Node, service: &Map) -> Result<PullPolicy, Problem> {
+    const DAY: u64 = 24 * 3600;
+    let text = node.text("`pull_policy`")?;
+    let wrong = || {
+        Problem::at(node.at, format!("{} is no pull policy", quoted(text)))
+            .hint("it is `always`, `never`, `missing`, `build`, `daily`, `weekly` or `every_12h`")
     };
-    if let Some(node) = map.given("scale") {
-        match node.number("`scale`")? {
-            0 => return Err(none(node)),
-            1 => {}
-            _ => scope.warn(node.at, format!("{place}: `scale` has no effect yet: one container runs")),
+    match text {
+        "missing" | "if_not_present" => Ok(PullPolicy::Missing),
+        "always" => Ok(PullPolicy::Always),
+        "never" => Ok(PullPolicy::Never),
+        "daily" => Ok(PullPolicy::Every(DAY)),
+        "weekly" => Ok(PullPolicy::Every(7 * DAY)),
+        "build" if service.given("build").is_some() => Ok(PullPolicy::Build),
+        "build" => Err(Problem::at(node.at, "`pull_policy: build` without `build`")),
+        _ => {
+            let every = text.strip_prefix("every_").ok_or_else(wrong)?;
+            let days =
+                every.strip_suffix('d').map(|n| (n, DAY)).or(every.strip_suffix('w').map(|n| (n, 7 * DAY)));
+            match days {
+                Some((number, unit)) => {
+                    let number: u32 = number.parse().map_err(|_| wrong())?;
+                    Ok(PullPolicy::Every(u64::from(number) * unit))
+                }
+                None => Ok(PullPolicy::Every(duration::parse(every).map_err(|_| wrong())?.as_secs())),
+            }
         }
     }
-    if let Some(node) = map.given("deploy").filter(|node| !node.is_trivial()) {
-        let deploy = node.map("`deploy`")?;
-        if let Some(replicas) = deploy.given("replicas")
-            && replicas.number("`replicas`")? == 0
-        {
-            return Err(none(replicas));
-        }
-        let only_one = |entry: &Entry| {
-            entry.key == "replicas" && matches!(&entry.value.value, Value::Text(n) if n == "1")
-        };
-        if !deploy.entries.iter().all(only_one) {
-            let at =
-                map.entries.iter().find(|entry| entry.key == "deploy").map_or(node.at, |entry| entry.key_at);
-            scope.warn(at, format!("{place}: `deploy` has no effect yet"));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

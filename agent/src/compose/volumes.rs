@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::keys;
 use super::model::NamedVolume;
-use super::node::Node;
+use super::node::{Map, Node, Value};
 use super::pairs;
 use super::policy::Permission;
 use super::problem::{Position, Problem, quoted};
@@ -57,9 +57,8 @@ fn read(name: &str, node: &Node, scope: &mut Scope<'_>) -> Result<NamedVolume, P
     let place = format!("volume {}", quoted(name));
     let map = node.map(&place)?;
     keys::check(map, keys::VOLUME, &place, scope)?;
-    if let Some(external) = map.given("external").filter(|node| !node.is_trivial()) {
-        return Err(Problem::at(external.at, format!("{place}: external volumes are not supported yet"))
-            .hint("without `external`, the platform makes the volume and keeps it over releases"));
+    if let Some(node) = map.given("external").filter(|node| !node.is_trivial()) {
+        return external(name, node, map, scope);
     }
     if let Some(name) = map.given("name") {
         scope.warn(
@@ -83,7 +82,36 @@ fn read(name: &str, node: &Node, scope: &mut Scope<'_>) -> Result<NamedVolume, P
     };
     let labels =
         map.given("labels").map(|node| pairs::read(node, "`labels`")).transpose()?.unwrap_or_default();
-    Ok(NamedVolume { driver: driver.map(str::to_owned), driver_opts, labels })
+    Ok(NamedVolume { driver: driver.map(str::to_owned), driver_opts, labels, external: None })
+}
+
+/// A volume that exists outside of the platform, under its name in Docker.
+fn external(key: &str, node: &Node, map: &Map, scope: &Scope<'_>) -> Result<NamedVolume, Problem> {
+    let name = match &node.value {
+        Value::Map(older) => older.given("name").or(map.given("name")),
+        _ if !node.boolean("`external`")? => return Ok(NamedVolume::default()),
+        _ => map.given("name"),
+    };
+    let name = name.map(|node| node.text("`name`")).transpose()?.unwrap_or(key);
+    if !is_name(name) {
+        return Err(Problem::at(node.at, format!("{} is no name for a volume", quoted(name))));
+    }
+    let (workspace, shown) = (scope.input.workspace, quoted(name));
+    let allowed = scope.input.policy.external_volumes.get(name);
+    if !allowed.is_some_and(|allowed| allowed.contains(workspace)) {
+        return Err(Problem::at(
+            node.at,
+            format!(
+                "the external volume {shown} is refused: the operator's policy does not allow it for workspace `{workspace}`"
+            ),
+        )
+        .hint(format!(
+            "without `external`, the platform makes the volume and keeps it over releases; or ask the operator to allow \
+             {shown} in `external_volumes`"
+        ))
+        .by_policy());
+    }
+    Ok(NamedVolume { external: Some(name.to_owned()), ..NamedVolume::default() })
 }
 
 /// The local driver hands its options to mount(2): all but a tmpfs reach the host or its network.

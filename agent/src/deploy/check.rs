@@ -163,6 +163,7 @@ mod tests {
             timeout: Some(Duration::from_secs(3)),
             retries: None,
             start_period: None,
+            start_interval: None,
         };
         let image = ["CMD".to_owned(), "image".to_owned()];
         let command = |test: &str, timeout| Gate::Command { test: vec!["CMD".into(), test.into()], timeout };
@@ -178,6 +179,7 @@ mod tests {
             timeout: Some(Duration::ZERO),
             retries: None,
             start_period: None,
+            start_interval: None,
         };
         check(&timing_only, Some(&image), None, command("image", COMMAND_LIMIT));
         check(&timing_only, None, Some(80), Gate::Port(80));

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use cloudyknight_core::workspace::WorkspaceName;
 
-use super::Tools;
-use super::retire::{STOP_GRACE, report};
+use super::retire::report;
+use super::{Tools, hooks};
 use crate::engine::{EngineError, OwnImage};
 use crate::identity::Slot;
 use crate::plan::{Running, Seen};
@@ -43,14 +43,15 @@ pub async fn clear_away(tools: &Tools, workspace: &WorkspaceName, needs: &Needs)
     report("clear images", images(tools, workspace, needs).await);
     for folder in folders(tools, workspace).await {
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if !sources.contains(name) && !needs.sources.iter().any(|used| used == name) {
+        let release = name.strip_suffix(source::PRIVATE).unwrap_or(name);
+        if !sources.contains(release) && !needs.sources.iter().any(|used| used == release) {
             source::discard(&folder).await;
         }
     }
 }
 
 async fn end(tools: &Tools, old: &Seen) {
-    report("stop", tools.engine.stop(&old.id, old.identity.stop_grace.unwrap_or(STOP_GRACE)).await);
+    report("stop", hooks::stop(tools, old).await);
     report("remove", tools.engine.remove(&old.id).await);
 }
 

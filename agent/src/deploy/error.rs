@@ -39,6 +39,10 @@ pub enum DeployError {
     InstallTooLong { service: String, limit: Duration, log: Vec<String> },
     #[error("service `{service}` wants the Docker network `{network}`, which does not exist")]
     NoNetwork { service: String, network: String },
+    #[error("the external Docker volume `{volume}` does not exist")]
+    NoVolume { volume: String },
+    #[error("service `{service}`: `post_start`: `{command}` failed: {message}")]
+    Hook { service: String, command: String, message: String, log: Vec<String> },
     #[error("service `{service}` exited with code {code} before it was ready")]
     Exited { service: String, code: i64, out_of_memory: bool, log: Vec<String> },
     #[error("service `{service}` does not answer on port {port} after {} s", .limit.as_secs())]
@@ -111,6 +115,7 @@ impl DeployError {
             | Self::Install { service, .. }
             | Self::InstallTooLong { service, .. }
             | Self::NoNetwork { service, .. }
+            | Self::Hook { service, .. }
             | Self::Exited { service, .. }
             | Self::NotListening { service, .. }
             | Self::Unhealthy { service, .. }
@@ -121,6 +126,7 @@ impl DeployError {
             | Self::Report(_)
             | Self::Source(_)
             | Self::Edge(_)
+            | Self::NoVolume { .. }
             | Self::Unrecorded(_)
             | Self::Engine(_) => None,
         }
@@ -148,6 +154,8 @@ impl DeployError {
                                             `build_timeout_s`"
                 .into(),
             Self::NoNetwork { network, .. } => format!("create it with `docker network create {network}`, and then `cloudyknight retry`"),
+            Self::NoVolume { volume } => format!("create it with `docker volume create {volume}`, and then `cloudyknight retry`"),
+            Self::Hook { .. } => "the end of its output is in the log below; it runs inside the container once that has started".into(),
             Self::Exited { out_of_memory: true, .. } => "it ran out of memory".into(),
             Self::Exited { code: 127, .. } => "its command was not found in the image".into(),
             Self::Exited { .. } => "the end of its output is in the log below".into(),
@@ -183,6 +191,7 @@ impl DeployError {
             | Self::Install { log, .. }
             | Self::InstallTooLong { log, .. }
             | Self::Exited { log, .. }
+            | Self::Hook { log, .. }
             | Self::NotListening { log, .. }
             | Self::Unhealthy { log, .. } => log,
             _ => &[],

@@ -9,8 +9,11 @@ use cloudyknight_core::manifest::Manifest;
 
 use super::{DeployError, Job, Tools};
 use crate::board::Progress;
-use crate::compose::model::{Build, Healthcheck, ImageSource, Isolation, Project};
-use crate::engine::{BuildNetwork, ContainerSpec, EngineError, ImageFacts, Mounted};
+use crate::compose::model::{
+    Build, Healthcheck, ImageSource, Isolation, MountOptions, Project, PullPolicy, Resources, Service,
+    Surroundings,
+};
+use crate::engine::{BuildNetwork, BuildSpec, ContainerSpec, EngineError, ImageFacts, Mounted};
 use crate::identity::{PLATFORM, WORKSPACE};
 use crate::runtime::{Contract, Dependencies};
 use crate::source::{self, Source};
@@ -45,12 +48,12 @@ pub async fn prepare(
     for (service, definition) in &project.services {
         let (name, facts) = match &definition.image {
             ImageSource::Image(name) => {
-                let found = found(tools, service, name, progress);
+                let found = found(tools, service, name, definition, progress);
                 (name.clone(), job.cut.or(found).await?)
             }
             ImageSource::Build(build) => {
                 // Docker ends a build that nobody listens to any more.
-                let built = built(tools, job, service, build, source);
+                let built = built(tools, job, service, build, definition, source);
                 progress.step("build", job.cut.or(built)).await?
             }
         };
@@ -71,21 +74,48 @@ async fn found(
     tools: &Tools,
     service: &str,
     image: &str,
+    definition: &Service,
     progress: &Progress,
 ) -> Result<ImageFacts, DeployError> {
-    if let Some(facts) = tools.engine.image(image).await? {
-        return Ok(facts);
-    }
+    let here = tools.engine.image(image).await?;
+    let platform = definition.platform.as_deref();
     let missing =
         |message: String| DeployError::NoImage { service: service.into(), image: image.into(), message };
-    match progress.step("pull", tools.engine.pull(image, PULL_LIMIT)).await {
+    let fits = |facts: &ImageFacts| platform.is_none_or(|wanted| is_platform(wanted, &facts.platform));
+    match here {
+        Some(facts) if fits(&facts) && !outdated(definition.pull, &facts) => return Ok(facts),
+        _ if definition.pull == PullPolicy::Never => {
+            return Err(missing("`pull_policy: never` forbids it".into()));
+        }
+        _ => {}
+    }
+    match progress.step("pull", tools.engine.pull(image, platform, PULL_LIMIT)).await {
         Ok(()) => {}
         Err(error) if error.is_outage() => return Err(error.into()),
         Err(EngineError::Refused { message, .. }) => return Err(missing(message)),
         Err(other) => return Err(missing(other.to_string())),
     }
     let facts = tools.engine.image(image).await?;
-    facts.ok_or_else(|| missing("the registry sent another image".into()))
+    facts.filter(fits).ok_or_else(|| missing("the registry sent another image".into()))
+}
+
+/// Whether the registry is to be asked although the engine has the image.
+fn outdated(policy: PullPolicy, facts: &ImageFacts) -> bool {
+    match policy {
+        PullPolicy::Missing | PullPolicy::Never | PullPolicy::Build => false,
+        PullPolicy::Always => true,
+        PullPolicy::Every(period) => {
+            let age = time::OffsetDateTime::now_utc().unix_timestamp() - facts.had_at;
+            u64::try_from(age).is_ok_and(|age| age >= period)
+        }
+    }
+}
+
+/// Whether an image's platform is the wanted one; a variant counts where one is wanted.
+fn is_platform(wanted: &str, found: &str) -> bool {
+    let usual = |text: &str| text.replace("x86_64", "amd64").replace("aarch64", "arm64");
+    let (wanted, found) = (usual(wanted), usual(found));
+    found == wanted || found.starts_with(&format!("{wanted}/"))
 }
 
 /// Builds the image of a service from the workspace, unless the same build was made before.
@@ -94,6 +124,7 @@ async fn built(
     job: &Job<'_>,
     service: &str,
     build: &Build,
+    definition: &Service,
     source: &Source,
 ) -> Result<(String, ImageFacts), DeployError> {
     let platform = tools.engine.platform();
@@ -101,29 +132,24 @@ async fn built(
     let name = format!("{repository}:{}", build_key(build, job.manifest));
     if let Some(facts) = tools.engine.image(&name).await?
         && !tools.settings.fresh
+        && !build.no_cache
+        && !build.pull
+        && definition.pull != PullPolicy::Build
     {
         return Ok((name, facts));
     }
     let context = source.path.join(&build.context);
-    let archive = tokio::task::spawn_blocking(move || archive(&context)).await;
+    let inline = build.inline.clone();
+    let archive = tokio::task::spawn_blocking(move || archive(&context, inline.as_deref())).await;
     let archive =
         archive.expect("writing an archive does not panic").map_err(|error| DeployError::Refused {
             service: service.into(),
             message: format!("the build context `{}` could not be read: {error}", build.context),
         })?;
     let limit = tools.settings.build_timeout;
-    let target = build.target.as_deref();
     let network = tools.engine.ensure_build_network(tools.settings.subnet_pool).await?;
-    let made = tools.engine.build(
-        &name,
-        job.workspace,
-        archive.into(),
-        &build.dockerfile,
-        &build.args,
-        target,
-        &network,
-        limit,
-    );
+    let spec = build_spec(&name, build, definition, &network);
+    let made = tools.engine.build(&spec, job.workspace, archive.into(), limit);
     made.await.map_err(|error| match error {
         EngineError::Build { message, log } => DeployError::Build { service: service.into(), message, log },
         EngineError::TooLong { .. } => {
@@ -139,6 +165,27 @@ async fn built(
     };
     Ok((name, facts.ok_or_else(gone)?))
 }
+
+/// What the engine's builder is told.
+pub fn build_spec(tag: &str, build: &Build, definition: &Service, network: &BuildNetwork) -> BuildSpec {
+    BuildSpec {
+        tag: tag.to_owned(),
+        dockerfile: if build.inline.is_some() { INLINE.to_owned() } else { build.dockerfile.clone() },
+        args: build.args.clone().into_iter().collect(),
+        labels: build.labels.clone().into_iter().collect(),
+        target: build.target.clone(),
+        cache_from: build.cache_from.clone(),
+        no_cache: build.no_cache,
+        pull: build.pull,
+        network: build.network.clone().or_else(|| Some(network.0.clone())),
+        shm_size: build.shm_size.and_then(|size| i32::try_from(size).ok()),
+        extra_hosts: build.extra_hosts.clone(),
+        platform: build.platform.clone().or_else(|| definition.platform.clone()),
+    }
+}
+
+/// Where a Dockerfile of the compose file lies in the archive.
+const INLINE: &str = ".cloudyknight.Dockerfile";
 
 /// Equal keys, equal builds: the files of the context and every option.
 fn build_key(build: &Build, manifest: &Manifest) -> String {
@@ -158,10 +205,16 @@ pub fn subset(manifest: &Manifest, path: &str) -> Manifest {
     Manifest { entries: entries.map(|(path, entry)| (path.clone(), entry.clone())).collect() }
 }
 
-fn archive(context: &std::path::Path) -> std::io::Result<Vec<u8>> {
+fn archive(context: &std::path::Path, inline: Option<&str>) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     archive.follow_symlinks(false);
     archive.append_dir_all("", context)?;
+    if let Some(text) = inline {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, INLINE, text.as_bytes())?;
+    }
     archive.into_inner()
 }
 
@@ -250,6 +303,7 @@ fn install_container(
         source: source.display().to_string(),
         target: target.to_owned(),
         read_only: true,
+        options: MountOptions::default(),
     };
     let mut mounts = vec![mount(files, &dependencies.source), mount(environment, ENVIRONMENT)];
     mounts.extend(access.files.iter().map(|file| mount(file, &file.display().to_string())));
@@ -269,6 +323,10 @@ fn install_container(
         stop_signal: None,
         healthcheck: Healthcheck::Disabled,
         isolation: Isolation::default(),
+        resources: Resources::default(),
+        surroundings: Surroundings::default(),
+        shared: BTreeMap::new(),
+        volumes_from: Vec::new(),
         mounts,
         ports: Vec::new(),
         networks: vec![(network.0, Vec::new())],

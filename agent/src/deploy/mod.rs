@@ -26,11 +26,14 @@ use crate::source::{self, Place, Source};
 
 mod check;
 mod clear;
+mod container;
 mod cut;
 mod error;
+mod hooks;
 mod images;
 pub(crate) mod names;
 mod ports;
+mod private;
 mod read;
 mod refresh;
 mod resume;

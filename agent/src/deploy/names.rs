@@ -2,7 +2,7 @@
 
 use cloudyknight_core::workspace::WorkspaceName;
 
-use crate::compose::model::Project;
+use crate::compose::model::{NamedVolume, Project};
 use crate::identity::Slot;
 
 /// The live name of a service's container.
@@ -26,9 +26,17 @@ pub fn is_internal(project: &Project, network: &str) -> bool {
     project.networks.get(network).is_some_and(|network| network.internal)
 }
 
-/// Docker's name of one of a workspace's volumes.
-pub fn volume(platform: &str, workspace: &WorkspaceName, volume: &str) -> String {
-    format!("cloudyknight-{platform}-{workspace}-{volume}")
+/// Docker's name of one of a workspace's volumes, or of the one outside of the platform that it stands for.
+pub fn volume(
+    platform: &str,
+    workspace: &WorkspaceName,
+    volume: &str,
+    definition: Option<&NamedVolume>,
+) -> String {
+    match definition.and_then(|definition| definition.external.as_ref()) {
+        Some(name) => name.clone(),
+        None => format!("cloudyknight-{platform}-{workspace}-{volume}"),
+    }
 }
 
 /// Docker's names of the networks that a service joins, with the names it answers to.

@@ -7,7 +7,7 @@ use cloudyknight_core::manifest::Manifest;
 use super::images::{Image, subset};
 use super::{DeployError, Job, Prepared, Tools, names};
 use crate::compose;
-use crate::compose::model::{ImageSource, MountSource, Project, Service};
+use crate::compose::model::{Content, ImageSource, MountSource, Namespace, Project, PullPolicy, Service};
 use crate::plan::Wanted;
 use crate::routes::{self, ServiceRoute};
 use crate::source::Source;
@@ -89,8 +89,8 @@ pub async fn prepare(
     let ports =
         images.iter().map(|(name, image)| (name.clone(), image.contract.ports(&image.facts))).collect();
     let assigned = routes::assign(job.workspace, &tools.settings.domain, &project.services, &ports);
-    let assigned = assigned.map_err(DeployError::Route)?;
-    warnings.extend(assigned.warnings);
+    let mut assigned = assigned.map_err(DeployError::Route)?;
+    warnings.append(&mut assigned.warnings);
     for (service, own) in &assigned.routes {
         for route in own {
             if let Some(other) = tools.edge.taken(job.workspace, &route.rule).await {
@@ -100,19 +100,21 @@ pub async fn prepare(
         }
     }
     for (service, definition) in &project.services {
-        if let Some(why) = exclusive(definition) {
+        if let Some(why) = exclusive(&project, definition) {
             warnings.push(format!(
                 "service `{service}` is stopped before its new container starts, because {why}"
             ));
         }
     }
+    share_routes(&project, &mut assigned.routes);
     let wanted = project.services.iter().map(|(service, definition)| {
         let none = Vec::new();
         let routes = assigned.routes.get(service).unwrap_or(&none);
         let want = Wanted {
-            spec: spec(&project, definition, &images[service], routes, job.manifest),
+            spec: spec(&project, service, &images[service], routes, job.manifest),
             depends_on: definition.depends_on.keys().cloned().collect::<BTreeSet<_>>(),
-            exclusive: exclusive(definition).is_some(),
+            follows: follows(definition),
+            exclusive: exclusive(&project, definition).is_some(),
         };
         (service.clone(), want)
     });
@@ -129,17 +131,45 @@ pub async fn prepare(
 }
 
 /// Why two containers of a service must not run at once.
-fn exclusive(service: &Service) -> Option<&'static str> {
+fn exclusive(project: &Project, service: &Service) -> Option<&'static str> {
     let fixed_port = service.ports.iter().any(|port| port.published.is_some());
     let writes = |mount: &crate::compose::model::Mount| {
         matches!(mount.source, MountSource::Volume(_)) && !mount.read_only
     };
     if fixed_port {
         Some("it publishes a fixed port of the host")
-    } else if service.mounts.iter().any(writes) {
+    } else if service.mounts.iter().any(writes)
+        || lenders(project, service).any(|one| one.mounts.iter().any(writes))
+    {
         Some("it writes to a named volume")
     } else {
         None
+    }
+}
+
+/// Services whose mounts it may write to as well.
+fn lenders<'p>(project: &'p Project, service: &'p Service) -> impl Iterator<Item = &'p Service> {
+    let lent = service.volumes_from.iter().filter(|from| !from.read_only);
+    lent.filter_map(|from| project.services.get(&from.service))
+}
+
+/// Services that it cannot outlive, because it lives in their namespaces or has their mounts; and those of which the file
+/// says so.
+fn follows(service: &Service) -> BTreeSet<String> {
+    let shared = service.isolation.shared.values().cloned();
+    let lent = service.volumes_from.iter().map(|from| from.service.clone());
+    let asked = service.depends_on.iter().filter(|(_, on)| on.restart).map(|(name, _)| name.clone());
+    shared.chain(lent).chain(asked).collect()
+}
+
+/// What lives in another service's network is reached at that one's address.
+fn share_routes(project: &Project, routes: &mut BTreeMap<String, Vec<ServiceRoute>>) {
+    for (service, definition) in &project.services {
+        if let Some(owner) = definition.isolation.shared.get(&Namespace::Network)
+            && let Some(own) = routes.remove(service)
+        {
+            routes.entry(owner.clone()).or_default().extend(own);
+        }
     }
 }
 
@@ -147,16 +177,22 @@ fn exclusive(service: &Service) -> Option<&'static str> {
 /// routes, and the part of the source that it mounts. A change anywhere else leaves the container alone.
 fn spec(
     project: &Project,
-    service: &Service,
+    service: &str,
     image: &Image,
     routes: &[ServiceRoute],
     manifest: &Manifest,
 ) -> String {
+    // How an image is had and how many of it there are makes no container another one.
+    let service = Service { pull: PullPolicy::default(), replicas: 1, ..project.services[service].clone() };
+    let files = service.surroundings.files.iter().filter_map(|file| match &file.content {
+        Content::File(path) => Some(subset(manifest, path).digest()),
+        Content::Text(_) => None,
+    });
     let sources = service.mounts.iter().filter_map(|mount| match &mount.source {
         MountSource::Workspace(path) => Some(subset(manifest, path).digest()),
         MountSource::Volume(_) | MountSource::Anonymous | MountSource::Tmpfs | MountSource::Host(_) => None,
     });
-    let sources: Vec<_> = sources.collect();
+    let sources: Vec<_> = sources.chain(files).collect();
     let internal: Vec<bool> = service.networks.keys().map(|name| names::is_internal(project, name)).collect();
     let all = serde_json::to_vec(&(service, internal, &image.id, routes, sources))
         .expect("a service is plain data");

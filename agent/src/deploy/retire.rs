@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cloudyknight_core::workspace::WorkspaceName;
 
-use super::Tools;
+use super::{Tools, hooks};
 use crate::engine::EngineError;
 use crate::plan::Seen;
 
@@ -40,10 +40,10 @@ impl Retirement {
         let gone: Vec<String> = backends_before.into_iter().filter(|one| !now.contains(one)).collect();
         drain(tools, &gone).await;
         let end = |old: &Seen| {
-            let (id, grace) = (old.id.clone(), old.identity.stop_grace.unwrap_or(STOP_GRACE));
+            let old = old.clone();
             async move {
-                report("stop", tools.engine.stop(&id, grace).await);
-                report("remove", tools.engine.remove(&id).await);
+                report("stop", hooks::stop(tools, &old).await);
+                report("remove", tools.engine.remove(&old.id).await);
             }
         };
         // All at once: each may take its whole grace, and all of them are done.

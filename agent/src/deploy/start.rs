@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::check::{self, Gate};
-use super::{DeployError, Job, Prepared, Tools, names, refresh, resume, retire};
-use crate::compose::model::{Condition, Mount, MountSource, Service};
-use crate::engine::{Bearer, ContainerSpec, Mounted};
+use super::container::{Around, container};
+use super::{DeployError, Job, Prepared, Tools, hooks, names, private, refresh, resume};
+use crate::compose::model::{Condition, MountSource, Namespace, Service};
+use crate::engine::{Bearer, ContainerSpec};
 use crate::identity::{Identity, Slot};
 use crate::plan::{Plan, Seen};
 
@@ -48,7 +49,7 @@ pub async fn start(
     for service in &plan.start {
         job.cut.check()?;
         job.cut.or(wait_for_dependencies(tools, prepared, plan, started, service)).await?;
-        let one = launch(tools, job, prepared, plan.slot, service, started).await?;
+        let one = launch(tools, job, prepared, plan, service, started).await?;
         tracing::debug!(workspace = %job.workspace, service, container = one, "started");
     }
     Ok(())
@@ -71,9 +72,12 @@ async fn make_room(
         engine.ensure_network(&name, job.workspace, tools.settings.subnet_pool, internal).await?;
     }
     for (name, definition) in &project.volumes {
-        engine
-            .ensure_volume(&names::volume(platform, job.workspace, name), job.workspace, definition)
-            .await?;
+        let docker_name = names::volume(platform, job.workspace, name, Some(definition));
+        if definition.external.is_none() {
+            engine.ensure_volume(&docker_name, job.workspace, definition).await?;
+        } else if !engine.volume_exists(&docker_name).await? {
+            return Err(DeployError::NoVolume { volume: docker_name });
+        }
     }
     for (service, definition) in &project.services {
         for name in &definition.external_networks {
@@ -90,7 +94,7 @@ async fn make_room(
     }
     for live in plan.stop_first.values() {
         started.stopped.push(live.clone());
-        engine.stop(&live.id, retire::STOP_GRACE).await?;
+        hooks::stop(tools, live).await?;
     }
     Ok(())
 }
@@ -125,12 +129,14 @@ async fn launch(
     tools: &Tools,
     job: &Job<'_>,
     prepared: &Prepared,
-    slot: Slot,
+    plan: &Plan,
     service: &str,
     started: &mut Started,
 ) -> Result<String, DeployError> {
-    let identity = identity(tools, job, prepared, slot, service).await?;
-    let spec = container(tools, prepared, slot, service, &identity);
+    let definition = &prepared.project.services[service];
+    let identity = identity(tools, job, prepared, plan.slot, service).await?;
+    private::write(&prepared.source, service, &definition.surroundings.files).await?;
+    let spec = spec(tools, prepared, plan, service, &identity, started);
     let refused = |error: crate::engine::EngineError| match error {
         crate::engine::EngineError::Refused { message, .. } => {
             DeployError::Refused { service: service.to_owned(), message }
@@ -141,20 +147,42 @@ async fn launch(
     // Known from here on: whatever happens next, it is taken back.
     let one = StartedOne { id: id.clone(), identity, address: None };
     started.containers.insert(service.to_owned(), one);
-    for name in &prepared.project.services[service].external_networks {
+    for name in &definition.external_networks {
         tools.engine.join(name, &id, &[]).await.map_err(refused)?;
     }
     tools.engine.start(&id).await.map_err(refused)?;
     let (addresses, _) = tools.engine.addresses(&id).await?;
-    let main = match spec.networks.first() {
-        Some((name, _)) => addresses.get(name).copied(),
+    let main = match (spec.networks.first(), definition.isolation.shared.get(&Namespace::Network)) {
+        (Some((name, _)), _) => addresses.get(name).copied(),
+        (None, Some(other)) => address_of(tools, plan, other, started).await?,
         // It lives in the host's network, or in none.
-        None => Some(Ipv4Addr::LOCALHOST),
+        (None, None) => Some(Ipv4Addr::LOCALHOST),
     };
     if let Some(one) = started.containers.get_mut(service) {
         one.address = main;
     }
+    hooks::after_start(tools, service, &id, &definition.post_start).await?;
     Ok(spec.name)
+}
+
+/// The container of another service, new or kept.
+fn container_of(plan: &Plan, service: &str, started: &Started) -> Option<String> {
+    let new = started.containers.get(service).map(|one| one.id.clone());
+    new.or_else(|| plan.keep.get(service).map(|kept| kept.id.clone()))
+}
+
+async fn address_of(
+    tools: &Tools,
+    plan: &Plan,
+    service: &str,
+    started: &Started,
+) -> Result<Option<Ipv4Addr>, DeployError> {
+    if let Some(one) = started.containers.get(service) {
+        return Ok(one.address);
+    }
+    let Some(kept) = plan.keep.get(service) else { return Ok(None) };
+    let (addresses, _) = tools.engine.addresses(&kept.id).await?;
+    Ok(refresh::address(&addresses, plan.slot.as_str()))
 }
 
 /// Every started container is ready, or the deployment fails.
@@ -226,7 +254,8 @@ async fn identity(
         dependency.is_some_and(|one| one.condition == Condition::CompletedSuccessfully)
     };
     let mounts_source =
-        definition.mounts.iter().any(|mount| matches!(mount.source, MountSource::Workspace(_)));
+        definition.mounts.iter().any(|mount| matches!(mount.source, MountSource::Workspace(_)))
+            || !definition.surroundings.files.is_empty();
     Ok(Identity {
         workspace: job.workspace.clone(),
         service: service.to_owned(),
@@ -240,64 +269,39 @@ async fn identity(
         one_shot: prepared.project.services.values().any(awaited),
         restart: definition.restart,
         stop_grace: definition.stop_grace_period,
+        pre_stop: definition.pre_stop.clone(),
     })
 }
 
-fn container(
+fn spec(
     tools: &Tools,
     prepared: &Prepared,
-    slot: Slot,
+    plan: &Plan,
     service: &str,
     identity: &Identity,
+    started: &Started,
 ) -> ContainerSpec {
     let definition = &prepared.project.services[service];
     let image = &prepared.images[service];
-    let workspace = &prepared.project.workspace;
     let platform = tools.engine.platform();
-    let mounts = definition
-        .mounts
-        .iter()
-        .map(|Mount { target, source, read_only }| match source {
-            MountSource::Workspace(path) => Mounted::Folder {
-                source: prepared.source.path.join(path).display().to_string(),
-                target: target.clone(),
-                read_only: true,
-            },
-            MountSource::Host(path) => {
-                Mounted::Folder { source: path.clone(), target: target.clone(), read_only: *read_only }
-            }
-            MountSource::Volume(name) => Mounted::Volume {
-                name: names::volume(platform, workspace, name),
-                target: target.clone(),
-                read_only: *read_only,
-            },
-            MountSource::Anonymous => Mounted::Anonymous { target: target.clone() },
-            MountSource::Tmpfs => Mounted::Tmpfs { target: target.clone() },
-        })
-        .collect();
-    let mut environment = definition.environment.clone();
-    if let (Some(_), Some(route)) = (image.contract.port, identity.routes.first()) {
-        // The runtime's apps listen where PORT says; the route knows where that must be.
-        environment.entry("PORT".into()).or_insert_with(|| route.port.to_string());
-    }
-    let mut labels: std::collections::HashMap<String, String> =
-        definition.labels.clone().into_iter().collect();
-    labels.extend(identity.labels(platform));
-    ContainerSpec {
+    let shared = definition.isolation.shared.iter();
+    let shared =
+        shared.filter_map(|(namespace, other)| Some((*namespace, container_of(plan, other, started)?)));
+    let lent = definition.volumes_from.iter();
+    let lent = lent.filter_map(|from| Some((container_of(plan, &from.service, started)?, from.read_only)));
+    let around = Around {
         name: identity.next_name(),
         image: image.id.clone(),
-        labels,
-        command: definition.command.clone(),
-        entrypoint: definition.entrypoint.clone(),
-        environment,
-        working_dir: definition.working_dir.clone(),
-        user: definition.user.clone(),
-        init: definition.init.unwrap_or(true),
-        stop_signal: definition.stop_signal.clone(),
-        healthcheck: definition.healthcheck.clone(),
-        isolation: definition.isolation.clone(),
-        mounts,
-        ports: definition.ports.clone(),
-        networks: names::memberships(platform, &prepared.project, service, slot),
-    }
+        labels: identity.labels(platform),
+        platform,
+        workspace: &prepared.project.workspace,
+        volumes: &prepared.project.volumes,
+        source: &prepared.source.path,
+        files: &private::folder(&prepared.source, service),
+        networks: names::memberships(platform, &prepared.project, service, plan.slot),
+        shared: shared.collect(),
+        volumes_from: lent.collect(),
+        port: identity.routes.first().map(|route| route.port).filter(|_| image.contract.port.is_some()),
+    };
+    container(definition, around)
 }

@@ -7,9 +7,7 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{
-    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, ContainerUpdateBody, DeviceMapping,
-    EndpointSettings, ExecConfig, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
-    Mount, MountType, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    ContainerSummary, ContainerSummaryStateEnum, ContainerUpdateBody, EndpointSettings, ExecConfig,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptions,
@@ -19,8 +17,11 @@ use bollard::query_parameters::{
 use cloudyknight_core::workspace::WorkspaceName;
 use futures::{Stream, StreamExt, TryStreamExt};
 
+use super::body::{body, restart_policy};
 use super::{Engine, EngineError, sorted, unless};
-use crate::compose::model::{Device, Healthcheck, Isolation, Namespace, Protocol, PublishedPort, Restart};
+use crate::compose::model::{
+    Healthcheck, Hook, Isolation, MountOptions, Namespace, PublishedPort, Resources, Restart, Surroundings,
+};
 use crate::identity::{IDENTITY, Identity, PLATFORM, WORKSPACE};
 use crate::plan::{Condition, Seen};
 
@@ -39,6 +40,12 @@ pub struct ContainerSpec {
     pub stop_signal: Option<String>,
     pub healthcheck: Healthcheck,
     pub isolation: Isolation,
+    pub resources: Resources,
+    pub surroundings: Surroundings,
+    /// Containers whose namespaces it shares, by their ids.
+    pub shared: BTreeMap<Namespace, String>,
+    /// Containers whose mounts it has as well: ids, and whether it only reads them.
+    pub volumes_from: Vec<(String, bool)>,
     pub mounts: Vec<Mounted>,
     pub ports: Vec<PublishedPort>,
     /// Docker's name of each network to join, with the names it answers to there. The first is its main network.
@@ -53,17 +60,23 @@ pub enum Mounted {
         source: String,
         target: String,
         read_only: bool,
+        options: MountOptions,
     },
     Volume {
         name: String,
         target: String,
         read_only: bool,
+        options: MountOptions,
     },
     Anonymous {
         target: String,
+        read_only: bool,
+        options: MountOptions,
     },
     Tmpfs {
         target: String,
+        read_only: bool,
+        options: MountOptions,
     },
 }
 
@@ -75,6 +88,9 @@ pub enum Bearer {
     /// Another platform, or somebody who runs containers by hand.
     Foreign,
 }
+
+/// Lines of a hook's output that are kept for an error.
+const HOOK_LINES: usize = 30;
 
 /// How a container ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,9 +104,6 @@ pub struct LogLine {
     pub text: String,
     pub is_error: bool,
 }
-
-/// The most processes a container may have: enough for any app, too few for a fork bomb.
-const PIDS_LIMIT: i64 = 4096;
 
 impl Engine {
     /// The containers of this platform that bear an identity: of one workspace, or of all.
@@ -231,21 +244,54 @@ impl Engine {
 
     /// Runs a command inside and answers its exit code.
     pub async fn exec(&self, id: &str, command: &[String], limit: Duration) -> Result<i64, EngineError> {
-        let operation = || "run the health check".to_owned();
-        let failed = |error| EngineError::of(operation(), error);
+        let config = ExecConfig { cmd: Some(command.to_vec()), ..Default::default() };
+        let mut output = Vec::new();
+        self.exec_as(id, "run the health check", config, limit, &mut output).await
+    }
+
+    /// Runs a hook inside and answers its exit code; the end of what it says goes to `output`.
+    pub async fn hook(
+        &self,
+        id: &str,
+        hook: &Hook,
+        limit: Duration,
+        output: &mut Vec<String>,
+    ) -> Result<i64, EngineError> {
+        let environment = hook.environment.iter().map(|(name, value)| format!("{name}={value}"));
         let config = ExecConfig {
-            cmd: Some(command.to_vec()),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
+            cmd: Some(hook.command.clone()),
+            user: hook.user.clone(),
+            privileged: Some(hook.privileged),
+            working_dir: hook.working_dir.clone(),
+            env: Some(environment.collect()),
             ..Default::default()
         };
+        self.exec_as(id, "run a hook", config, limit, output).await
+    }
+
+    async fn exec_as(
+        &self,
+        id: &str,
+        operation: &str,
+        config: ExecConfig,
+        limit: Duration,
+        said: &mut Vec<String>,
+    ) -> Result<i64, EngineError> {
+        let operation = || operation.to_owned();
+        let failed = |error| EngineError::of(operation(), error);
+        let config = ExecConfig { attach_stdout: Some(true), attach_stderr: Some(true), ..config };
         let run = async {
             let exec = self.docker()?.create_exec(id, config).await.map_err(failed)?.id;
             let attached =
                 self.docker()?.start_exec(&exec, None::<StartExecOptions>).await.map_err(failed)?;
             if let StartExecResults::Attached { mut output, .. } = attached {
-                // Its output says nothing that its exit code does not; but it must be read to its end.
-                while output.next().await.is_some() {}
+                // It must be read to its end, and only the end of it is worth a word.
+                while let Some(piece) = output.next().await {
+                    let Ok(piece) = piece else { continue };
+                    said.push(line(piece).text);
+                    let surplus = said.len().saturating_sub(HOOK_LINES);
+                    said.drain(..surplus);
+                }
             }
             let ended = self.docker()?.inspect_exec(&exec).await.map_err(failed)?;
             Ok(ended.exit_code.unwrap_or(-1))
@@ -344,160 +390,4 @@ fn ipv4(networks: HashMap<String, EndpointSettings>) -> BTreeMap<String, Ipv4Add
         Some((name, address))
     };
     networks.into_iter().filter_map(pair).collect()
-}
-
-fn body(spec: &ContainerSpec) -> ContainerCreateBody {
-    let first = spec.networks.first();
-    let endpoints = first.map(|(network, aliases)| {
-        let endpoint = EndpointSettings { aliases: Some(aliases.clone()), ..Default::default() };
-        HashMap::from([(network.clone(), endpoint)])
-    });
-    ContainerCreateBody {
-        image: Some(spec.image.clone()),
-        cmd: spec.command.clone(),
-        entrypoint: spec.entrypoint.clone(),
-        env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
-        labels: Some(spec.labels.clone()),
-        working_dir: spec.working_dir.clone(),
-        user: spec.user.clone(),
-        stop_signal: spec.stop_signal.clone(),
-        healthcheck: health_config(&spec.healthcheck),
-        exposed_ports: Some(spec.ports.iter().map(port_key).collect()),
-        networking_config: Some(NetworkingConfig { endpoints_config: endpoints }),
-        host_config: Some(HostConfig {
-            init: Some(spec.init),
-            network_mode: Some(
-                first.map_or_else(|| without_network(&spec.isolation), |(network, _)| network.clone()),
-            ),
-            restart_policy: Some(restart_policy(Restart::No)),
-            mounts: Some(spec.mounts.iter().filter_map(mount).collect()),
-            tmpfs: Some(spec.mounts.iter().filter_map(tmpfs).collect()),
-            port_bindings: Some(port_bindings(&spec.ports)),
-            security_opt: Some(security(&spec.isolation)),
-            privileged: Some(spec.isolation.privileged),
-            cap_add: Some(spec.isolation.cap_add.clone()),
-            cap_drop: Some(spec.isolation.cap_drop.clone()),
-            devices: Some(spec.isolation.devices.iter().map(device).collect()),
-            readonly_rootfs: Some(spec.isolation.read_only),
-            pid_mode: host(&spec.isolation, Namespace::Pid),
-            ipc_mode: host(&spec.isolation, Namespace::Ipc),
-            uts_mode: host(&spec.isolation, Namespace::Uts),
-            userns_mode: host(&spec.isolation, Namespace::User),
-            cgroupns_mode: spec
-                .isolation
-                .host_namespaces
-                .contains(&Namespace::Cgroup)
-                .then_some(HostConfigCgroupnsModeEnum::HOST),
-            pids_limit: Some(PIDS_LIMIT),
-            log_config: Some(HostConfigLogConfig {
-                typ: Some("json-file".to_owned()),
-                config: Some(HashMap::from([
-                    ("max-size".to_owned(), "10m".to_owned()),
-                    ("max-file".to_owned(), "3".to_owned()),
-                ])),
-            }),
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
-}
-
-fn without_network(isolation: &Isolation) -> String {
-    let host = isolation.host_namespaces.contains(&Namespace::Network);
-    if host { "host".to_owned() } else { "none".to_owned() }
-}
-
-fn host(isolation: &Isolation, namespace: Namespace) -> Option<String> {
-    isolation.host_namespaces.contains(&namespace).then(|| "host".to_owned())
-}
-
-/// What the file asks for, and that no program in the container gains rights it was not started with.
-fn security(isolation: &Isolation) -> Vec<String> {
-    let mut options = isolation.security_opt.clone();
-    if !isolation.privileged && !options.iter().any(|option| option.starts_with("no-new-privileges")) {
-        options.push("no-new-privileges".to_owned());
-    }
-    options
-}
-
-fn device(device: &Device) -> DeviceMapping {
-    DeviceMapping {
-        path_on_host: Some(device.host.clone()),
-        path_in_container: Some(device.container.clone()),
-        cgroup_permissions: Some(device.permissions.clone()),
-    }
-}
-
-fn mount(mounted: &Mounted) -> Option<Mount> {
-    let plain = |typ, source: Option<&String>, target: &String, read_only| Mount {
-        typ: Some(typ),
-        source: source.cloned(),
-        target: Some(target.clone()),
-        read_only: Some(read_only),
-        ..Default::default()
-    };
-    Some(match mounted {
-        Mounted::Folder { source, target, read_only } => {
-            plain(MountType::BIND, Some(source), target, *read_only)
-        }
-        Mounted::Volume { name, target, read_only } => {
-            plain(MountType::VOLUME, Some(name), target, *read_only)
-        }
-        Mounted::Anonymous { target } => plain(MountType::VOLUME, None, target, false),
-        Mounted::Tmpfs { .. } => return None,
-    })
-}
-
-/// Not one of the mounts: only here can it be said that programs in it may be run.
-fn tmpfs(mounted: &Mounted) -> Option<(String, String)> {
-    match mounted {
-        Mounted::Tmpfs { target } => Some((target.clone(), "rw,exec,nosuid,nodev,mode=1777".to_owned())),
-        Mounted::Folder { .. } | Mounted::Volume { .. } | Mounted::Anonymous { .. } => None,
-    }
-}
-
-fn port_key(port: &PublishedPort) -> String {
-    let protocol = match port.protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-    };
-    format!("{}/{protocol}", port.target)
-}
-
-fn port_bindings(ports: &[PublishedPort]) -> HashMap<String, Option<Vec<PortBinding>>> {
-    let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
-    for port in ports {
-        let binding = PortBinding {
-            host_ip: port.host_ip.map(|address| address.to_string()),
-            host_port: port.published.map(|port| port.to_string()),
-        };
-        bindings.entry(port_key(port)).or_default().get_or_insert_default().push(binding);
-    }
-    bindings
-}
-
-fn restart_policy(restart: Restart) -> RestartPolicy {
-    let (name, retries) = match restart {
-        Restart::Unset | Restart::UnlessStopped => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
-        Restart::No => (RestartPolicyNameEnum::NO, None),
-        Restart::Always => (RestartPolicyNameEnum::ALWAYS, None),
-        Restart::OnFailure { max_retries } => (RestartPolicyNameEnum::ON_FAILURE, max_retries),
-    };
-    RestartPolicy { name: Some(name), maximum_retry_count: retries.map(i64::from) }
-}
-
-fn health_config(check: &Healthcheck) -> Option<HealthConfig> {
-    let nanoseconds = |time: &Option<Duration>| time.map(|time| time.as_nanos().min(i64::MAX as u128) as i64);
-    match check {
-        Healthcheck::Inherit => None,
-        Healthcheck::Disabled => Some(HealthConfig { test: Some(vec!["NONE".into()]), ..Default::default() }),
-        Healthcheck::Check { test, interval, timeout, retries, start_period } => Some(HealthConfig {
-            test: Some(test.clone()),
-            interval: nanoseconds(interval),
-            timeout: nanoseconds(timeout),
-            retries: retries.map(i64::from),
-            start_period: nanoseconds(start_period),
-            ..Default::default()
-        }),
-    }
 }

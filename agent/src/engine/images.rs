@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use bollard::models::ContainerConfig;
 use bollard::query_parameters::{
-    BuildImageOptionsBuilder, CommitContainerOptionsBuilder, CreateImageOptionsBuilder,
+    BuildImageOptions, BuildImageOptionsBuilder, CommitContainerOptionsBuilder, CreateImageOptionsBuilder,
     ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
 };
 use bytes::Bytes;
 use cloudyknight_core::workspace::WorkspaceName;
 use futures::{StreamExt, TryStreamExt};
+use time::OffsetDateTime;
 
-use super::{BuildNetwork, Engine, EngineError, sorted, unless};
+use super::{Engine, EngineError, sorted, unless};
 
 /// What the planner needs to know of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,27 @@ pub struct ImageFacts {
     pub ports: Vec<u16>,
     /// As for the Docker API; `None` when it has none.
     pub healthcheck: Option<Vec<String>>,
+    /// Such as `linux/arm64`.
+    pub platform: String,
+    /// When it was pulled or built last, in seconds of the Unix epoch; 0 when the engine does not say.
+    pub had_at: i64,
+}
+
+/// What a build is told beside its context.
+#[derive(Clone, Debug, Default)]
+pub struct BuildSpec {
+    pub tag: String,
+    pub dockerfile: String,
+    pub args: HashMap<String, String>,
+    pub labels: HashMap<String, String>,
+    pub target: Option<String>,
+    pub cache_from: Vec<String>,
+    pub no_cache: bool,
+    pub pull: bool,
+    pub network: Option<String>,
+    pub shm_size: Option<i32>,
+    pub extra_hosts: Vec<String>,
+    pub platform: Option<String>,
 }
 
 /// Lines of a build's output that are kept for an error.
@@ -52,20 +74,29 @@ impl Engine {
         let config = inspected.config.unwrap_or_default();
         let tcp = |port: String| port.strip_suffix("/tcp")?.parse().ok();
         let test = config.healthcheck.and_then(|check| check.test);
+        let parts = [inspected.os, inspected.architecture, inspected.variant];
+        let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        let had_at = inspected.metadata.and_then(|metadata| metadata.last_tag_time);
         Ok(Some(ImageFacts {
             id: inspected.id.unwrap_or_default(),
             labels: sorted(config.labels),
             ports: config.exposed_ports.unwrap_or_default().into_iter().filter_map(tcp).collect(),
             healthcheck: test.filter(|test| test.first().is_some_and(|kind| kind != "NONE")),
+            platform: parts.join("/"),
+            had_at: had_at.map(|time| seconds(&time.to_string())).unwrap_or_default(),
         }))
     }
 
-    pub async fn pull(&self, name: &str, limit: Duration) -> Result<(), EngineError> {
+    pub async fn pull(&self, name: &str, platform: Option<&str>, limit: Duration) -> Result<(), EngineError> {
         let operation = format!("pull the image `{name}`");
         // Without a tag Docker would pull every tag there is.
         let tagged = name.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
         let full = if tagged { name.to_owned() } else { format!("{name}:latest") };
-        let options = CreateImageOptionsBuilder::new().from_image(&full).build();
+        let mut options = CreateImageOptionsBuilder::new().from_image(&full);
+        if let Some(platform) = platform {
+            options = options.platform(platform);
+        }
+        let options = options.build();
         let pulled =
             self.patient()?.create_image(Some(options), None, None).try_for_each(|_| async { Ok(()) });
         let pulled = tokio::time::timeout(limit, pulled).await;
@@ -79,39 +110,23 @@ impl Engine {
         })
     }
 
-    /// Builds `tag` of a tar archive.
-    #[allow(clippy::too_many_arguments)]
+    /// Builds an image of a tar archive.
     pub async fn build(
         &self,
-        tag: &str,
+        spec: &BuildSpec,
         workspace: &WorkspaceName,
         archive: Bytes,
-        dockerfile: &str,
-        args: &BTreeMap<String, String>,
-        target: Option<&str>,
-        network: &BuildNetwork,
         limit: Duration,
     ) -> Result<(), EngineError> {
-        let args: HashMap<String, String> = args.clone().into_iter().collect();
-        let labels = HashMap::from([
-            (crate::identity::PLATFORM, self.platform.as_str()),
-            (crate::identity::WORKSPACE, workspace.as_str()),
-        ]);
-        let mut options = BuildImageOptionsBuilder::new()
-            .t(tag)
-            .dockerfile(dockerfile)
-            .rm(true)
-            .forcerm(true)
-            .buildargs(&args)
-            .networkmode(&network.0)
-            .labels(&labels);
-        if let Some(target) = target {
-            options = options.target(target);
-        }
+        let mut labels = spec.labels.clone();
+        // Ours last: a compose file cannot say whose an image is.
+        labels.insert(crate::identity::PLATFORM.to_owned(), self.platform.clone());
+        labels.insert(crate::identity::WORKSPACE.to_owned(), workspace.to_string());
+        let options = build_options(spec, &labels);
         let mut log: Vec<String> = Vec::new();
         let body = bollard::body_full(archive);
         let build = async {
-            let mut steps = self.patient()?.build_image(options.build(), None, Some(body));
+            let mut steps = self.patient()?.build_image(options, None, Some(body));
             while let Some(step) = steps.next().await {
                 match step {
                     Ok(step) => {
@@ -202,4 +217,43 @@ impl Engine {
             removed.map(drop).map_err(|e| EngineError::of(format!("remove the image `{name}`"), e)),
         )
     }
+}
+
+fn build_options(spec: &BuildSpec, labels: &HashMap<String, String>) -> BuildImageOptions {
+    let mut options = BuildImageOptionsBuilder::new()
+        .t(&spec.tag)
+        .dockerfile(&spec.dockerfile)
+        .rm(true)
+        .forcerm(true)
+        .buildargs(&spec.args)
+        .labels(labels)
+        .nocache(spec.no_cache);
+    if let Some(target) = &spec.target {
+        options = options.target(target);
+    }
+    if !spec.cache_from.is_empty() {
+        options = options.cachefrom(&spec.cache_from);
+    }
+    if spec.pull {
+        options = options.pull("true");
+    }
+    if let Some(network) = &spec.network {
+        options = options.networkmode(network);
+    }
+    if let Some(size) = spec.shm_size {
+        options = options.shmsize(size);
+    }
+    if !spec.extra_hosts.is_empty() {
+        options = options.extrahosts(&spec.extra_hosts.join(","));
+    }
+    if let Some(platform) = &spec.platform {
+        options = options.platform(platform);
+    }
+    options.build()
+}
+
+/// Of a time as Docker writes it.
+fn seconds(text: &str) -> i64 {
+    let parsed = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
+    parsed.map_or(0, OffsetDateTime::unix_timestamp)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 
+mod body;
 mod containers;
 mod events;
 mod images;
@@ -15,7 +16,7 @@ mod volumes;
 
 pub use containers::{Bearer, ContainerSpec, LogLine, Mounted, Outcome};
 pub use events::Happened;
-pub use images::{ImageFacts, OwnImage};
+pub use images::{BuildSpec, ImageFacts, OwnImage};
 pub use networks::{Bridge, BuildNetwork};
 
 #[derive(Clone, Debug)]

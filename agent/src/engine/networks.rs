@@ -217,6 +217,16 @@ impl Engine {
         made.map(drop).map_err(|error| EngineError::of(format!("make the volume `{name}`"), error))
     }
 
+    pub async fn volume_exists(&self, name: &str) -> Result<bool, EngineError> {
+        match self.docker()?.inspect_volume(name).await {
+            Ok(_) => Ok(true),
+            Err(error) => match EngineError::of(format!("inspect the volume `{name}`"), error) {
+                error if error.is_not_found() => Ok(false),
+                error => Err(error),
+            },
+        }
+    }
+
     pub async fn own_volumes(&self) -> Result<Vec<String>, EngineError> {
         let options = ListVolumesOptionsBuilder::new().filters(&self.ours(None)).build();
         let listed = self.docker()?.list_volumes(Some(options)).await;

@@ -67,6 +67,9 @@ pub(crate) struct Origin {
     pub digest: Option<ContentDigest>,
 }
 
+/// What follows the name of a source folder in that of its private files.
+pub const PRIVATE: &str = ".private";
+
 /// How many objects are read at the same time.
 const PARALLEL: usize = 16;
 
@@ -228,8 +231,14 @@ impl Source {
         Ok(path)
     }
 
+    /// Beside this folder: what services see of their own, and nobody else.
+    pub fn private(&self) -> PathBuf {
+        self.path.with_file_name(format!("{}{PRIVATE}", self.folder))
+    }
+
     pub async fn discard(&self) {
         discard(&self.path).await;
+        discard(&self.private()).await;
     }
 }
 

@@ -124,8 +124,9 @@ fn mounts() {
     let workspace = Workspace::new().file("conf/app.toml", "").file("Makefile", "");
     let check = |line: &str, target: &str, source: MountSource, read_only: bool| {
         let text = format!("{}volumes: {{data: }}\n", with_service(&format!("volumes: [{line}]")));
-        let found = workspace.project(&text).services["a"].mounts.clone();
-        assert_eq!(found, [Mount { target: target.to_owned(), source, read_only }], "{line}");
+        let [found] = workspace.project(&text).services["a"].mounts.clone().try_into().expect(line);
+        let Mount { target: at, source: from, read_only: only, .. } = found;
+        assert_eq!((at.as_str(), from, only), (target, source, read_only), "{line}");
     };
     let path = |path: &str| MountSource::Workspace(path.to_owned());
     let data = || MountSource::Volume("data".to_owned());
@@ -161,6 +162,7 @@ fn healthchecks() {
         timeout: None,
         retries: None,
         start_period: None,
+        start_interval: None,
     };
     check("{test: curl -f http://localhost}", only(&["CMD-SHELL", "curl -f http://localhost"]));
     check("{test: [CMD, curl, -f]}", only(&["CMD", "curl", "-f"]));
@@ -177,6 +179,7 @@ fn healthchecks() {
         timeout: None,
         retries: Some(4),
         start_period: None,
+        start_interval: None,
     };
     check("{interval: 1.5s, retries: '4'}", timed);
 }

@@ -67,14 +67,6 @@ fn the_top_level() {
          `configs`, `secrets`, `include`, `models`",
     );
     after(
-        "secrets: {s: {file: x}}\n",
-        "2:1: top level: `secrets` is not supported yet\nhint: hand secrets on with `env_file` or `environment` for now",
-    );
-    after(
-        "configs: {s: {file: x}}\n",
-        "2:1: top level: `configs` is not supported yet\nhint: mount the file from the workspace: `./file:/path:ro`",
-    );
-    after(
         "x-cloudyknight: {frsh: true}\n",
         "2:18: `x-cloudyknight`: unknown key `frsh`\nhint: did you mean `fresh`?",
     );
@@ -110,29 +102,51 @@ fn services() {
     );
     service("x-cloudyknight: {fresh: true}", "4:5: service `a`: `x-cloudyknight` belongs at the top level");
     service(
-        "sysctls: {a: 1}",
-        "4:5: service `a`: `sysctls` is not supported yet\nhint: remove it, or set it on the host",
-    );
-    service(
-        "volumes_from: [b]",
-        "4:5: service `a`: `volumes_from` is not supported yet\nhint: mount the same named volume in both services",
-    );
-    service(
         "security_opt: ['seccomp:./p.json']",
-        "4:20: `security_opt`: `seccomp:./p.json` is not supported yet\nhint: `no-new-privileges:true` is",
+        "4:20: `security_opt`: `seccomp:./p.json` is not supported\nhint: `no-new-privileges:true` is",
     );
-    service("network_mode: none", "4:19: `network_mode: none` is not supported yet\nhint: remove it");
     service(
         "network_mode: 'service:b'",
-        "4:19: `network_mode: service:b` is not supported yet\nhint: remove it",
+        "4:19: `depends_on`: there is no service `b`\nhint: did you mean `a`? services: `a`",
+    );
+    service("network_mode: custom", "4:19: `network_mode: custom` is not supported\nhint: remove it");
+    service(
+        "container_name: x1\nscale: 2",
+        "4:21: service `a`: 2 containers cannot bear one `container_name`\nhint: remove `container_name`",
+    );
+    service(
+        "ports: ['8080:80']\nscale: 2",
+        "4:13: service `a`: 2 containers cannot publish one port of the host\nhint: publish the target only: `- 80`, or \
+         leave HTTP to the router",
+    );
+    service(
+        "mem_limit: lots",
+        "4:16: `mem_limit` must be a size such as `512m`, not `lots`\nhint: bytes, or a number with `k`, `m` or `g`",
+    );
+    service("ulimits: {nofile: {soft: 2, hard: 1}}", "4:23: `ulimits`: `nofile`: `soft` is above `hard`");
+    service(
+        "tmpfs: '/run:size=1m,bind'",
+        "4:12: `tmpfs`: `bind` is no option of a tmpfs\nhint: such as `size=64m` or `mode=1770`",
+    );
+    service(
+        "extra_hosts: ['db']",
+        "4:19: `extra_hosts`: `db` is no host\nhint: write `name: 192.0.2.1`, or `name: host-gateway`",
+    );
+    service(
+        "secrets: [s]",
+        "4:15: the secret `s` is not declared\nhint: declare it under `secrets:` at the top level; declared there: none",
+    );
+    service(
+        "cpus: 1\ndeploy: {resources: {limits: {cpus: 2}}}",
+        "5:38: `cpus` below `deploy` and `cpus` of the service say different things\nhint: keep one of them",
     );
     service(
         "scale: 0",
-        "4:12: service `a`: a service without any container is not supported yet\nhint: remove the service, or give it a profile",
+        "4:12: service `a`: a service without any container is not supported\nhint: remove the service, or give it a profile",
     );
     service(
         "deploy: {replicas: 0}",
-        "4:24: service `a`: a service without any container is not supported yet\nhint: remove the service, or give it a profile",
+        "4:24: service `a`: a service without any container is not supported\nhint: remove the service, or give it a profile",
     );
     service(
         "container_name: -x",
@@ -290,16 +304,12 @@ fn volumes() {
     check("{type: bind, target: /x}", "4:15: a volume of type `bind` needs a `source`");
     check(
         "{type: volume, source: data, target: /x, volume: {subpath: y}}",
-        "4:65: a volume's `volume`: `subpath` is not supported yet\nhint: mount the whole volume",
+        "4:65: a volume's `volume`: `subpath` is not supported\nhint: it needs a newer engine; mount the whole volume",
     );
     service("volumes: x", "4:14: `volumes` must be a list, not text");
     let declared = |line: &str, expected: &str| {
         whole(&format!("services: {{a: {{image: x}}}}\nvolumes: {{v: {line}}}\n"), expected)
     };
-    declared(
-        "{external: true}",
-        "2:25: volume `v`: external volumes are not supported yet\nhint: without `external`, the platform makes the volume and keeps it over releases",
-    );
     declared("{drivr: x}", "2:15: volume `v`: unknown key `drivr`\nhint: did you mean `driver`?");
     declared("x", "2:14: volume `v` must be a mapping, not text");
 }
@@ -351,11 +361,6 @@ fn dependencies() {
         "  a: {image: x, depends_on: {b: {condition: ready}}}\n  b: {image: x}\n",
         "2:45: `ready` is no condition\nhint: it is `service_started`, `service_healthy` or `service_completed_successfully`",
     );
-    check(
-        "  a: {image: x, links: ['b:db']}\n  b: {image: x}\n",
-        "2:25: the link `b:db`: links with an alias are not supported yet\nhint: give the other service the alias: \
-         `networks: {default: {aliases: […]}}`",
-    );
 }
 
 #[test]
@@ -400,11 +405,11 @@ fn builds() {
     );
     check(
         "https://git.example/x.git",
-        "3:12: building from `https://git.example/x.git` is not supported yet\nhint: upload the source, and build from a path of the workspace",
+        "3:12: building from `https://git.example/x.git` is not supported\nhint: upload the source, and build from a path of the workspace",
     );
     check(
-        "{dockerfile_inline: FROM x}",
-        "3:13: `build`: `dockerfile_inline` is not supported yet\nhint: put it into a file named `Dockerfile`",
+        "{dockerfile_inline: FROM x, dockerfile: web/x}",
+        "3:52: `build`: `dockerfile` and `dockerfile_inline` exclude each other",
     );
     check("{contxt: .}", "3:13: `build`: unknown key `contxt`\nhint: did you mean `context`?");
 }

@@ -18,26 +18,8 @@ fn words(words: &[&str]) -> Vec<String> {
 /// A service of which the file says nothing but the image.
 fn bare(image: &str) -> Service {
     Service {
-        image: ImageSource::Image(image.to_owned()),
-        container_name: None,
-        command: None,
-        entrypoint: None,
-        environment: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        ports: Vec::new(),
-        expose: Vec::new(),
-        mounts: Vec::new(),
         networks: BTreeMap::from([("default".to_owned(), Vec::new())]),
-        external_networks: Vec::new(),
-        depends_on: BTreeMap::new(),
-        healthcheck: Healthcheck::Inherit,
-        restart: Restart::Unset,
-        working_dir: None,
-        user: None,
-        init: None,
-        stop_grace_period: None,
-        stop_signal: None,
-        isolation: Isolation::default(),
+        ..Service::plain(ImageSource::Image(image.to_owned()))
     }
 }
 
@@ -52,11 +34,21 @@ fn project(services: &[(&str, Service)]) -> Project {
 }
 
 fn source(path: &str, target: &str) -> Mount {
-    Mount { target: target.to_owned(), source: MountSource::Workspace(path.to_owned()), read_only: true }
+    Mount {
+        target: target.to_owned(),
+        source: MountSource::Workspace(path.to_owned()),
+        read_only: true,
+        options: MountOptions::default(),
+    }
 }
 
 fn volume(name: &str, target: &str) -> Mount {
-    Mount { target: target.to_owned(), source: MountSource::Volume(name.to_owned()), read_only: false }
+    Mount {
+        target: target.to_owned(),
+        source: MountSource::Volume(name.to_owned()),
+        read_only: false,
+        options: MountOptions::default(),
+    }
 }
 
 #[test]
@@ -122,13 +114,8 @@ fn a_default_file_is_read_by_the_same_parser() {
         ..named(bare("workspace-static-ephemeral:latest"))
     };
     assert_eq!(read("index.html"), site);
-    let build = Build {
-        context: String::new(),
-        dockerfile: "Dockerfile".to_owned(),
-        args: BTreeMap::new(),
-        target: None,
-    };
-    assert_eq!(read("Dockerfile"), named(Service { image: ImageSource::Build(build), ..bare("") }));
+    let build = Build { context: String::new(), dockerfile: "Dockerfile".to_owned(), ..Build::default() };
+    assert_eq!(read("Dockerfile"), named(Service { image: ImageSource::Build(Box::new(build)), ..bare("") }));
 }
 
 #[test]
@@ -190,13 +177,14 @@ volumes:
             timeout: Some(Duration::from_secs(90)),
             retries: Some(10),
             start_period: None,
+            start_interval: None,
         },
         ..bare("mysql:8.0")
     };
     let wordpress = Service {
         depends_on: BTreeMap::from([(
             "db".to_owned(),
-            DependsOn { condition: Condition::Healthy, required: true },
+            DependsOn { condition: Condition::Healthy, required: true, restart: false },
         )]),
         mounts: vec![
             volume("wp_data", "/var/www/html"),
@@ -256,12 +244,13 @@ networks:
     internal: true
 ";
     let web = Service {
-        image: ImageSource::Build(Build {
+        image: ImageSource::Build(Box::new(Build {
             context: "web".to_owned(),
             dockerfile: "docker/Dockerfile.prod".to_owned(),
             args: map(&[("NODE_VERSION", "20"), ("COMMIT", "abc")]),
             target: Some("production".to_owned()),
-        }),
+            ..Build::default()
+        })),
         command: Some(words(&["npm", "run", "start"])),
         init: Some(true),
         user: Some("1000:1000".to_owned()),
@@ -270,7 +259,7 @@ networks:
         stop_signal: Some("SIGINT".to_owned()),
         depends_on: BTreeMap::from([(
             "cache".to_owned(),
-            DependsOn { condition: Condition::Started, required: true },
+            DependsOn { condition: Condition::Started, required: true, restart: false },
         )]),
         networks: BTreeMap::from([
             ("front".to_owned(), Vec::new()),
@@ -281,7 +270,12 @@ networks:
     let cache = Service {
         command: Some(words(&["redis-server", "--save", "60 1", "--appendonly", "yes"])),
         networks: BTreeMap::from([("back".to_owned(), Vec::new())]),
-        mounts: vec![Mount { target: "/tmp".to_owned(), source: MountSource::Tmpfs, read_only: false }],
+        mounts: vec![Mount {
+            target: "/tmp".to_owned(),
+            source: MountSource::Tmpfs,
+            read_only: false,
+            options: MountOptions::default(),
+        }],
         isolation: Isolation {
             cap_drop: words(&["ALL"]),
             security_opt: words(&["no-new-privileges:true"]),
@@ -358,7 +352,7 @@ volumes:
     driver: local
     labels: [kept=true]
 ";
-    let on = |condition, required| DependsOn { condition, required };
+    let on = |condition, required| DependsOn { condition, required, restart: false };
     let python = bare("python:3.12");
     let web = Service {
         restart: Restart::OnFailure { max_retries: Some(3) },
@@ -393,7 +387,12 @@ volumes:
     let db = Service {
         mounts: vec![
             volume("pg", "/var/lib/postgresql/data"),
-            Mount { target: "/run".to_owned(), source: MountSource::Tmpfs, read_only: false },
+            Mount {
+                target: "/run".to_owned(),
+                source: MountSource::Tmpfs,
+                read_only: false,
+                options: MountOptions::default(),
+            },
         ],
         healthcheck: Healthcheck::Check {
             test: words(&["CMD-SHELL", "pg_isready -U $POSTGRES_USER"]),
@@ -401,6 +400,7 @@ volumes:
             timeout: None,
             retries: None,
             start_period: Some(Duration::from_secs(30)),
+            start_interval: None,
         },
         ..bare("postgres:16")
     };

@@ -88,8 +88,9 @@ fn devices() {
         what,
         isolated(device("/dev/kvm", "/dev/kvm", "rwm")),
     );
-    refused("gpus: all", "4:11", "devices", "`gpus`");
-    refused("device_cgroup_rules: ['c 1:3 mr']", "4:26", "devices", "`device_cgroup_rules`");
+    check("gpus: all", 11, "devices", "`gpus`", |service| service.resources.device_requests.len() == 1);
+    let rules = |service: &Service| service.resources.device_rules == ["c 1:3 mr"];
+    check("device_cgroup_rules: ['c 1:3 mr']", 27, "devices", "`device_cgroup_rules`", rules);
 }
 
 #[test]
@@ -121,7 +122,8 @@ fn the_docker_socket() {
     // A permission for host paths is none for the socket.
     let workspace = Workspace::new().policy(r#"{"host_paths": "*"}"#);
     assert!(workspace.service_error("volumes: ['/run/docker.sock:/s']").contains("docker_socket"));
-    refused("use_api_socket: true", "4:21", "docker_socket", "`use_api_socket`");
+    let socket = |service: &Service| service.mounts[0].target == "/var/run/docker.sock";
+    check("use_api_socket: true", 21, "docker_socket", "`use_api_socket`", socket);
 }
 
 #[test]
@@ -260,4 +262,48 @@ fn external_networks_that_are_not_the_router_s() {
             .error(default)
             .starts_with("docker-compose.yml:1:12: the external network `corp` is refused")
     );
+}
+
+#[test]
+fn settings_of_the_kernel() {
+    let set = |service: &Service| service.surroundings.sysctls["net.core.somaxconn"] == "1024";
+    let what = "setting the sysctl `net.core.somaxconn`";
+    check("sysctls: {net.core.somaxconn: 1024}", 14, "sysctls", what, set);
+}
+
+#[test]
+fn what_would_starve_the_host() {
+    check("oom_kill_disable: true", 23, "privileged", "`oom_kill_disable`", |service| {
+        service.resources.oom_kill_disable
+    });
+    check("oom_score_adj: -500", 20, "privileged", "a negative `oom_score_adj`", |service| {
+        service.resources.oom_score_adj == Some(-500)
+    });
+    assert_eq!(Workspace::new().service("oom_score_adj: 500").resources.oom_score_adj, Some(500));
+    check("cgroup_parent: /", 20, "host_namespaces", "`cgroup_parent`", |service| {
+        service.resources.cgroup_parent.is_some()
+    });
+}
+
+#[test]
+fn logs_that_are_sent_from_the_host_s_network() {
+    let line = "logging: {driver: syslog, options: {syslog-address: 'tcp://127.0.0.1:9100'}}";
+    let what = "the log driver `syslog`, which writes from the host's own network,";
+    check(line, 14, "host_namespaces", what, |service| service.surroundings.logging.is_some());
+}
+
+#[test]
+fn external_volumes() {
+    let text =
+        "services:\n  a:\n    image: x\n    volumes: ['v:/v']\nvolumes: {v: {external: true, name: kept}}\n";
+    let error = Workspace::new().parse(text).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "docker-compose.yml:5:25: the external volume `kept` is refused: the operator's policy does not allow it for \
+         workspace `myapp`"
+    );
+    assert!(error.policy);
+    assert!(Workspace::new().policy(r#"{"external_volumes": {"kept": ["other"]}}"#).parse(text).is_err());
+    let allowed = Workspace::new().policy(r#"{"external_volumes": {"kept": ["myapp"]}}"#).project(text);
+    assert_eq!(allowed.volumes["v"].external.as_deref(), Some("kept"));
 }

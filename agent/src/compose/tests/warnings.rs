@@ -20,38 +20,49 @@ fn whole(workspace: &Workspace, text: &str, expected: &[(usize, &str)]) {
 
 #[test]
 fn keys_without_effect() {
-    for key in ["deploy", "logging", "ulimits"] {
-        check(
-            &format!("init: true\n{key}: {{x: 1}}"),
-            &[(5, &format!("service `a`: `{key}` has no effect yet"))],
-        );
-    }
-    for key in
-        ["mem_limit", "cpus", "hostname", "platform", "tty", "shm_size", "dns", "extra_hosts", "pull_policy"]
-    {
-        check(&format!("{key}: '1'"), &[(4, &format!("service `a`: `{key}` has no effect yet"))]);
-    }
-    check("scale: 3", &[(4, "service `a`: `scale` has no effect yet: one container runs")]);
-    check("deploy: {replicas: 3}", &[(4, "service `a`: `deploy` has no effect yet")]);
+    check(
+        "mac_address: 02:42:ac:11:00:02",
+        &[(
+            4,
+            "service `a`: `mac_address` has no effect: the platform chooses addresses: during a switch two releases stand \
+             beside each other",
+        )],
+    );
+    check("cpu_count: 2", &[(4, "service `a`: `cpu_count` has no effect: it is Windows' own")]);
+    check(
+        "deploy: {placement: {constraints: [a]}}",
+        &[(
+            4,
+            "service `a`: `deploy`: `placement` has no effect: it is for clusters, and there is one engine",
+        )],
+    );
+    check(
+        "logging: {driver: none}",
+        &[(
+            4,
+            "service `a`: neither `cloudyknight logs` nor a failure can show its output: `logging` keeps none",
+        )],
+    );
     check(
         "network_mode: bridge",
         &[(4, "`network_mode: bridge` has no effect: services share the workspace's own network")],
     );
     check(
-        "healthcheck: {test: x, start_interval: 1s}",
-        &[(4, "`healthcheck`: `start_interval` has no effect yet")],
-    );
-    check(
         "networks: {default: {ipv4_address: 10.0.0.2}}",
-        &[(4, "a service's network: `ipv4_address` has no effect yet")],
+        &[(
+            4,
+            "a service's network: `ipv4_address` has no effect: the platform chooses addresses: during a switch two releases stand beside each other",
+        )],
     );
     check("expose: [53/udp]", &[(4, "`expose`: UDP ports need no exposing, and the router serves none")]);
-    check("tmpfs: '/run:size=1m'", &[(4, "`tmpfs`: the options `size=1m` have no effect yet")]);
     check(
-        "build: {context: ., cache_from: [x]}",
+        "build: {context: ., cache_to: [x]}",
         &[
             (3, "service `a`: `image` has no effect beside `build`: the platform names what it builds"),
-            (4, "`build`: `cache_from` has no effect yet"),
+            (
+                4,
+                "`build`: `cache_to` has no effect: it needs BuildKit, and images are built by the engine's own builder",
+            ),
         ],
     );
     check(
@@ -71,7 +82,6 @@ fn workspace_paths_that_would_be_written_to() {
     check("volumes:\n  - ./data:/data", &[(5, &warning("./data"))]);
     check("volumes: ['./data:/data:rw']", &[(4, &warning("./data"))]);
     check("volumes: [{type: bind, source: ./data, target: /d}]", &[(4, &warning("./data"))]);
-    check("volumes: ['./data:/data:ro,rshared']", &[(4, "the mount option `rshared` has no effect yet")]);
 }
 
 #[test]
@@ -130,7 +140,10 @@ networks: {n: {name: shared, driver: overlay, ipam: {driver: default}}}
         text,
         &[
             (2, "volume `v`: `name` has no effect: the platform keeps the volumes of workspaces apart"),
-            (3, "network `n`: `ipam` has no effect yet"),
+            (
+                3,
+                "network `n`: `ipam` has no effect: the platform chooses addresses: during a switch two releases stand beside each other",
+            ),
             (3, "network `n`: `name` has no effect: the platform keeps the networks of workspaces apart"),
             (3, "network `n`: `driver: overlay` has no effect yet"),
         ],

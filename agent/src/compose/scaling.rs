@@ -1,0 +1,76 @@
+//! `scale` and `deploy`: how many containers a service has, and whether they are started again.
+
+use super::keys;
+use super::model::Restart;
+use super::node::{Map, Node};
+use super::problem::{Problem, quoted};
+use super::scope::Scope;
+
+/// The networks of a workspace have room for some thirty containers.
+const MAX_REPLICAS: u32 = 20;
+
+pub(super) struct Deploy {
+    pub replicas: u32,
+    /// Counts where the service says nothing under `restart`.
+    pub restart: Option<Restart>,
+}
+
+pub(super) fn deploy(service: &Map, place: &str, scope: &mut Scope<'_>) -> Result<Deploy, Problem> {
+    let scale = service.given("scale").map(|node| Ok((replicas(node, "`scale`", place)?, node.at)));
+    let scale = scale.transpose()?;
+    let mut read = Deploy { replicas: scale.map_or(1, |(number, _)| number), restart: None };
+    let Some(node) = service.given("deploy") else { return Ok(read) };
+    let map = node.map("`deploy`")?;
+    keys::check(map, keys::DEPLOY, &format!("{place}: `deploy`"), scope)?;
+    if let Some(node) = map.given("replicas") {
+        let number = replicas(node, "`replicas`", place)?;
+        if let Some((other, at)) = scale
+            && other != number
+        {
+            let message = format!("{place}: `scale` and `replicas` below `deploy` say different things");
+            return Err(Problem::at(at, message).hint("keep one of them"));
+        }
+        read.replicas = number;
+    }
+    if let Some(node) = map.given("mode") {
+        match node.text("`mode`")? {
+            "replicated" => {}
+            // One on each engine, and there is one.
+            "global" => read.replicas = 1,
+            other => {
+                let message = format!("{place}: `mode`: {} is not supported", quoted(other));
+                return Err(Problem::at(node.at, message)
+                    .hint("a service that others wait for with `service_completed_successfully` runs once"));
+            }
+        }
+    }
+    if let Some(node) = map.given("restart_policy") {
+        read.restart = Some(restart_policy(node, scope)?);
+    }
+    Ok(read)
+}
+
+fn replicas(node: &Node, what: &str, place: &str) -> Result<u32, Problem> {
+    match node.number(what)? {
+        0 => Err(Problem::at(node.at, format!("{place}: a service without any container is not supported"))
+            .hint("remove the service, or give it a profile")),
+        number if number > MAX_REPLICAS => {
+            Err(Problem::at(node.at, format!("{place}: {what} is at most {MAX_REPLICAS}")))
+        }
+        number => Ok(number),
+    }
+}
+
+fn restart_policy(node: &Node, scope: &mut Scope<'_>) -> Result<Restart, Problem> {
+    let map = node.map("`restart_policy`")?;
+    keys::check(map, keys::RESTART_POLICY, "`restart_policy`", scope)?;
+    let most = map.given("max_attempts").map(|node| node.number("`max_attempts`")).transpose()?;
+    match map.given("condition").map(|node| Ok((node.text("`condition`")?, node.at))).transpose()? {
+        None | Some(("any", _)) if most.is_none() => Ok(Restart::UnlessStopped),
+        // The engine counts attempts only after failures.
+        None | Some(("any" | "on-failure", _)) => Ok(Restart::OnFailure { max_retries: most }),
+        Some(("none", _)) => Ok(Restart::No),
+        Some((other, at)) => Err(Problem::at(at, format!("`condition`: {} is no condition", quoted(other)))
+            .hint("it is `none`, `on-failure` or `any`")),
+    }
+}
