@@ -21,7 +21,7 @@ impl Engine {
         let users = self.volume_users().await?;
         let volume = |one: bollard::models::Volume| {
             let workspace: WorkspaceName = one.labels.get(WORKSPACE)?.parse().ok()?;
-            let prefix = names::volume(&self.platform, &workspace, "");
+            let prefix = names::volume(&self.platform, &workspace, "", None);
             Some(Volume {
                 volume: one.name.strip_prefix(&prefix).unwrap_or(&one.name).to_owned(),
                 workspace,
