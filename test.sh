@@ -49,6 +49,9 @@ done
 ensure_engine
 ensure_compiler
 docker/build.sh
+if ! command -v docker-compose >/dev/null; then
+    install_packages "compose files are compared with what it makes of them" docker-compose
+fi
 ensure_python_tools "$CLIENTS" tests/clients.txt "the S3 clients that the tests push with"
 
 # Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
