@@ -146,6 +146,13 @@ pub enum Command {
         #[command(flatten)]
         patience: Patience,
     },
+    /// Delete the releases and the history of a removed workspace; it cannot be restored then
+    Forget {
+        name: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// List the named volumes of all workspaces, or of one
     #[command(args_conflicts_with_subcommands = true)]
     Volumes {

@@ -62,8 +62,10 @@ impl Client {
         read(self.send(Method::POST, path).await?).await
     }
 
-    pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
-        self.send(Method::DELETE, path).await.map(drop)
+    /// Asks for something to be deleted; answers what that says, if it says anything.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<Bytes> {
+        let answer = self.send(Method::DELETE, path).await?;
+        Ok(answer.into_body().collect().await.context("the API broke off its answer")?.to_bytes())
     }
 
     /// The answer in pieces, as they come.

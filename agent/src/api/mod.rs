@@ -55,6 +55,7 @@ pub fn router(agent: Agent, token: String) -> Router {
         .route("/api/v1/workspaces/{name}/start", post(wishes::start))
         .route("/api/v1/workspaces/{name}/cancel", post(wishes::cancel))
         .route("/api/v1/workspaces/{name}/restore", post(restore::restore))
+        .route("/api/v1/workspaces/{name}/releases", delete(restore::forget))
         .route("/api/v1/workspaces/{name}/volumes/{volume}", delete(volumes::delete));
     let guarded = reads.merge(changes).route_layer(middleware::from_fn_with_state(api.clone(), with_token));
     let open = Router::new().route("/health", get(|| async { "ok\n" }));

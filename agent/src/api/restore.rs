@@ -1,6 +1,6 @@
-//! Brings a removed workspace back: its last live release is published into the bucket and deployed.
+//! What can still be done with a removed workspace: bring it back, or forget it.
 //!
-//! It is pinned to that release meanwhile, so that it is deployed whole, from what is kept, and no half of what is
+//! Brought back, its last live release is published into the bucket and deployed. It is pinned to that release meanwhile, so that it is deployed whole, from what is kept, and no half of what is
 //! being published ever is. Interrupted, it stays pinned and can be restored again.
 
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use cloudyknight_core::manifest::ReleaseDigest;
 use cloudyknight_core::status::State as WorkspaceState;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::listing;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::releases::{kept, meant, told};
 use super::{Api, Problem, parse};
 use crate::board::now;
 use crate::identity::DeploymentId;
 use crate::publish::publish;
+use crate::releases::Collected;
 use crate::source::Place;
 
 #[derive(Deserialize)]
@@ -53,6 +54,31 @@ pub(super) async fn restore(
     Ok((StatusCode::ACCEPTED, axum::Json(taken)))
 }
 
+#[derive(Serialize)]
+pub(super) struct Forgotten {
+    version: u32,
+    workspace: WorkspaceName,
+    #[serde(flatten)]
+    removed: Collected,
+}
+
+/// Deletes what is kept of a removed workspace.
+pub(super) async fn forget(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+) -> Result<axum::Json<Forgotten>, Problem> {
+    let name = parse(&name)?;
+    let tools = &api.agent.reconciler.tools;
+    if let Some(why) = not_removed(&api, &name).await? {
+        return Err(Problem::new(StatusCode::CONFLICT, &why)
+            .hint(&format!("`cloudyknight rm {name}` removes a workspace")));
+    }
+    let removed = tools.releases.forget(&name).await?;
+    let asked = tools.desires.change(&name, |desired| *desired = Desired::default()).await;
+    asked.map_err(|error| Problem::down(&error))?;
+    Ok(axum::Json(Forgotten { version: 1, workspace: name, removed }))
+}
+
 async fn chosen(api: &Api, name: &WorkspaceName, text: Option<&str>) -> Result<ReleaseDigest, Problem> {
     let told = told(api, name).await?;
     match text {
@@ -69,26 +95,30 @@ async fn chosen(api: &Api, name: &WorkspaceName, text: Option<&str>) -> Result<R
     }
 }
 
-/// Both must say so: the bucket may hold what was pushed just now, and the status what was not yet taken away.
 async fn refuse_unless_removed(api: &Api, name: &WorkspaceName) -> Result<(), Problem> {
+    let Some(why) = not_removed(api, name).await? else { return Ok(()) };
+    let hint = "`cloudyknight rollback` goes back without touching the bucket; `restore --force` replaces what it holds";
+    Err(Problem::new(StatusCode::CONFLICT, &why).hint(hint))
+}
+
+/// Both must say that it is: the bucket may hold what was pushed just now, and the status what was not yet taken away.
+async fn not_removed(api: &Api, name: &WorkspaceName) -> Result<Option<String>, Problem> {
     let listed = listing::manifest(api.agent.reconciler.tools.workspaces.as_ref(), name).await;
     let in_bucket = !listed.map_err(|error| Problem::down(&error))?.is_empty();
     let status = api.agent.board.get(name);
     let runs = status.is_some_and(|status| status.state != WorkspaceState::Removed);
-    if !in_bucket && !runs {
-        return Ok(());
-    }
-    let detail = if in_bucket {
-        format!("`{name}` is not removed: the bucket holds files of it")
+    Ok(if in_bucket {
+        Some(format!("`{name}` is not removed: the bucket holds files of it"))
+    } else if runs {
+        Some(format!("`{name}` is not removed: something of it still runs, or is to run"))
     } else {
-        format!("`{name}` is not removed yet: something of it still runs")
-    };
-    let hint = "`cloudyknight rollback` goes back without touching the bucket; `restore --force` replaces what it holds";
-    Err(Problem::new(StatusCode::CONFLICT, &detail).hint(hint))
+        None
+    })
 }
 
 async fn bring_back(api: &Api, name: &WorkspaceName, release: &ReleaseDigest) -> Result<Desired, Problem> {
     let tools = &api.agent.reconciler.tools;
+    let _hold = tools.releases.hold(name, release).await;
     let kept = kept(api, name, release).await?;
     let pin = Pin { release: release.clone(), at: now() };
     tools.releases.pin(name, pin, |desired| desired.stopped = false).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cloudyknight_core::history::History;
 use cloudyknight_core::manifest::ReleaseDigest;
 use cloudyknight_core::release::{ContentDigest, Release};
 use cloudyknight_core::workspace::WorkspaceName;
@@ -12,7 +13,7 @@ use super::keep::PARALLEL;
 use super::{ReleaseError, Releases};
 
 /// What a collection removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Collected {
     pub releases: usize,
     pub contents: usize,
@@ -53,7 +54,7 @@ impl Releases {
         }
         let surplus = shelf.surplus(self.retention.releases, &history.by_last_use(), &keep);
         let mut writing = shelf.begin();
-        self.delete(surplus.iter().map(|digest| Release::key(workspace, digest)))
+        self.delete(surplus.iter().map(|digest| Release::key(workspace, digest)).collect())
             .await
             .map_err(|source| ReleaseError::Collect { workspace: workspace.clone(), source })?;
         surplus.iter().for_each(|digest| writing.remove(digest));
@@ -64,7 +65,7 @@ impl Releases {
         }
         let garbage: Vec<ContentDigest> =
             writing.unnamed().into_iter().filter(|digest| !desk.is_reserved(digest)).collect();
-        self.delete(garbage.iter().map(|digest| digest.key(workspace)))
+        self.delete(garbage.iter().map(|digest| digest.key(workspace)).collect())
             .await
             .map_err(|source| ReleaseError::Collect { workspace: workspace.clone(), source })?;
         garbage.iter().for_each(|digest| writing.remove_content(digest));
@@ -76,9 +77,35 @@ impl Releases {
         Ok(collected)
     }
 
-    async fn delete(&self, keys: impl Iterator<Item = String>) -> Result<(), BucketError> {
-        let keys: Vec<String> = keys.collect();
-        let deletions = keys.iter().map(|key| self.platform.delete(key));
+    /// Removes everything that is kept of a workspace: it cannot be gone back to or restored then.
+    pub async fn forget(&self, workspace: &WorkspaceName) -> Result<Collected, ReleaseError> {
+        let failed = |source| ReleaseError::Collect { workspace: workspace.clone(), source };
+        let desk = self.desk(workspace);
+        let mut history = desk.history.lock().await;
+        let mut shelf = desk.open(self.platform.as_ref(), workspace).await?;
+        if desk.is_held() {
+            return Err(ReleaseError::InUse { workspace: workspace.clone() });
+        }
+        let mut writing = shelf.begin();
+        let documents: Vec<ReleaseDigest> = writing.documents().cloned().collect();
+        self.delete(documents.iter().map(|digest| Release::key(workspace, digest)).collect())
+            .await
+            .map_err(failed)?;
+        documents.iter().for_each(|digest| writing.remove(digest));
+        let contents = writing.unnamed();
+        self.delete(contents.iter().map(|digest| digest.key(workspace)).collect()).await.map_err(failed)?;
+        contents.iter().for_each(|digest| writing.remove_content(digest));
+        *history = None;
+        self.delete(vec![History::key(workspace)]).await.map_err(failed)?;
+        writing.done();
+        Ok(Collected { releases: documents.len(), contents: contents.len() })
+    }
+
+    async fn delete(&self, keys: Vec<String>) -> Result<(), BucketError> {
+        let mut deletions = Vec::with_capacity(keys.len());
+        for key in &keys {
+            deletions.push(self.platform.delete(key));
+        }
         futures::stream::iter(deletions).buffer_unordered(PARALLEL).try_collect().await
     }
 }

@@ -98,10 +98,21 @@ impl Desk {
         self.notes().doubtful.insert(release.clone());
     }
 
+    /// What is pinned is certain again.
+    pub fn forget_doubtful_pins(&self) {
+        self.notes().doubtful.clear();
+    }
+
     /// Releases that are in somebody's hands.
     pub fn in_use(&self) -> BTreeSet<ReleaseDigest> {
         let notes = self.notes();
         notes.latest.iter().chain(notes.held.keys()).chain(&notes.doubtful).cloned().collect()
+    }
+
+    /// Whether somebody reads or keeps a release just now.
+    pub fn is_held(&self) -> bool {
+        let notes = self.notes();
+        !notes.held.is_empty() || !notes.reserved.is_empty()
     }
 
     pub fn is_reserved(&self, content: &ContentDigest) -> bool {

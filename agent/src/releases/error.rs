@@ -40,6 +40,8 @@ pub enum ReleaseError {
         #[source]
         source: BucketError,
     },
+    #[error("releases of `{workspace}` are being read or written just now")]
+    InUse { workspace: WorkspaceName },
     #[error("could not pin `{workspace}`")]
     Pin {
         workspace: WorkspaceName,
@@ -88,6 +90,7 @@ impl ReleaseError {
             Self::Damaged { .. }
             | Self::Source { .. }
             | Self::Unknown { .. }
+            | Self::InUse { .. }
             | Self::HistoryDamaged { .. } => None,
         }
     }
@@ -97,7 +100,9 @@ impl ReleaseError {
         match self.bucket() {
             // A refusal ends when somebody grants what is missing.
             Some(error) => error.follow() != Follow::ListAgain,
-            None => matches!(self, Self::Source { source: SourceError::Disk { .. }, .. }),
+            None => {
+                matches!(self, Self::InUse { .. } | Self::Source { source: SourceError::Disk { .. }, .. })
+            }
         }
     }
 
@@ -114,6 +119,7 @@ impl ReleaseError {
             Self::Source { source: SourceError::TooLarge { .. }, .. } => Some(
                 "raise the setting `max_source_mb`: it was larger when this release was deployed".to_owned(),
             ),
+            Self::InUse { .. } => Some("try again in a moment".to_owned()),
             Self::HistoryDamaged { .. } => {
                 Some("the next deployment puts it aside and begins a new one".to_owned())
             }

@@ -125,10 +125,12 @@ impl Releases {
             desired.pinned = Some(pin);
             change(desired);
         });
-        pinned.await.map_err(|source| {
+        let pinned = pinned.await.map_err(|source| {
             desk.note_doubtful_pin(&release);
             ReleaseError::Pin { workspace: workspace.clone(), source }
-        })
+        })?;
+        desk.forget_doubtful_pins();
+        Ok(pinned)
     }
 
     /// As long as the answer lives, no collection takes this release. Held first and read then, it is there as a whole

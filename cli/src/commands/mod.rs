@@ -13,6 +13,7 @@ mod diff;
 mod doctor;
 mod down;
 mod env;
+mod forget;
 mod history;
 mod logs;
 mod ls;
@@ -63,6 +64,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Restore { name, release, force, patience } => {
             restore::run(&home, &name, release.as_deref(), force, patience, json).await
         }
+        Command::Forget { name, yes } => forget::run(&home, &name, yes, json).await,
         Command::Volumes { action: None, name } => volumes::list(&home, name.as_deref(), json).await,
         Command::Volumes { action: Some(VolumesAction::Rm { name, volume, yes }), .. } => {
             volumes::rm(&home, &name, &volume, yes, json).await

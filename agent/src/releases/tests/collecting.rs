@@ -146,3 +146,20 @@ async fn what_may_have_been_pinned_stays() {
     let pinned = host.desires.get(&host.app).pinned.unwrap().release;
     host.files(&pinned).await;
 }
+
+#[tokio::test]
+async fn what_is_forgotten_is_gone_and_a_new_workspace_of_that_name_begins_anew() {
+    let world = World::new(5).await;
+    let all = releases(&world, 3).await;
+    world.platform.fail_next(BucketOperation::Delete, 1, Fault::AnswerLost);
+    world.releases.forget(&world.app).await.unwrap_err();
+    let hold = world.releases.hold(&world.app, &all[1]).await;
+    assert!(world.releases.forget(&world.app).await.unwrap_err().is_passing());
+    drop(hold);
+    world.releases.forget(&world.app).await.unwrap();
+    assert_eq!(world.keys("").await, [""; 0]);
+    assert_eq!(world.releases.history(&world.app).await.unwrap().deployments, []);
+    let again = releases(&world, 1).await;
+    assert_eq!(again[0], all[0]);
+    assert_eq!(world.files(&all[0]).await, owned(&[("shared", "s"), ("own", "0")]));
+}

@@ -23,6 +23,7 @@ use crate::identity::DeploymentId;
 use crate::source::{Place, Source};
 
 mod collecting;
+mod differing;
 mod hundred;
 mod keeping;
 mod racing;
