@@ -59,6 +59,20 @@ pub fn details(status: &WorkspaceStatus) -> String {
     if let Some(release) = &status.release {
         line("release", release.as_str());
     }
+    if let Some(pin) = &status.pinned {
+        let what = format!(
+            "to {} since {}; `cloudyknight unpin {}` follows the bucket again",
+            pin.release, pin.at, status.workspace
+        );
+        line("pinned", &what);
+    }
+    if let Some(held) = &status.held_back {
+        let how = if status.state == State::Stopped { "start" } else { "unpin" };
+        line(
+            "held back",
+            &format!("{held}, what the bucket holds; `cloudyknight {how} {}` deploys it", status.workspace),
+        );
+    }
     for url in &status.urls {
         line("url", url);
     }
@@ -119,12 +133,13 @@ fn archive(archive: &Archive) -> String {
 fn meaning(status: &WorkspaceStatus) -> &'static str {
     match status.state {
         State::Deploying => "its first release is on its way",
+        State::Live if status.pinned.is_some() => "the release that it is pinned to serves",
         State::Live => "the bucket's release serves",
         State::Updating => "a release serves while a newer one is deployed",
         State::Degraded => "the newest release failed; the one before it serves",
         State::Failed => "the release failed, and nothing serves",
         State::Ignored => "it holds `.nomonitor` and is left alone",
-        State::Stopped => "somebody stopped it, and nothing of it runs",
+        State::Stopped => "somebody stopped it, and nothing of it runs until `cloudyknight start`",
         State::Removed => "nothing is left in the bucket, and nothing runs",
     }
 }
@@ -187,6 +202,34 @@ pub fn failed(status: &WorkspaceStatus, failure: &Failure) -> String {
     text
 }
 
+/// A deployment that somebody ended, as `wait` and `push` print it.
+pub fn cancelled(status: &WorkspaceStatus) -> String {
+    let name = &status.workspace;
+    let serving =
+        if status.release.is_some() { "the release before it still serves" } else { "nothing serves" };
+    format!(
+        "{name} was not deployed: somebody cancelled it; {serving}\nhint: `cloudyknight retry {name}` tries it again\n"
+    )
+}
+
+/// What is pinned or held back, and what to do about it; empty when the bucket counts.
+pub fn held(status: &WorkspaceStatus) -> String {
+    let name = &status.workspace;
+    let mut text = String::new();
+    if let Some(pin) = &status.pinned {
+        let _ = writeln!(text, "note: it is pinned to {} since {}", pin.release.short(), pin.at);
+    }
+    if let Some(held) = &status.held_back {
+        let _ = writeln!(text, "note: what the bucket holds, {}, is kept and not deployed", held.short());
+    }
+    if status.state == State::Stopped {
+        let _ = writeln!(text, "hint: `cloudyknight start {name}` starts it");
+    } else if status.pinned.is_some() {
+        let _ = writeln!(text, "hint: `cloudyknight unpin {name}` follows the bucket again");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use cloudyknight_core::status::{ServiceStatus, Step};
@@ -227,6 +270,25 @@ mod tests {
             hint: Some("the end of its output is in the log below".into()),
             log: vec!["Error: Cannot find module 'express'".into(), "    at index.js:1".into()],
         }
+    }
+
+    #[test]
+    fn what_is_pinned_stopped_or_held_back_is_told_with_what_to_do() {
+        let release =
+            |letter: &str| letter.repeat(64).parse::<cloudyknight_core::manifest::ReleaseDigest>().unwrap();
+        let mut status = status(State::Live);
+        assert_eq!(held(&status), "");
+        status.pinned = Some(cloudyknight_core::desired::Pin {
+            release: release("a"),
+            at: "2026-11-23T12:00:00Z".into(),
+        });
+        status.held_back = Some(release("b"));
+        status.deployment = None;
+        insta::assert_snapshot!(format!("{}\n{}", details(&status), held(&status)));
+        (status.state, status.pinned, status.release) = (State::Stopped, None, None);
+        status.urls.clear();
+        status.services.clear();
+        insta::assert_snapshot!(format!("{}\n{}\n{}", details(&status), held(&status), cancelled(&status)));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::ReleaseDigest;
+use crate::manifest::{Manifest, ReleaseDigest};
 use crate::workspace::WorkspaceName;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,15 @@ impl Taken {
 
 impl Desired {
     pub const VERSION: u32 = 1;
+
+    /// What the bucket holds, where that is not what is to run.
+    pub fn held_back(&self, listed: &Manifest) -> Option<ReleaseDigest> {
+        if listed.is_empty() || (self.pinned.is_none() && !self.stopped) {
+            return None;
+        }
+        let release = listed.digest();
+        (self.pinned.as_ref().map(|pin| &pin.release) != Some(&release)).then_some(release)
+    }
 
     /// Where it lies in the platform bucket. A workspace of which nothing was asked has none.
     pub fn key(workspace: &WorkspaceName) -> String {

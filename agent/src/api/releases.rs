@@ -29,7 +29,9 @@ pub(super) async fn told(api: &Api, name: &WorkspaceName) -> Result<Told, Proble
         return Err(Problem::unknown(name));
     }
     let live = status.and_then(|status| status.release);
-    let before = live.as_ref().and_then(|live| history.served_before(live)).cloned();
+    // Stopped, it goes back from what served last.
+    let last = live.as_ref().or(history.last_live());
+    let before = last.and_then(|live| history.served_before(live)).cloned();
     history.deployments.reverse();
     Ok(Told {
         version: history.version,

@@ -1,11 +1,13 @@
-//! Waits for a workspace: until what the bucket holds now is live, has failed, or is gone.
+//! Waits for a workspace: until what is asked of it is so, or has failed. That is what the bucket holds now, or the
+//! release it is pinned to, or that nothing of it runs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use cloudyknight_core::manifest::ReleaseDigest;
+use cloudyknight_core::desired::Desired;
+use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
 use cloudyknight_core::status::{Outcome, State as WorkspaceState, WorkspaceStatus};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::listing;
@@ -53,7 +55,7 @@ pub(super) async fn wait(
     loop {
         changes.mark_unchanged();
         let wanted = match &release {
-            Some(release) => Wanted::Release(release.clone()),
+            Some(release) => Wanted::Exactly(release.clone()),
             None => wanted(&api, &name).await?,
         };
         let status = api.agent.board.get(&name);
@@ -93,11 +95,13 @@ fn ends(status: Option<&WorkspaceStatus>) -> Option<(WorkspaceState, Option<Stri
 }
 
 enum Wanted {
-    Release(ReleaseDigest),
-    /// The bucket holds nothing of it.
-    Nothing,
+    /// This release, whatever is asked of the workspace.
+    Exactly(ReleaseDigest),
+    /// What the bucket holds, and what is asked beyond it.
+    Asked(Manifest, Desired),
 }
 
+#[derive(Debug, PartialEq, Eq)]
 enum Settled {
     Done,
     NotYet,
@@ -106,26 +110,183 @@ enum Settled {
 }
 
 async fn wanted(api: &Api, name: &WorkspaceName) -> Result<Wanted, Problem> {
-    let listed = listing::manifest(api.agent.reconciler.tools.workspaces.as_ref(), name).await;
+    let tools = &api.agent.reconciler.tools;
+    let listed = listing::manifest(tools.workspaces.as_ref(), name).await;
     let manifest = listed.map_err(|error| Problem::down(&error))?;
-    Ok(if manifest.is_empty() { Wanted::Nothing } else { Wanted::Release(manifest.digest()) })
+    Ok(Wanted::Asked(manifest, tools.desires.get(name)))
 }
 
 fn settled(wanted: &Wanted, status: Option<&WorkspaceStatus>) -> Settled {
-    let (release, status) = match (wanted, status) {
-        (Wanted::Nothing, None) => return Settled::Unknown,
-        (Wanted::Release(_), None) => return Settled::NotYet,
-        (Wanted::Nothing, Some(status)) if status.state == WorkspaceState::Removed => return Settled::Done,
-        (Wanted::Nothing, Some(_)) => return Settled::NotYet,
-        (Wanted::Release(release), Some(status)) => (release, status),
+    let is_done = match wanted {
+        Wanted::Exactly(release) => status.is_some_and(|status| exactly(release, status)),
+        Wanted::Asked(manifest, desired) if manifest.is_empty() && desired.pinned.is_none() => match status {
+            None => return Settled::Unknown,
+            Some(status) => status.state == WorkspaceState::Removed,
+        },
+        Wanted::Asked(manifest, desired) => status.is_some_and(|status| asked(manifest, desired, status)),
     };
+    if is_done { Settled::Done } else { Settled::NotYet }
+}
+
+/// It was tried; or it is not going to be, because something else is asked of the workspace.
+fn exactly(release: &ReleaseDigest, status: &WorkspaceStatus) -> bool {
+    let is_held_back = status.held_back.as_ref() == Some(release);
+    status.state == WorkspaceState::Ignored || is_held_back || has_ended(release, status)
+}
+
+fn asked(manifest: &Manifest, desired: &Desired, status: &WorkspaceStatus) -> bool {
     if status.state == WorkspaceState::Ignored {
-        return Settled::Done;
+        return true;
     }
-    let attempted =
-        status.deployment.as_ref().filter(|deployment| deployment.release.as_ref() == Some(release));
-    match attempted.map(|deployment| &deployment.outcome) {
-        Some(Outcome::Live | Outcome::Failed(_) | Outcome::Cancelled) => Settled::Done,
-        Some(Outcome::Running | Outcome::Superseded) | None => Settled::NotYet,
+    // Nobody is told of a rollback that does not show, nor that what was pushed just now is held back before it is kept.
+    if status.pinned != desired.pinned || status.held_back != desired.held_back(manifest) {
+        return false;
+    }
+    match status.state {
+        WorkspaceState::Stopped => desired.stopped,
+        _ if desired.stopped => false,
+        WorkspaceState::Removed => false,
+        _ => {
+            let target = desired.pinned.as_ref().map_or_else(|| manifest.digest(), |pin| pin.release.clone());
+            let restarted = status.deployment.as_ref().is_some_and(|last| last.restarts == desired.restarts);
+            // Where nothing serves, there is nothing to restart.
+            has_ended(&target, status) && (restarted || status.release.is_none())
+        }
+    }
+}
+
+/// Whether the last deployment was of this release and is over.
+fn has_ended(release: &ReleaseDigest, status: &WorkspaceStatus) -> bool {
+    let last = status.deployment.as_ref().filter(|last| last.release.as_ref() == Some(release));
+    last.is_some_and(|last| matches!(last.outcome, Outcome::Live | Outcome::Failed(_) | Outcome::Cancelled))
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudyknight_core::command::Cause;
+    use cloudyknight_core::desired::Pin;
+    use cloudyknight_core::manifest::Entry;
+    use cloudyknight_core::status::{Deployment, Failure};
+
+    use super::*;
+
+    fn manifest(name: &str) -> Manifest {
+        Manifest { entries: [(name.to_owned(), Entry { etag: "e".into(), size: 1 })].into() }
+    }
+
+    fn status(state: WorkspaceState, release: &str, outcome: Outcome) -> WorkspaceStatus {
+        let mut status = WorkspaceStatus::new("app".parse().unwrap(), String::new());
+        status.state = state;
+        status.release = Some(manifest(release).digest());
+        let deployment = serde_json::json!({
+            "id": "1",
+            "release": manifest(release).digest(),
+            "cause": Cause::Sweep,
+            "started_at": "",
+            "finished_at": null,
+            "outcome": outcome,
+            "steps": [],
+        });
+        status.deployment = Some(serde_json::from_value::<Deployment>(deployment).unwrap());
+        status
+    }
+
+    fn live(release: &str) -> WorkspaceStatus {
+        status(WorkspaceState::Live, release, Outcome::Live)
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed(Failure { message: String::new(), service: None, hint: None, log: Vec::new() })
+    }
+
+    fn pin(release: &str) -> Desired {
+        let pin = Pin { release: manifest(release).digest(), at: "then".into() };
+        Desired { pinned: Some(pin), ..Desired::default() }
+    }
+
+    fn pinned(status: WorkspaceStatus, release: &str, held: Option<&str>) -> WorkspaceStatus {
+        let held_back = held.map(|held| manifest(held).digest());
+        WorkspaceStatus { pinned: pin(release).pinned, held_back, ..status }
+    }
+
+    fn check(bucket: &str, desired: &Desired, status: &WorkspaceStatus, expected: Settled) {
+        let wanted = Wanted::Asked(manifest(bucket), desired.clone());
+        assert_eq!(settled(&wanted, Some(status)), expected, "{bucket}, {desired:?}, {status:?}");
+    }
+
+    #[test]
+    fn what_the_bucket_holds_is_waited_for_until_it_is_over() {
+        let nothing = Desired::default();
+        check("a", &nothing, &live("a"), Settled::Done);
+        check("b", &nothing, &live("a"), Settled::NotYet);
+        check("b", &nothing, &status(WorkspaceState::Degraded, "b", failed()), Settled::Done);
+        check("b", &nothing, &status(WorkspaceState::Degraded, "b", Outcome::Cancelled), Settled::Done);
+        check("b", &nothing, &status(WorkspaceState::Updating, "b", Outcome::Running), Settled::NotYet);
+        check("b", &nothing, &status(WorkspaceState::Updating, "b", Outcome::Superseded), Settled::NotYet);
+        check("b", &nothing, &status(WorkspaceState::Ignored, "a", Outcome::Live), Settled::Done);
+    }
+
+    #[test]
+    fn a_pinned_workspace_is_waited_for_until_the_pin_serves_and_shows() {
+        check("b", &pin("a"), &live("b"), Settled::NotYet);
+        check("b", &pin("a"), &live("a"), Settled::NotYet);
+        check("b", &pin("a"), &pinned(live("a"), "a", None), Settled::NotYet);
+        check("b", &pin("a"), &pinned(live("a"), "a", Some("b")), Settled::Done);
+        check("c", &pin("a"), &pinned(live("a"), "a", Some("b")), Settled::NotYet);
+        check("a", &pin("a"), &pinned(live("a"), "a", None), Settled::Done);
+        let fails = status(WorkspaceState::Degraded, "a", failed());
+        check("b", &pin("a"), &pinned(fails, "a", Some("b")), Settled::Done);
+        // Taken back, but not yet seen.
+        check("b", &Desired::default(), &pinned(live("a"), "a", Some("b")), Settled::NotYet);
+        check("a", &Desired::default(), &pinned(live("a"), "a", None), Settled::NotYet);
+        // Also of a workspace that the bucket holds nothing of.
+        let wanted = Wanted::Asked(Manifest::default(), pin("a"));
+        assert_eq!(settled(&wanted, Some(&pinned(live("a"), "a", None))), Settled::Done);
+        let removed = status(WorkspaceState::Removed, "a", Outcome::Live);
+        assert_eq!(settled(&wanted, Some(&pinned(removed, "a", None))), Settled::NotYet);
+    }
+
+    #[test]
+    fn a_stopped_workspace_is_waited_for_until_nothing_runs_and_a_started_one_until_it_serves() {
+        let stop = Desired { stopped: true, ..Desired::default() };
+        let mut stopped =
+            WorkspaceStatus { release: None, ..status(WorkspaceState::Stopped, "a", Outcome::Live) };
+        check("a", &stop, &live("a"), Settled::NotYet);
+        check("a", &stop, &stopped, Settled::NotYet);
+        stopped.held_back = Some(manifest("a").digest());
+        check("a", &stop, &stopped, Settled::Done);
+        check("a", &Desired::default(), &stopped, Settled::NotYet);
+        check("b", &stop, &stopped, Settled::NotYet);
+    }
+
+    #[test]
+    fn a_restart_is_waited_for_unless_there_is_nothing_to_restart() {
+        let restart = Desired { restarts: 1, ..Desired::default() };
+        check("a", &restart, &live("a"), Settled::NotYet);
+        let mut restarted = live("a");
+        restarted.deployment.as_mut().unwrap().restarts = 1;
+        check("a", &restart, &restarted, Settled::Done);
+        let nothing = WorkspaceStatus { release: None, ..status(WorkspaceState::Failed, "a", failed()) };
+        check("a", &restart, &nothing, Settled::Done);
+    }
+
+    #[test]
+    fn a_release_that_is_held_back_is_not_waited_for() {
+        let exactly = |release: &str, status: &WorkspaceStatus| {
+            settled(&Wanted::Exactly(manifest(release).digest()), Some(status))
+        };
+        assert_eq!(exactly("a", &live("a")), Settled::Done);
+        assert_eq!(exactly("b", &live("a")), Settled::NotYet);
+        assert_eq!(exactly("b", &pinned(live("a"), "a", Some("b"))), Settled::Done);
+        assert_eq!(exactly("c", &pinned(live("a"), "a", Some("b"))), Settled::NotYet);
+        assert_eq!(settled(&Wanted::Exactly(manifest("a").digest()), None), Settled::NotYet);
+    }
+
+    #[test]
+    fn what_the_bucket_holds_nothing_of_is_waited_for_until_it_is_gone() {
+        let gone = Wanted::Asked(Manifest::default(), Desired::default());
+        assert_eq!(settled(&gone, None), Settled::Unknown);
+        assert_eq!(settled(&gone, Some(&live("a"))), Settled::NotYet);
+        assert_eq!(settled(&gone, Some(&status(WorkspaceState::Removed, "a", Outcome::Live))), Settled::Done);
     }
 }

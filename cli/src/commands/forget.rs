@@ -8,7 +8,8 @@ use crate::home::Home;
 
 pub async fn run(home: &Home, name: &str, yes: bool, json: bool) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
-    let question = format!("Delete every release and the history of `{name}`, so that it cannot be restored?");
+    let question =
+        format!("Delete every release and the history of `{name}`, so that it cannot be restored?");
     if !confirmed(&question, yes)? {
         return Ok(ExitCode::FAILURE);
     }

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
+use cloudyknight_core::status::WorkspaceStatus;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::Bucket;
 use futures::{StreamExt, TryStreamExt};
 
 use super::{confirmed, wait};
-use crate::client::Client;
+use crate::client::{Client, workspace};
 use crate::errors::hinted;
 use crate::home::Home;
 use crate::s3;
@@ -32,6 +33,12 @@ pub async fn run(home: &Home, name: &str, yes: bool, json: bool) -> anyhow::Resu
     let deletions = objects.iter().map(|object| bucket.delete(&object.key));
     futures::stream::iter(deletions).buffer_unordered(PARALLEL).try_collect::<()>().await?;
     let client = Client::new(home)?;
+    // Pinned, it would serve on whatever the bucket holds, and that is not what was asked.
+    // Nobody may know of it yet, which is no reason not to delete it.
+    let status: anyhow::Result<WorkspaceStatus> = client.get(&format!("/api/v1/workspaces/{name}")).await;
+    if status.is_ok_and(|status| status.pinned.is_some()) {
+        client.post(&workspace(name.as_str(), "unpin")).await?;
+    }
     wait::hurry(home, &client, name.as_str()).await?;
     match wait::wait(&client, name.as_str(), None, TIMEOUT).await? {
         Some(status) => wait::tell(&status, json),

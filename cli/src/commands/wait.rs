@@ -34,7 +34,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
     match wait(&client, name, release, timeout).await? {
-        Some(status) => tell(&status, json),
+        Some(status) => tell_of(&status, release, json),
         None if json => {
             anstream::println!("{}", serde_json::json!({ "error": "timeout", "timeout_s": timeout }));
             Ok(ExitCode::from(TIMED_OUT))
@@ -94,15 +94,29 @@ pub fn tell(status: &WorkspaceStatus, json: bool) -> anyhow::Result<ExitCode> {
         anstream::println!("{}", serde_json::to_string(status)?);
     }
     let outcome = status.deployment.as_ref().map(|deployment| &deployment.outcome);
-    if let (Some(Outcome::Failed(failure)), false) = (outcome, status.state == State::Live) {
+    let trouble = match outcome {
+        _ if !matches!(status.state, State::Degraded | State::Failed) => None,
+        Some(Outcome::Failed(failure)) => Some(show::failed(status, failure)),
+        Some(Outcome::Cancelled) => Some(show::cancelled(status)),
+        _ => None,
+    };
+    if let Some(trouble) = trouble {
         if !json {
-            anstream::eprint!("{}", show::failed(status, failure));
+            anstream::eprint!("{trouble}");
         }
         return Ok(ExitCode::FAILURE);
     }
     if !json {
         let url = status.urls.first().map(|url| format!(" at {url}")).unwrap_or_default();
         anstream::println!("{} is {}{url}", status.workspace, show::state(status.state));
+        anstream::eprint!("{}", show::held(status));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The same of one release that was asked for, which may not be what is to run.
+fn tell_of(status: &WorkspaceStatus, release: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+    let is_held_back = release.is_some() && status.held_back.as_ref().map(|held| held.as_str()) == release;
+    let code = tell(status, json)?;
+    Ok(if is_held_back { ExitCode::FAILURE } else { code })
 }
