@@ -9,6 +9,7 @@ use cloudyknight_core::route::{Backend, Route};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_edge::control::ControlError;
 
+use crate::deploy::replicas::service_of;
 use crate::identity::Identity;
 
 mod embedded;
@@ -84,11 +85,12 @@ impl EdgeLink {
 
 /// What leads to containers that run, each at its address.
 pub fn routes_to<'a>(live: impl IntoIterator<Item = (&'a str, &'a Identity, Ipv4Addr)>) -> Routing {
-    let mut routes = Vec::new();
+    let mut routes: Vec<Route> = Vec::new();
     for (container, identity, address) in live {
-        routes.extend(identity.routes.iter().map(|route| Route {
+        let service = service_of(&identity.service);
+        for one in identity.routes.iter().map(|route| Route {
             workspace: identity.workspace.clone(),
-            name: format!("{}@{}", route.name, identity.service),
+            name: format!("{}@{}", route.name, service),
             rule: route.rule.clone(),
             syntax: route.syntax,
             priority: route.priority,
@@ -100,7 +102,16 @@ pub fn routes_to<'a>(live: impl IntoIterator<Item = (&'a str, &'a Identity, Ipv4
                 id: backend_id(container, address),
                 address: SocketAddr::new(address.into(), route.port),
             }],
-        }));
+        }) {
+            // The containers of one service share its routes.
+            let same = |other: &&mut Route| {
+                (&other.workspace, &other.name, &other.rule) == (&one.workspace, &one.name, &one.rule)
+            };
+            match routes.iter_mut().find(same) {
+                Some(other) => other.backends.extend(one.backends),
+                None => routes.push(one),
+            }
+        }
     }
     Routing { routes }
 }

@@ -1,5 +1,7 @@
 //! What a compose file asks for reaches Docker, and what runs in the container sees it.
 
+use std::collections::BTreeSet;
+
 use cloudyknight_tests::{Client, Folder, Platform};
 use serde_json::Value;
 
@@ -44,7 +46,7 @@ secrets:
   plain: {file: ./secret.txt}
   from_env: {environment: TOKEN}
 configs:
-  inline: {content: \"answer = 42\\n\"}
+  inline: {content: answer = 42}
 volumes:
   kept:
 ";
@@ -115,7 +117,7 @@ fn limits_files_and_hooks_of_a_service_are_what_docker_and_the_container_see() {
         shell("cat /run/secrets/token; stat -c ' %u:%g %a' /run/secrets/token"),
         "s3cret-of-the-env 33:34 440\n"
     );
-    assert_eq!(shell("cat /etc/app/inline.conf"), "answer = 42\n");
+    assert_eq!(shell("cat /etc/app/inline.conf"), "answer = 42");
     assert!(!docker.exec(&boxed, "echo x >> /etc/app/inline.conf").status.success(), "read-only");
     // What they hold is nowhere but in those files.
     let all = docker.inspect(&boxed, "{{json .}}");
@@ -140,4 +142,56 @@ fn limits_files_and_hooks_of_a_service_are_what_docker_and_the_container_see() {
     assert_eq!(docker.shell(&boxed, "cat /run/secrets/plain"), "another-secret");
     assert!(docker.shell(&beside, "hostname").starts_with("boxed"));
     assert_eq!(docker.shell(&of("keeper"), "cat /kept/stopped"), "stopped\n");
+}
+
+const WHOAMI: &str =
+    "require('node:http').createServer((_, response) => response.end(require('node:os').hostname()))
+  .listen(process.env.PORT);\n";
+
+#[test]
+fn a_service_of_several_containers_shares_its_route_and_keeps_those_that_need_not_change() {
+    let platform = Platform::start();
+    let docker = platform.docker();
+    let s3 = platform.s3(Client::Boto3);
+    let compose = "services:
+  many:
+    image: workspace-node-ephemeral:latest
+    volumes: ['.:/workspace:ro']
+    deploy: {replicas: 3}
+";
+    let app = Folder::of(&[("compose.yaml", compose), ("index.js", WHOAMI)]);
+    s3.sync(app.path(), "many");
+    let listed = |status: &Value| -> Vec<String> {
+        let services = status["services"].as_array().expect("services").iter();
+        services.map(|one| one["container"].as_str().expect("a name").to_owned()).collect()
+    };
+    let status = platform.live("many");
+    assert_eq!(listed(&status), ["workspace-many", "workspace-many.2", "workspace-many.3"]);
+    let answering = || {
+        let answers = (0..60).map(|_| platform.get("/many/"));
+        let hosts: BTreeSet<String> = answers
+            .map(|(status, host)| {
+                assert_eq!(status, 200);
+                host
+            })
+            .collect();
+        hosts.len()
+    };
+    assert_eq!(answering(), 3, "each of them answers");
+    let before = docker.containers_of("many");
+
+    // Fewer: the ones that stay are the same containers as before.
+    s3.cp(&app.replace("compose.yaml", "replicas: 3", "replicas: 2"), "many/compose.yaml");
+    let status = platform.live("many");
+    assert_eq!(listed(&status), ["workspace-many", "workspace-many.2"]);
+    assert_eq!(answering(), 2);
+    for name in ["workspace-many", "workspace-many.2"] {
+        assert_eq!(docker.containers_of("many")[name], before[name], "{name}");
+    }
+
+    // More again, and then another source: all of them are new.
+    s3.cp(&app.replace("compose.yaml", "replicas: 2", "replicas: 4"), "many/compose.yaml");
+    platform.live("many");
+    assert_eq!(answering(), 4);
+    assert_eq!(docker.containers_of("many")["workspace-many"], before["workspace-many"]);
 }

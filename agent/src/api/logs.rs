@@ -1,5 +1,6 @@
 //! The output of a workspace's containers, as text: one service, or all of them with the service's name first.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,6 +12,7 @@ use futures::StreamExt;
 use serde::Deserialize;
 
 use super::{Api, Problem, parse};
+use crate::deploy::replicas::service_of;
 use crate::plan::Running;
 
 #[derive(Deserialize)]
@@ -38,16 +40,18 @@ pub(super) async fn logs(
         return Err(Problem::new(StatusCode::NOT_FOUND, &detail).hint("`cloudyknight status` says why"));
     }
     if let Some(service) = &asked.service
-        && !live.contains_key(service)
+        && !live.keys().any(|entry| service_of(entry) == service)
     {
-        let known: Vec<&str> = live.keys().map(String::as_str).collect();
+        let known: BTreeSet<&str> = live.keys().map(|entry| service_of(entry)).collect();
+        let known: Vec<&str> = known.into_iter().collect();
         let detail = format!("the workspace `{name}` runs no service `{service}`");
         let hint = format!("it runs {}", known.join(", "));
         return Err(Problem::new(StatusCode::NOT_FOUND, &detail).hint(&hint));
     }
     let several = live.len() > 1 && asked.service.is_none();
-    let chosen =
-        live.into_iter().filter(|(service, _)| asked.service.as_ref().is_none_or(|one| one == service));
+    let chosen = live
+        .into_iter()
+        .filter(|(service, _)| asked.service.as_ref().is_none_or(|one| one == service_of(service)));
     let streams = chosen.map(|(service, one)| {
         let lines = engine.logs(&one.id, Some(asked.tail.unwrap_or(TAIL)), asked.follow);
         let prefix = if several { format!("{service} | ") } else { String::new() };

@@ -41,7 +41,10 @@ const SWITCH: &str = "a release stands beside the one before until it is healthy
 
 pub(super) const PROJECT: Keys = &[
     ("version", Read),
-    ("name", Read),
+    (
+        "name",
+        Partly("what `${COMPOSE_PROJECT_NAME}` stands for; another one than the workspace's is a warning"),
+    ),
     ("services", Read),
     ("networks", Read),
     ("volumes", Read),

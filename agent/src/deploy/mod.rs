@@ -36,6 +36,7 @@ mod ports;
 mod private;
 mod read;
 mod refresh;
+pub(crate) mod replicas;
 mod resume;
 mod retire;
 mod start;
@@ -213,7 +214,7 @@ impl Prepared {
     fn services(&self, names: BTreeMap<String, String>) -> Vec<ServiceStatus> {
         let status = |(service, container): (String, String)| {
             let image = self.images[&service].name.clone();
-            ServiceStatus { service, container, image }
+            ServiceStatus { service: replicas::service_of(&service).to_owned(), container, image }
         };
         names.into_iter().map(status).collect()
     }

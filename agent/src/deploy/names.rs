@@ -2,16 +2,24 @@
 
 use cloudyknight_core::workspace::WorkspaceName;
 
+use super::replicas;
 use crate::compose::model::{NamedVolume, Project};
 use crate::identity::Slot;
 
 /// The live name of a service's container.
 pub fn container(project: &Project, service: &str) -> String {
     let workspace = &project.workspace;
-    match &project.services[service].container_name {
+    let base = replicas::service_of(service);
+    let only = project.services.keys().all(|other| replicas::service_of(other) == base);
+    let name = match &project.services[service].container_name {
         Some(name) => name.clone(),
-        None if project.services.len() == 1 => format!("workspace-{workspace}"),
-        None => format!("workspace-{workspace}-{service}"),
+        None if only => format!("workspace-{workspace}"),
+        None => format!("workspace-{workspace}-{base}"),
+    };
+    match replicas::number_of(service) {
+        1 => name,
+        // A point, because no name of a workspace has one.
+        number => format!("{name}.{number}"),
     }
 }
 
@@ -46,7 +54,7 @@ pub fn memberships(
     service: &str,
     slot: Slot,
 ) -> Vec<(String, Vec<String>)> {
-    let own = [service.to_owned(), container(project, service)];
+    let own = [replicas::service_of(service).to_owned(), container(project, service)];
     let networks = &project.services[service].networks;
     let member = |(name, extra): (&String, &Vec<String>)| {
         let aliases = own.iter().chain(extra).cloned().collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloudyknight_core::manifest::Manifest;
 
 use super::images::{Image, subset};
-use super::{DeployError, Job, Prepared, Tools, names};
+use super::{DeployError, Job, Prepared, Tools, names, replicas};
 use crate::compose;
 use crate::compose::model::{Content, ImageSource, MountSource, Namespace, Project, PullPolicy, Service};
 use crate::plan::Wanted;
@@ -75,7 +75,7 @@ pub async fn prepare(
     tools: &Tools,
     job: &Job<'_>,
     read: Read,
-    images: BTreeMap<String, Image>,
+    mut images: BTreeMap<String, Image>,
     source: Source,
 ) -> Result<Prepared, DeployError> {
     let Read { mut project, mut warnings, default_compose } = read;
@@ -107,6 +107,7 @@ pub async fn prepare(
         }
     }
     share_routes(&project, &mut assigned.routes);
+    replicas::expand(&mut project, &mut images, &mut assigned.routes);
     let wanted = project.services.iter().map(|(service, definition)| {
         let none = Vec::new();
         let routes = assigned.routes.get(service).unwrap_or(&none);
@@ -183,7 +184,9 @@ fn spec(
     manifest: &Manifest,
 ) -> String {
     // How an image is had and how many of it there are makes no container another one.
-    let service = Service { pull: PullPolicy::default(), replicas: 1, ..project.services[service].clone() };
+    let mut service =
+        Service { pull: PullPolicy::default(), replicas: 1, ..project.services[service].clone() };
+    service.depends_on.retain(|other, _| replicas::service_of(other) == other);
     let files = service.surroundings.files.iter().filter_map(|file| match &file.content {
         Content::File(path) => Some(subset(manifest, path).digest()),
         Content::Text(_) => None,

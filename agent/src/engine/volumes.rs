@@ -8,7 +8,7 @@ use cloudyknight_core::volume::Volume;
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::{Engine, EngineError, sorted};
-use crate::deploy::names;
+use crate::deploy::{names, replicas::service_of};
 use crate::identity::{Identity, WORKSPACE};
 
 impl Engine {
@@ -58,7 +58,7 @@ impl Engine {
 
 fn user(container: &ContainerSummary) -> String {
     match Identity::from_labels(&sorted(container.labels.clone())) {
-        Some(identity) => identity.service,
+        Some(identity) => service_of(&identity.service).to_owned(),
         None => {
             let name = container.names.iter().flatten().next().or(container.id.as_ref());
             let name = name.map(|name| name.trim_start_matches('/').to_owned());

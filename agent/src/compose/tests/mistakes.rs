@@ -138,7 +138,7 @@ fn services() {
     );
     service(
         "cpus: 1\ndeploy: {resources: {limits: {cpus: 2}}}",
-        "5:38: `cpus` below `deploy` and `cpus` of the service say different things\nhint: keep one of them",
+        "5:41: `cpus` below `deploy` and `cpus` of the service say different things\nhint: keep one of them",
     );
     service(
         "scale: 0",

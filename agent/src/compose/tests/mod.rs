@@ -6,6 +6,7 @@ use super::model::{ComposeError, Project, Service};
 use super::policy::Policy;
 use super::{Input, Parsed, parse};
 
+mod elements;
 mod extending;
 mod hostile;
 mod including;
