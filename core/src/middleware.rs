@@ -147,6 +147,8 @@ pub enum MiddlewareError {
     ContentTypes,
     #[error("{option}: `{name}` is no name of a header")]
     HeaderName { option: &'static str, name: String },
+    #[error("{option}: `{name}` is about the connection, and not for a label to set")]
+    Framing { option: &'static str, name: String },
     #[error("{option}: the value of `{name}` holds what no header may")]
     HeaderValue { option: &'static str, name: String },
 }
@@ -392,6 +394,14 @@ mod tests {
         check(
             Middleware::IpAllowList(list),
             "sourceRange: `10.0.0.0/99` is neither an address nor a range such as 10.0.0.0/8",
+        );
+        let smuggled = Headers {
+            custom_request_headers: [("Transfer-Encoding".to_owned(), "chunked".to_owned())].into(),
+            ..Headers::default()
+        };
+        check(
+            Middleware::Headers(Box::new(smuggled)),
+            "customRequestHeaders: `Transfer-Encoding` is about the connection, and not for a label to set",
         );
         let compress = Compress { encodings: vec!["lzw".into()], ..Compress::default() };
         check(Middleware::Compress(compress), "encodings: `lzw` is no encoding: gzip, br and zstd are");

@@ -193,7 +193,8 @@ impl Outgoing {
             return None;
         }
         let (mut headers, mut target) = (self.headers.clone(), self.target(lease).clone());
-        let passing = Passing { method: &self.method, target: &mut target, headers: &mut headers, client };
+        let method = &self.method;
+        let passing = Passing { method, target: &mut target, headers: &mut headers, client, bare: false };
         let (outward, own) = chain.inward(passing).await;
         self.passed = Some(Passed { chain: chain.clone(), headers, target, outward });
         own

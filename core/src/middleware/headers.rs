@@ -128,6 +128,9 @@ impl Headers {
                 if !is_name(name) {
                     return Err(MiddlewareError::HeaderName { option, name: name.clone() });
                 }
+                if FRAMING.iter().any(|framing| framing.eq_ignore_ascii_case(name)) {
+                    return Err(MiddlewareError::Framing { option, name: name.clone() });
+                }
                 if !is_value(value) {
                     return Err(MiddlewareError::HeaderValue { option, name: name.clone() });
                 }
@@ -154,6 +157,19 @@ impl Headers {
         Ok(())
     }
 }
+
+/// About one connection, or where a message ends: who could set these could hide one request in another.
+const FRAMING: [&str; 9] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+];
 
 /// RFC 9110, section 5.6.2: a token.
 pub(super) fn is_name(name: &str) -> bool {

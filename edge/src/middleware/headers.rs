@@ -131,7 +131,10 @@ impl Active {
         if let Some(allowed) = self.allowed(origin) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         }
-        headers.insert(ACCESS_CONTROL_MAX_AGE, self.wanted.access_control_max_age.into());
+        set_list(headers, ACCESS_CONTROL_EXPOSE_HEADERS, &self.wanted.access_control_expose_headers);
+        if self.wanted.access_control_max_age != 0 {
+            headers.insert(ACCESS_CONTROL_MAX_AGE, self.wanted.access_control_max_age.into());
+        }
         response
     }
 
@@ -187,7 +190,8 @@ mod tests {
         let active = Active::new(wanted).unwrap();
         let (mut target, mut request) = ("/".parse().unwrap(), request);
         let client = "::1".parse().unwrap();
-        let mut passing = Passing { method: &method, target: &mut target, headers: &mut request, client };
+        let mut passing =
+            Passing { method: &method, target: &mut target, headers: &mut request, client, bare: false };
         let asked = match active.inward(&mut passing) {
             Ok(asked) => asked,
             Err(own) => return (own.status().as_u16(), request, own.headers().clone()),

@@ -53,6 +53,8 @@ pub(crate) struct Passing<'r> {
     /// With `Host`, as the backend is to get it.
     pub headers: &'r mut HeaderMap,
     pub client: IpAddr,
+    /// Nothing is left of the path. On the wire that is a `/`, but not to what comes before it.
+    pub bare: bool,
 }
 
 /// What is to be done about the answer.

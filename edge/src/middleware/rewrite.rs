@@ -58,10 +58,12 @@ fn pattern(regex: &str) -> Result<Pattern, MiddlewareError> {
 
 impl Rewrite {
     pub(super) fn apply(&self, passing: &mut Passing<'_>) -> Result<(), Own> {
-        let Some(Rewritten { path, told }) = self.rewritten(passing.target.path(), passing.target.query())
-        else {
+        // The whole path came off before: what is put in front now is all of it.
+        let path = if passing.bare { "" } else { passing.target.path() };
+        let Some(Rewritten { path, told }) = self.rewritten(path) else {
             return Ok(());
         };
+        passing.bare = path.is_empty();
         let bad = || own(StatusCode::INTERNAL_SERVER_ERROR);
         if !is_decodable(&path) {
             return Err(bad());
@@ -77,13 +79,14 @@ impl Rewrite {
         Ok(())
     }
 
-    fn rewritten(&self, path: &str, query: Option<&str>) -> Option<Rewritten> {
+    fn rewritten(&self, path: &str) -> Option<Rewritten> {
         match self {
             Self::Strip { prefixes, one_slash } => {
-                let (prefix, mut path) = strip(prefixes, path)?;
-                if *one_slash && path.starts_with("//") {
-                    path.remove(0);
+                let (prefix, mut rest) = strip(prefixes, path)?;
+                if *one_slash && rest.starts_with("//") {
+                    rest.remove(0);
                 }
+                let path = if prefix == path && !one_slash { String::new() } else { rest };
                 Some(Rewritten { path, told: Some((FORWARDED_PREFIX, prefix.trim().to_owned())) })
             }
             Self::StripRegex(patterns) => {
@@ -92,17 +95,14 @@ impl Rewrite {
                     path.starts_with(found).then_some(found)
                 })?;
                 let rest = &path[prefix.len()..];
-                let slash = if rest.starts_with('/') { "" } else { "/" };
+                let slash = if rest.is_empty() || rest.starts_with('/') { "" } else { "/" };
                 let told = Some((FORWARDED_PREFIX, prefix.to_owned()));
                 Some(Rewritten { path: format!("{slash}{rest}"), told })
             }
             Self::Add(prefix) => Some(Rewritten { path: format!("{prefix}{path}"), told: None }),
             Self::Replace(replacement) => {
-                let before = match query {
-                    Some(query) if !has_own_encoding(path) => format!("{path}?{query}"),
-                    _ => path.to_owned(),
-                };
-                Some(Rewritten { path: replacement.clone(), told: Some((REPLACED_PATH, before)) })
+                let told = Some((REPLACED_PATH, path.to_owned()));
+                Some(Rewritten { path: replacement.clone(), told })
             }
             Self::ReplaceRegex { pattern, replacement } => {
                 if replacement.is_empty() || !pattern.is_match(path) {
@@ -113,17 +113,6 @@ impl Rewrite {
             }
         }
     }
-}
-
-/// Whether a path is encoded otherwise than Go would encode it: Traefik keeps such a path apart, and tells it without
-/// the query.
-fn has_own_encoding(path: &str) -> bool {
-    let sets_apart = |b: u8| b"!'()*[]".contains(&b);
-    let needless = path.split('%').skip(1).any(|escape| {
-        let byte = escape.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        byte.is_some_and(|byte| is_plain(byte) && !sets_apart(byte))
-    });
-    needless || path.bytes().any(sets_apart)
 }
 
 fn tell(headers: &mut HeaderMap, name: HeaderName, value: &str) {
@@ -154,7 +143,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         let client = "::1".parse().unwrap();
         let method = &http::Method::GET;
-        let passing = &mut Passing { method, target: &mut target, headers: &mut headers, client };
+        let passing =
+            &mut Passing { method, target: &mut target, headers: &mut headers, client, bare: false };
         let shown = match rewrite.apply(passing) {
             Ok(()) => passing.target.as_str().to_owned(),
             Err(own) => own.status().as_str().to_owned(),
@@ -183,10 +173,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_before_nothing_is_the_whole_path() {
+        let strip = strip_prefix(&StripPrefix { prefixes: vec!["/a".into()], force_slash: None });
+        let add = add_prefix(&AddPrefix { prefix: "/v1".into() });
+        for (asked, expected) in [("/a?x", "/v1?x"), ("/a/", "/v1/"), ("/a/b", "/v1/b"), ("/b", "/v1/b")] {
+            let (mut target, mut headers) = (asked.parse().unwrap(), HeaderMap::new());
+            let (method, client) = (&http::Method::GET, "::1".parse().unwrap());
+            let passing =
+                &mut Passing { method, target: &mut target, headers: &mut headers, client, bare: false };
+            assert!(strip.apply(passing).is_ok() && add.apply(passing).is_ok());
+            assert_eq!(passing.target.as_str(), expected);
+        }
+    }
+
+    #[test]
     fn paths_are_replaced_and_the_old_one_is_told() {
         check(&add_prefix(&AddPrefix { prefix: "/new é".into() }), "/a?x", "/new%20%C3%A9/a?x", &[]);
         let replace = replace_path(&ReplacePath { path: "/one".into() });
-        check(&replace, "/a?x=1", "/one?x=1", &["/a?x=1"]);
+        check(&replace, "/a?x=1", "/one?x=1", &["/a"]);
         check(&replace, "/a%2Fb?x=1", "/one?x=1", &["/a%2Fb"]);
         let regex = |regex: &str, replacement: &str| {
             replace_path_regex(&ReplacePathRegex { regex: regex.into(), replacement: replacement.into() })

@@ -6,6 +6,9 @@
 
 mod process;
 
+mod label_router;
+pub use label_router::LabelRouter;
+
 mod localstack;
 pub use localstack::LocalStack;
 
