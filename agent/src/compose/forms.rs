@@ -1,7 +1,7 @@
 //! Short forms made long, so that the two sides of a merge have one form. What is wrong in them is left for the
 //! readers to tell wherever it can be carried on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::node::{Entry, Map, Node, Tag, Value};
 use super::problem::{Problem, quoted};
@@ -88,11 +88,11 @@ pub(super) fn hosts(node: Node, what: &str) -> Result<Vec<Node>, Problem> {
 }
 
 /// The hosts whose addresses are not to be kept, because a tag says so.
-pub(super) fn hosts_of(over: &Node) -> Vec<String> {
+pub(super) fn hosts_of(over: &Node) -> HashSet<String> {
     match &over.value {
         Value::Map(map) => {
             map.entries.iter().filter(|entry| entry.tag.is_some()).map(|entry| entry.key.clone()).collect()
         }
-        _ => Vec::new(),
+        _ => HashSet::new(),
     }
 }

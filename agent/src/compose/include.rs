@@ -4,7 +4,7 @@
 //! Nothing is merged with what the including file says: the same name for two things is an error, unless both say
 //! the same (two files may include a third). What is included can be changed by an override file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::env_file::Format;
 use super::keys;
@@ -193,18 +193,20 @@ fn take_in(map: &mut Map, included: Map, file: &str, at: Position) -> Result<(),
             }
         };
         let Value::Map(own) = &mut own.value else { return Err(own.not(&quoted(&section), "a mapping")) };
+        let known: HashMap<String, usize> =
+            own.entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
         for entry in new.entries {
-            match own.entries.iter().find(|other| other.key == entry.key) {
-                None => own.entries.push(entry),
-                Some(other) if other.value.same(&entry.value) => {}
-                Some(other) => {
-                    let name = quoted(&format!("{section}.{}", entry.key));
-                    return Err(Problem::at(
-                        other.key_at,
-                        format!("{name} is already what {} includes, and says something else", quoted(file)),
-                    )
-                    .hint("give it another name; an override file can change what is included"));
-                }
+            let Some(other) = known.get(&entry.key).map(|index| &own.entries[*index]) else {
+                own.entries.push(entry);
+                continue;
+            };
+            if !other.value.same(&entry.value) {
+                let name = quoted(&format!("{section}.{}", entry.key));
+                return Err(Problem::at(
+                    other.key_at,
+                    format!("{name} is already what {} includes, and says something else", quoted(file)),
+                )
+                .hint("give it another name; an override file can change what is included"));
             }
         }
     }

@@ -162,7 +162,7 @@ fn values(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Proble
             }
         }
         Rule::Hosts => {
-            let taken: Vec<String> = hosts_of(&over);
+            let taken = hosts_of(&over);
             let mut base = hosts(base, &what)?;
             base.retain(|item| !taken.contains(&unique::host(item)));
             Value::List(appended(base, hosts(over, &what)?, unique::address))

@@ -126,6 +126,33 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
+/// As [`piece`], and what makes files meet each other.
+fn joining_piece() -> impl Strategy<Value = String> {
+    let words = [
+        "\n    ports: !reset []",
+        "\n    ports: !override ['8080:80']",
+        "\n    environment: [A=1, B]",
+        "\n    environment: {A: !reset , B: 2}",
+        "\n    build: ../x",
+        "\n    depends_on: [web, db]",
+        "\n    networks: [n, default]",
+        "\n    extends: {file: other.yml, service: web}",
+        "\n    extends: {file: ../docker-compose.yml, service: db}",
+        "\n    extends: web",
+        "\n    env_file: [../.env, {path: e, format: raw, required: false}]",
+        "\n    extra_hosts: {a: [1, 2], b: !override 3}",
+        "\n    logging: {driver: x}",
+        "\n    profiles: [a]",
+        "\n  db: {image: y}",
+        "\ninclude: [other.yml, {path: [../docker-compose.yml], env_file: e}]",
+        "\nservices: !reset {}",
+        "\n---\n",
+        "!reset ",
+        "!override ",
+    ];
+    prop_oneof![3 => select(words.to_vec()).prop_map(str::to_owned), 1 => piece()]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -138,6 +165,22 @@ proptest! {
     fn pieces_of_compose_files_are_read_to_an_end(pieces in prop::collection::vec(piece(), 0..60)) {
         let _ = workspace().parse(&pieces.concat());
         let _ = workspace().parse(&format!("services:\n  a:\n    image: x\n    {}", pieces.concat()));
+    }
+
+    #[test]
+    fn several_files_of_pieces_are_read_to_an_end(
+        main in prop::collection::vec(piece(), 0..20),
+        over in prop::collection::vec(joining_piece(), 0..20),
+        other in prop::collection::vec(joining_piece(), 0..20),
+    ) {
+        let file = |pieces: Vec<String>| -> &'static str {
+            format!("services:\n  web:\n    image: x\n    {}\n", pieces.concat()).leak()
+        };
+        let workspace = workspace()
+            .overriding("docker-compose.override.yml", file(over))
+            .file("sub/other.yml", file(other));
+        let _ = workspace.parse(&format!("include: [sub/other.yml]\n{}", file(main)));
+        let _ = workspace.parse(EVERYTHING);
     }
 
     #[test]
@@ -249,6 +292,21 @@ fn variables_that_expand_without_end_are_refused() {
     let files: &'static str = "A=1\n".repeat(200_000).leak();
     let error = Workspace::new().file("e", files).service_error(&format!("env_file: [{}]", "e, ".repeat(30)));
     assert_eq!(error, "e: the files of variables are too large, all together");
+}
+
+#[test]
+fn large_files_are_merged_in_bounded_time() {
+    let wide = |from: usize| -> &'static str {
+        let lines: String = (from..from + 12_000).map(|n| format!("  v{n}: \n")).collect();
+        format!("services: {{a: {{image: x}}}}\nvolumes:\n{lines}").leak()
+    };
+    let workspace = Workspace::new().file("i.yml", wide(0)).overriding("o.yml", wide(6_000));
+    assert!(workspace.parse(&format!("include: [i.yml]\n{}", wide(12_000))).is_ok());
+    let hosts = |tag: &str| -> &'static str {
+        let lines: String = (0..20_000).map(|n| format!("h{n}: {tag}1, ")).collect();
+        format!("services: {{a: {{image: x, x-hosts: 1, extra_hosts: {{{lines}}}}}}}").leak()
+    };
+    let _ = Workspace::new().overriding("o.yml", hosts("!override ")).parse(hosts(""));
 }
 
 #[test]
