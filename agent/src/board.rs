@@ -212,8 +212,10 @@ impl Progress {
         id: &DeploymentId,
         cause: Cause,
         traceparent: Option<TraceParent>,
+        restarts: u64,
     ) -> Self {
         board.update(&workspace, |status| {
+            let previous = status.release.clone();
             status.state = if status.release.is_some() { State::Updating } else { State::Deploying };
             status.deployment = Some(Deployment {
                 id: id.to_string(),
@@ -224,7 +226,10 @@ impl Progress {
                 finished_at: None,
                 outcome: Outcome::Running,
                 steps: Vec::new(),
-                restarts: 0,
+                restarts,
+                previous,
+                live_at: None,
+                instead: None,
             });
         });
         Self { board, workspace, started: std::time::Instant::now() }

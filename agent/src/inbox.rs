@@ -155,7 +155,13 @@ impl Inbox {
                 Next::Done => self.finish(&workspace, covered).await,
                 Next::RetryAfter(pause) => {
                     // What comes in meanwhile, such as a push that mends it, is worth a try at once.
-                    let _ = tokio::time::timeout(pause, came.notified()).await;
+                    let mended = async {
+                        tokio::select! {
+                            () = came.notified() => {}
+                            () = self.reconciler.pushed(&workspace) => {}
+                        }
+                    };
+                    let _ = tokio::time::timeout(pause, mended).await;
                     if let Some(desk) = self.lock().get_mut(&workspace) {
                         desk.again.get_or_insert(ask);
                     }

@@ -1,64 +1,132 @@
-//! What a look at a workspace asks for: decided purely, from the bucket's listing, what was deployed last, and what
-//! runs.
+//! What a look at a workspace asks for: decided purely, from the bucket's listing, what people asked for, what was
+//! deployed last, and what runs.
 
 use cloudyknight_core::command::Cause;
-use cloudyknight_core::manifest::Manifest;
-use cloudyknight_core::status::{Outcome, State, WorkspaceStatus};
+use cloudyknight_core::desired::Desired;
+use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
+use cloudyknight_core::status::{Deployment, Outcome, State, WorkspaceStatus};
 
 use crate::plan::Running;
 
 /// The file that says: leave this workspace alone.
 pub const IGNORE: &str = ".nomonitor";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Todo {
-    /// What runs is what the bucket holds, or has been tried and has failed.
+    /// What runs is what is to run, or has been tried and has failed.
     Nothing,
     /// Note that the workspace is to be left alone, and touch nothing.
     Ignore,
+    /// Take everything that runs away, and leave what it keeps.
+    Stop,
+    /// The bucket holds something that is not to run: keep it, so that one can go forward to it.
+    Hold,
     /// The bucket differs from what was deployed: wait until the push is complete, then deploy or remove.
     Deploy,
+    /// Deploy a release that was kept: somebody pinned the workspace to it.
+    GoBack(ReleaseDigest),
+    /// Deploy a release that was kept in the place of what was deployed last, which is not to be tried again.
+    FallBack(ReleaseDigest),
 }
 
-/// `retrying`: the last failure was not the release's fault, and another try was promised.
-pub fn todo(
-    manifest: &Manifest,
+/// What is seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    pub manifest: &'a Manifest,
+    pub desired: &'a Desired,
+    pub status: Option<&'a WorkspaceStatus>,
+    pub running: &'a Running,
+    pub cause: &'a Cause,
+    /// The last failure was not the release's fault, and another try was promised.
+    pub retrying: bool,
+}
+
+pub fn todo(look: &Look<'_>) -> Todo {
+    let Look { manifest, desired, status, running, .. } = *look;
+    let state = status.map(|status| status.state);
+    if manifest.is_empty() && desired.pinned.is_none() {
+        let known = state.is_some_and(|state| state != State::Removed);
+        return if known || runs(running) { Todo::Deploy } else { Todo::Nothing };
+    }
+    if manifest.entries.contains_key(IGNORE) {
+        return if state == Some(State::Ignored) { Todo::Nothing } else { Todo::Ignore };
+    }
+    if desired.stopped {
+        if state != Some(State::Stopped) || runs(running) {
+            return Todo::Stop;
+        }
+        return hold(look);
+    }
+    let target = desired.pinned.as_ref().map_or_else(|| manifest.digest(), |pin| pin.release.clone());
+    let deploy = match &desired.pinned {
+        Some(pin) => Todo::GoBack(pin.release.clone()),
+        None => Todo::Deploy,
+    };
+    let last = status.and_then(|status| status.deployment.as_ref());
+    let idle = matches!(state, Some(State::Ignored | State::Stopped | State::Removed));
+    let Some(last) = last.filter(|last| !idle && last.release.as_ref() == Some(&target)) else {
+        return deploy;
+    };
+    let is_over = match last.outcome {
+        Outcome::Live => running.serves() && last.restarts == desired.restarts,
+        // The same release fails the same way, unless what failed was not the release, somebody asks for another
+        // try, or the world was restarted. One that was live and fell is only tried again when somebody asks.
+        Outcome::Failed(_) => {
+            let fell = last.live_at.is_some() && last.instead.is_some();
+            let again = look.retrying || (*look.cause == Cause::AgentStarted && !fell);
+            !again && !is_asked(look.cause)
+        }
+        // Somebody wanted it no longer: only asking brings it back.
+        Outcome::Cancelled => !is_asked(look.cause),
+        Outcome::Running | Outcome::Superseded | Outcome::HeldBack => false,
+    };
+    match instead(last, status, running, desired) {
+        _ if !is_over => deploy,
+        Some(other) => Todo::FallBack(other),
+        None => hold(look),
+    }
+}
+
+fn runs(running: &Running) -> bool {
+    !running.live.is_empty() || !running.leftovers.is_empty()
+}
+
+/// Somebody asks for what they may have asked for before.
+fn is_asked(cause: &Cause) -> bool {
+    matches!(cause, Cause::Requested | Cause::RolledBack { .. } | Cause::Unpinned | Cause::Started)
+}
+
+/// The release that is to serve in the place of the last one, and does not, or not since it was to be restarted.
+fn instead(
+    last: &Deployment,
     status: Option<&WorkspaceStatus>,
     running: &Running,
-    cause: &Cause,
-    retrying: bool,
-) -> Todo {
-    if manifest.is_empty() {
-        let known = status.is_some_and(|status| status.state != State::Removed);
-        let runs = !running.live.is_empty() || !running.leftovers.is_empty();
-        return if known || runs { Todo::Deploy } else { Todo::Nothing };
+    desired: &Desired,
+) -> Option<ReleaseDigest> {
+    if last.outcome == Outcome::Live {
+        return None;
     }
-    let ignored = status.is_some_and(|status| status.state == State::Ignored);
-    if manifest.entries.contains_key(IGNORE) {
-        return if ignored { Todo::Nothing } else { Todo::Ignore };
+    let serves = status.and_then(|status| status.release.as_ref());
+    let restart = serves.filter(|_| last.restarts != desired.restarts);
+    let fell = last.instead.as_ref().filter(|other| serves != Some(*other) || !running.serves());
+    restart.or(fell).cloned()
+}
+
+fn hold(look: &Look<'_>) -> Todo {
+    let known = look.status.and_then(|status| status.held_back.as_ref());
+    match look.desired.held_back(look.manifest) {
+        Some(held) if known != Some(&held) => Todo::Hold,
+        _ => Todo::Nothing,
     }
-    let Some(last) = status.and_then(|status| status.deployment.as_ref()) else { return Todo::Deploy };
-    if ignored || last.release.as_ref() != Some(&manifest.digest()) {
-        return Todo::Deploy;
-    }
-    let settled = match last.outcome {
-        Outcome::Live => running.serves(),
-        // The same release fails the same way, unless what failed was not the release, somebody asks for another
-        // try, or the world was restarted.
-        Outcome::Failed(_) => !retrying && !matches!(cause, Cause::Requested | Cause::AgentStarted),
-        // Somebody wanted it no longer: only asking brings it back.
-        Outcome::Cancelled => !matches!(cause, Cause::Requested),
-        Outcome::Running | Outcome::Superseded => false,
-    };
-    if settled { Todo::Nothing } else { Todo::Deploy }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use cloudyknight_core::desired::Pin;
     use cloudyknight_core::manifest::Entry;
-    use cloudyknight_core::status::{Deployment, Failure};
+    use cloudyknight_core::status::Failure;
 
     use super::*;
     use crate::identity::{DeploymentId, Identity, Slot};
@@ -82,6 +150,9 @@ mod tests {
             outcome,
             steps: Vec::new(),
             restarts: 0,
+            previous: None,
+            live_at: None,
+            instead: None,
         });
         status
     }
@@ -107,13 +178,34 @@ mod tests {
         Running { live: BTreeMap::from([("web".into(), seen)]), ..Running::default() }
     }
 
+    /// What is to be done where nobody asked for anything but what the bucket holds.
+    fn plain(
+        manifest: &Manifest,
+        status: Option<&WorkspaceStatus>,
+        running: &Running,
+        cause: &Cause,
+        retrying: bool,
+    ) -> Todo {
+        let desired = Desired::default();
+        todo(&Look { manifest, desired: &desired, status, running, cause, retrying })
+    }
+
+    fn asked(desired: &Desired, manifest: &Manifest, status: &WorkspaceStatus, cause: &Cause) -> Todo {
+        let running = running(Condition::Running);
+        todo(&Look { manifest, desired, status: Some(status), running: &running, cause, retrying: false })
+    }
+
+    fn pinned(to: &Manifest) -> Desired {
+        Desired { pinned: Some(Pin { release: to.digest(), at: "now".into() }), ..Desired::default() }
+    }
+
     fn failed() -> Outcome {
         Outcome::Failed(Failure { message: "m".into(), service: None, hint: None, log: Vec::new() })
     }
 
     #[test]
     fn a_new_workspace_is_deployed() {
-        assert_eq!(todo(&manifest(&["a"]), None, &Running::default(), &Cause::Sweep, false), Todo::Deploy);
+        assert_eq!(plain(&manifest(&["a"]), None, &Running::default(), &Cause::Sweep, false), Todo::Deploy);
     }
 
     #[test]
@@ -121,7 +213,7 @@ mod tests {
         let held = manifest(&["a"]);
         let live = status(State::Live, &held, Outcome::Live);
         for cause in [Cause::Sweep, Cause::AgentStarted, Cause::Requested] {
-            assert_eq!(todo(&held, Some(&live), &running(Condition::Running), &cause, false), Todo::Nothing);
+            assert_eq!(plain(&held, Some(&live), &running(Condition::Running), &cause, false), Todo::Nothing);
         }
     }
 
@@ -130,8 +222,8 @@ mod tests {
         let held = manifest(&["a"]);
         let live = status(State::Live, &held, Outcome::Live);
         let dead = running(Condition::Exited { code: 137 });
-        assert_eq!(todo(&held, Some(&live), &dead, &Cause::AgentStarted, false), Todo::Deploy);
-        assert_eq!(todo(&held, Some(&live), &Running::default(), &Cause::AgentStarted, false), Todo::Deploy);
+        assert_eq!(plain(&held, Some(&live), &dead, &Cause::AgentStarted, false), Todo::Deploy);
+        assert_eq!(plain(&held, Some(&live), &Running::default(), &Cause::AgentStarted, false), Todo::Deploy);
     }
 
     #[test]
@@ -140,7 +232,7 @@ mod tests {
             let before = status(State::Degraded, &manifest(&["a"]), outcome);
             let now = manifest(&["a", "b"]);
             assert_eq!(
-                todo(&now, Some(&before), &running(Condition::Running), &Cause::Sweep, false),
+                plain(&now, Some(&before), &running(Condition::Running), &Cause::Sweep, false),
                 Todo::Deploy
             );
         }
@@ -152,7 +244,7 @@ mod tests {
         let status = status(State::Failed, &held, failed());
         let check = |cause: Cause, retrying: bool, expected: Todo| {
             assert_eq!(
-                todo(&held, Some(&status), &Running::default(), &cause, retrying),
+                plain(&held, Some(&status), &Running::default(), &cause, retrying),
                 expected,
                 "{cause:?}"
             );
@@ -169,7 +261,7 @@ mod tests {
         let held = manifest(&["a"]);
         let status = status(State::Updating, &held, Outcome::Running);
         assert_eq!(
-            todo(&held, Some(&status), &running(Condition::Running), &Cause::Sweep, false),
+            plain(&held, Some(&status), &running(Condition::Running), &Cause::Sweep, false),
             Todo::Deploy
         );
     }
@@ -179,7 +271,7 @@ mod tests {
         let live = status(State::Live, &manifest(&["a"]), Outcome::Live);
         let removed = status(State::Removed, &manifest(&["a"]), Outcome::Live);
         let check = |status: Option<&WorkspaceStatus>, running: Running, expected: Todo| {
-            assert_eq!(todo(&Manifest::default(), status, &running, &Cause::Sweep, false), expected);
+            assert_eq!(plain(&Manifest::default(), status, &running, &Cause::Sweep, false), expected);
         };
         check(Some(&live), running(Condition::Running), Todo::Deploy);
         check(Some(&removed), Running::default(), Todo::Nothing);
@@ -195,10 +287,114 @@ mod tests {
         let ignored = status(State::Ignored, &manifest(&["a"]), Outcome::Live);
         let check = |manifest: &Manifest, status: &WorkspaceStatus, expected: Todo| {
             let running = running(Condition::Running);
-            assert_eq!(todo(manifest, Some(status), &running, &Cause::Sweep, false), expected);
+            assert_eq!(plain(manifest, Some(status), &running, &Cause::Sweep, false), expected);
         };
         check(&marked, &live, Todo::Ignore);
         check(&marked, &ignored, Todo::Nothing);
         check(&manifest(&["a"]), &ignored, Todo::Deploy);
+    }
+
+    #[test]
+    fn what_somebody_cancelled_is_not_tried_again_until_somebody_asks() {
+        let held = manifest(&["a"]);
+        let status = status(State::Degraded, &held, Outcome::Cancelled);
+        let check = |cause: Cause, expected: Todo| {
+            assert_eq!(plain(&held, Some(&status), &running(Condition::Running), &cause, false), expected);
+        };
+        check(Cause::Sweep, Todo::Nothing);
+        check(Cause::AgentStarted, Todo::Nothing);
+        check(Cause::Put { path: "a".into(), more: 0 }, Todo::Nothing);
+        check(Cause::Requested, Todo::Deploy);
+        let pushed = manifest(&["a", "b"]);
+        assert_eq!(asked(&Desired::default(), &pushed, &status, &Cause::Sweep), Todo::Deploy);
+    }
+
+    #[test]
+    fn a_pinned_workspace_runs_its_release_whatever_is_pushed_and_keeps_what_was() {
+        let (old, new) = (manifest(&["a"]), manifest(&["a", "b"]));
+        let live_new = status(State::Live, &new, Outcome::Live);
+        let pin = pinned(&old);
+        assert_eq!(asked(&pin, &new, &live_new, &Cause::Sweep), Todo::GoBack(old.digest()));
+        let mut live_old = status(State::Live, &old, Outcome::Live);
+        assert_eq!(asked(&pin, &new, &live_old, &Cause::Sweep), Todo::Hold);
+        live_old.held_back = Some(new.digest());
+        assert_eq!(asked(&pin, &new, &live_old, &Cause::Sweep), Todo::Nothing);
+        assert_eq!(asked(&pin, &old, &live_old, &Cause::Sweep), Todo::Nothing, "it is what the bucket holds");
+        assert_eq!(asked(&pin, &Manifest::default(), &live_old, &Cause::Sweep), Todo::Nothing);
+        // Unpinned, the bucket counts again.
+        assert_eq!(asked(&Desired::default(), &new, &live_old, &Cause::Unpinned), Todo::Deploy);
+        assert_eq!(asked(&Desired::default(), &old, &live_old, &Cause::Unpinned), Todo::Nothing);
+    }
+
+    #[test]
+    fn a_pinned_release_that_fails_is_tried_again_only_when_somebody_asks() {
+        let (old, new) = (manifest(&["a"]), manifest(&["a", "b"]));
+        let mut status = status(State::Degraded, &old, failed());
+        status.held_back = Some(new.digest());
+        let pin = pinned(&old);
+        assert_eq!(asked(&pin, &new, &status, &Cause::Sweep), Todo::Nothing);
+        let again = Cause::RolledBack { to: old.digest() };
+        assert_eq!(asked(&pin, &new, &status, &again), Todo::GoBack(old.digest()));
+    }
+
+    #[test]
+    fn a_stopped_workspace_runs_nothing_until_it_is_started() {
+        let held = manifest(&["a"]);
+        let live = status(State::Live, &held, Outcome::Live);
+        let mut stopped = status(State::Stopped, &held, Outcome::Live);
+        let stop = Desired { stopped: true, ..Desired::default() };
+        let check = |status: &WorkspaceStatus, desired: &Desired, running: &Running, expected: Todo| {
+            let look = Look {
+                manifest: &held,
+                desired,
+                status: Some(status),
+                running,
+                cause: &Cause::Sweep,
+                retrying: false,
+            };
+            assert_eq!(todo(&look), expected);
+        };
+        let (up, nothing) = (running(Condition::Running), Running::default());
+        check(&live, &stop, &up, Todo::Stop);
+        check(&stopped, &stop, &up, Todo::Stop);
+        check(&stopped, &stop, &nothing, Todo::Hold);
+        stopped.held_back = Some(held.digest());
+        check(&stopped, &stop, &nothing, Todo::Nothing);
+        check(&stopped, &Desired::default(), &nothing, Todo::Deploy);
+        check(&stopped, &pinned(&held), &nothing, Todo::GoBack(held.digest()));
+        let both = Desired { stopped: true, ..pinned(&held) };
+        check(&stopped, &both, &nothing, Todo::Nothing);
+    }
+
+    #[test]
+    fn a_restart_deploys_what_serves_once() {
+        let held = manifest(&["a"]);
+        let live = status(State::Live, &held, Outcome::Live);
+        let restart = Desired { restarts: 1, ..Desired::default() };
+        assert_eq!(asked(&restart, &held, &live, &Cause::Restarted), Todo::Deploy);
+        let mut restarted = live.clone();
+        restarted.deployment.as_mut().unwrap().restarts = 1;
+        assert_eq!(asked(&restart, &held, &restarted, &Cause::Restarted), Todo::Nothing);
+        // What failed is not what serves.
+        let mut degraded = status(State::Degraded, &held, failed());
+        let serves = manifest(&["old"]).digest();
+        degraded.release = Some(serves.clone());
+        assert_eq!(asked(&restart, &held, &degraded, &Cause::Restarted), Todo::FallBack(serves));
+    }
+
+    #[test]
+    fn a_release_that_fell_is_replaced_by_the_one_before_and_not_tried_again() {
+        let (old, new) = (manifest(&["a"]), manifest(&["a", "b"]));
+        let mut status = status(State::Degraded, &new, failed());
+        status.release = Some(new.digest());
+        let last = status.deployment.as_mut().unwrap();
+        (last.live_at, last.instead) = (Some("then".into()), Some(old.digest()));
+        let plain = |status: &WorkspaceStatus, cause: &Cause| asked(&Desired::default(), &new, status, cause);
+        assert_eq!(plain(&status, &Cause::Sweep), Todo::FallBack(old.digest()));
+        status.release = Some(old.digest());
+        for cause in [Cause::Sweep, Cause::AgentStarted, Cause::Put { path: "b".into(), more: 0 }] {
+            assert_eq!(plain(&status, &cause), Todo::Nothing, "{cause:?}");
+        }
+        assert_eq!(plain(&status, &Cause::Requested), Todo::Deploy);
     }
 }

@@ -1,5 +1,5 @@
-//! Looks after what runs while nothing is deployed: containers that Docker started again at another address, and
-//! an edge that was restarted.
+//! Looks after what runs while nothing is deployed: containers that ended, or that Docker started again at another
+//! address, and an edge that was restarted.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use futures::StreamExt;
 
 use crate::agent::Agent;
 use crate::deploy::{self, with_causes};
+use crate::engine::What;
 
 const EDGE_INTERVAL: Duration = Duration::from_secs(2);
 const DOCKER_PAUSE: Duration = Duration::from_secs(1);
@@ -23,7 +24,12 @@ impl Agent {
             if let Ok(happenings) = engine.happenings(since) {
                 let mut happenings = std::pin::pin!(happenings);
                 while let Some(Ok(happened)) = happenings.next().await {
-                    self.refresh(&happened.workspace).await;
+                    if happened.what == What::Started {
+                        self.refresh(&happened.workspace).await;
+                    }
+                    if self.reconciler.happened(&happened) {
+                        self.inbox.wake(happened.workspace, Cause::Sweep);
+                    }
                 }
             }
             since = time::OffsetDateTime::now_utc().unix_timestamp();

@@ -151,6 +151,7 @@ fn deployment(deployment: &Deployment) -> String {
         Outcome::Failed(_) => "failed",
         Outcome::Cancelled => "cancelled",
         Outcome::Superseded => "superseded",
+        Outcome::HeldBack => "held back",
     };
     let mut text =
         format!("{outcome}, started {} because {}", deployment.started_at, cause(&deployment.cause));
@@ -245,6 +246,7 @@ mod tests {
             service: "web".into(),
             container: "workspace-shop".into(),
             image: "workspace-node-ephemeral:latest".into(),
+            strategy: Default::default(),
         }];
         status.deployment = Some(Deployment {
             id: "20261123t120000000".into(),
@@ -255,6 +257,9 @@ mod tests {
             finished_at: None,
             outcome: Outcome::Running,
             restarts: 0,
+            previous: None,
+            live_at: None,
+            instead: None,
             steps: vec![
                 Step { name: "settle".into(), at_ms: 0, took_ms: Some(104) },
                 Step { name: "fetch".into(), at_ms: 104, took_ms: None },

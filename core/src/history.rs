@@ -71,8 +71,10 @@ impl History {
     /// Adds how a deployment ended, in the place of what was said of it before. The oldest go, so that at most `limit`
     /// stay.
     pub fn add(&mut self, record: Record, limit: usize) {
-        self.deployments.retain(|one| one.id != record.id);
-        self.deployments.push(record);
+        match self.deployments.iter_mut().find(|one| one.id == record.id) {
+            Some(one) => *one = record,
+            None => self.deployments.push(record),
+        }
         let surplus = self.deployments.len().saturating_sub(limit);
         self.deployments.drain(..surplus);
     }

@@ -50,13 +50,13 @@ pub struct WorkspaceStatus {
 pub enum State {
     /// A first deployment is on its way; nothing serves yet.
     Deploying,
-    /// The bucket's release serves.
+    /// The release that is to run serves: the bucket's, or the one that the workspace is pinned to.
     Live,
     /// A release serves, while a newer one is being deployed.
     Updating,
-    /// The newest release failed; the one before it still serves.
+    /// The release that is to run failed or was cancelled; the one before it serves.
     Degraded,
-    /// The newest release failed and nothing serves.
+    /// The release that is to run failed or was cancelled, and nothing serves.
     Failed,
     /// `.nomonitor` in the workspace: left alone.
     Ignored,
@@ -82,6 +82,15 @@ pub struct Deployment {
     /// [`crate::desired::Desired::restarts`] when it was made.
     #[serde(default)]
     pub restarts: u64,
+    /// What served when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<ReleaseDigest>,
+    /// When it went live, also where it has failed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_at: Option<String>,
+    /// It failed, and this release is to serve in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<ReleaseDigest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,8 +101,10 @@ pub enum Outcome {
     Failed(Failure),
     /// Somebody asked for its end before it was live.
     Cancelled,
-    /// A newer push took its place before it was live.
+    /// Something newer took its place before it was live.
     Superseded,
+    /// Not tried: the workspace is pinned or stopped. It can be gone forward to.
+    HeldBack,
 }
 
 /// One step of a deployment, in the words of [`crate::status::Step::name`]: settle, fetch, build, dependencies,
@@ -126,6 +137,25 @@ pub struct ServiceStatus {
     pub service: String,
     pub container: String,
     pub image: String,
+    /// How its containers are replaced.
+    #[serde(default, skip_serializing_if = "Strategy::is_rolling")]
+    pub strategy: Strategy,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The new one takes the traffic once it is ready, and then the old one goes.
+    #[default]
+    Rolling,
+    /// The old one is stopped before the new one starts: in between there is none.
+    Recreate,
+}
+
+impl Strategy {
+    pub fn is_rolling(&self) -> bool {
+        *self == Self::Rolling
+    }
 }
 
 impl WorkspaceStatus {

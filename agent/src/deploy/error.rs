@@ -8,6 +8,7 @@ use cloudyknight_store::bucket::{BucketError, Follow};
 use crate::compose::model::ComposeError;
 use crate::edge_link::EdgeError;
 use crate::engine::EngineError;
+use crate::releases::ReleaseError;
 use crate::routes::RouteError;
 use crate::source::SourceError;
 
@@ -21,6 +22,8 @@ pub enum DeployError {
     Bucket(#[from] BucketError),
     #[error("the status could not be written to the platform bucket")]
     Report(#[source] BucketError),
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
     #[error("could not fetch the source")]
     Source(#[from] SourceError),
     #[error("{0}")]
@@ -77,6 +80,7 @@ impl DeployError {
         match self {
             Self::Superseded => Kind::ListAgain,
             Self::Cancelled => Kind::Cancelled,
+            Self::Release(error) if error.is_passing() => Kind::Retry,
             Self::Bucket(error) | Self::Source(SourceError::Bucket { source: error, .. }) => {
                 match error.follow() {
                     Follow::ListAgain => Kind::ListAgain,
@@ -122,6 +126,7 @@ impl DeployError {
             | Self::Refused { service, .. } => Some(service),
             Self::Superseded
             | Self::Cancelled
+            | Self::Release(_)
             | Self::Bucket(_)
             | Self::Report(_)
             | Self::Source(_)
@@ -136,6 +141,7 @@ impl DeployError {
         let hint = match self {
             Self::Compose(error) => return error.hint.clone(),
             Self::Route(error) => error.hint(),
+            Self::Release(error) => return error.hint(),
             Self::RouteTaken { .. } => {
                 "choose another rule; or remove the other workspace, and then `cloudyknight retry`".into()
             }

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
-use cloudyknight_core::status::ServiceStatus;
+use cloudyknight_core::release::Release;
+use cloudyknight_core::status::{ServiceStatus, Strategy};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::Bucket;
 use cloudyknight_store::listing::manifest;
 
 use crate::board::Progress;
-use crate::compose::model::Project;
+use crate::compose::model::{Project, Restart};
 use crate::desires::Desires;
 use crate::edge_link::EdgeLink;
 use crate::engine::Engine;
 use crate::firewall::Firewall;
-use crate::identity::{DeploymentId, Slot};
+use crate::identity::{DeploymentId, Identity, Slot};
 use crate::plan::{Plan, Running, Wanted, plan};
 use crate::releases::Releases;
 use crate::routes::ServiceRoute;
@@ -31,6 +32,7 @@ mod cut;
 mod error;
 mod hooks;
 mod images;
+mod keep;
 pub(crate) mod names;
 mod ports;
 mod private;
@@ -44,6 +46,8 @@ mod switch;
 
 pub use clear::{Needs, clear_away};
 pub use cut::{Cut, Why};
+use keep::Keeping;
+
 pub use error::{DeployError, Kind, with_causes};
 pub use images::Installing;
 pub use refresh::{recovered, refresh};
@@ -69,6 +73,10 @@ pub struct Job<'a> {
     pub workspace: &'a WorkspaceName,
     pub deployment: &'a DeploymentId,
     pub manifest: &'a Manifest,
+    /// It was kept, and comes from there; otherwise it comes from the workspaces bucket.
+    pub kept: Option<&'a Release>,
+    /// [`cloudyknight_core::desired::Desired::restarts`]: what was made for another number is made anew.
+    pub restarts: u64,
     /// The source of the live release, if this agent fetched it.
     pub previous: Option<&'a Source>,
     /// Look at the bucket once more before the switch, and do not switch if it has moved on.
@@ -87,6 +95,25 @@ pub struct Deployed {
     /// What the switch left behind.
     pub retirement: Retirement,
     pub needs: Needs,
+    /// Its new containers, by id.
+    pub started: BTreeMap<String, Newcomer>,
+    /// Whether it is whole in the platform bucket.
+    pub is_kept: bool,
+}
+
+/// A container that was started for a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newcomer {
+    pub service: String,
+    /// Ending well is no failure of it.
+    pub may_end: bool,
+}
+
+impl Newcomer {
+    pub fn of(identity: &Identity) -> Self {
+        let policy = matches!(identity.restart, Restart::No | Restart::OnFailure { .. });
+        Self { service: identity.service.clone(), may_end: identity.one_shot || policy }
+    }
 }
 
 /// A release with everything known that a plan needs.
@@ -105,10 +132,13 @@ struct Prepared {
 /// Deploys. Assumption: nothing clears away for this workspace meanwhile.
 pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result<Deployed, DeployError> {
     let source = progress.step("fetch", fetch(tools, job)).await?;
-    let switched = up_to_the_switch(tools, job, progress, source.clone()).await;
+    let mut keeping = Keeping::begin(tools, job, &source);
+    let switched = up_to_the_switch(tools, job, progress, source.clone(), &mut keeping).await;
     let (mut prepared, plan, started) = match switched {
         Ok(switched) => switched,
         Err(error) => {
+            // It reads what is about to go.
+            keeping.end(job).await;
             source.discard().await;
             return Err(error);
         }
@@ -125,6 +155,12 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
         source: prepared.source,
         retirement,
         needs,
+        started: started
+            .containers
+            .values()
+            .map(|one| (one.id.clone(), Newcomer::of(&one.identity)))
+            .collect(),
+        is_kept: keeping.is_done(),
     })
 }
 
@@ -136,8 +172,13 @@ async fn fetch(tools: &Tools, job: &Job<'_>) -> Result<Source, DeployError> {
         limit: tools.settings.max_source_bytes,
         previous: job.previous,
     };
-    let fetched = Source::fetch(tools.workspaces.as_ref(), &place, job.manifest);
-    let fetched = job.cut.or(async { Ok(fetched.await?) }).await;
+    let fetched = async {
+        match job.kept {
+            Some(release) => Ok(tools.releases.fetch(&place, release).await?),
+            None => Ok(Source::fetch(tools.workspaces.as_ref(), &place, job.manifest).await?),
+        }
+    };
+    let fetched = job.cut.or(fetched).await;
     if fetched.is_err() {
         // Ended in the middle, it has not cleared up after itself.
         let folder = Source::folder(job.workspace, job.deployment);
@@ -151,6 +192,7 @@ async fn up_to_the_switch(
     job: &Job<'_>,
     progress: &Progress,
     source: Source,
+    keeping: &mut Keeping,
 ) -> Result<(Prepared, Plan, start::Started), DeployError> {
     let read = read::compose(tools, job, &source)?;
     let images = images::prepare(tools, job, &read.project, &source, progress).await?;
@@ -160,7 +202,7 @@ async fn up_to_the_switch(
     let plan = plan(&prepared.wanted, running, free);
 
     let mut started = start::Started::default();
-    match attempt(tools, job, progress, &prepared, &plan, &mut started).await {
+    match attempt(tools, job, progress, &prepared, &plan, &mut started, keeping).await {
         Ok(()) => Ok((prepared, plan, started)),
         Err(error) => {
             start::take_back(tools, &plan, &started).await;
@@ -196,9 +238,12 @@ async fn attempt(
     prepared: &Prepared,
     plan: &Plan,
     started: &mut start::Started,
+    keeping: &mut Keeping,
 ) -> Result<(), DeployError> {
     progress.step("start", start::start(tools, job, prepared, plan, started)).await?;
     progress.step("check", job.cut.or(start::check(tools, prepared, plan, started))).await?;
+    // A release that serves can be gone back to: so it is kept before it does.
+    keeping.wait(job, progress).await?;
     if job.confirm {
         let now = manifest(tools.workspaces.as_ref(), job.workspace).await?;
         if now.digest() != prepared.release {
@@ -214,7 +259,12 @@ impl Prepared {
     fn services(&self, names: BTreeMap<String, String>) -> Vec<ServiceStatus> {
         let status = |(service, container): (String, String)| {
             let image = self.images[&service].name.clone();
-            ServiceStatus { service: replicas::service_of(&service).to_owned(), container, image }
+            let strategy = match self.wanted[&service].exclusive {
+                true => Strategy::Recreate,
+                false => Strategy::Rolling,
+            };
+            let service = replicas::service_of(&service).to_owned();
+            ServiceStatus { service, container, image, strategy }
         };
         names.into_iter().map(status).collect()
     }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cloudyknight_core::manifest::Manifest;
-
 use super::images::{Image, subset};
 use super::{DeployError, Job, Prepared, Tools, names, replicas};
 use crate::compose;
@@ -112,7 +110,7 @@ pub async fn prepare(
         let none = Vec::new();
         let routes = assigned.routes.get(service).unwrap_or(&none);
         let want = Wanted {
-            spec: spec(&project, service, &images[service], routes, job.manifest),
+            spec: spec(&project, service, &images[service], routes, job),
             depends_on: definition.depends_on.keys().cloned().collect::<BTreeSet<_>>(),
             follows: follows(definition),
             exclusive: exclusive(&project, definition).is_some(),
@@ -176,28 +174,27 @@ fn share_routes(project: &Project, routes: &mut BTreeMap<String, Vec<ServiceRout
 
 /// Digest of everything that makes a container of this service what it is: what the file says, the image, the
 /// routes, and the part of the source that it mounts. A change anywhere else leaves the container alone.
-fn spec(
-    project: &Project,
-    service: &str,
-    image: &Image,
-    routes: &[ServiceRoute],
-    manifest: &Manifest,
-) -> String {
+fn spec(project: &Project, service: &str, image: &Image, routes: &[ServiceRoute], job: &Job<'_>) -> String {
     // How an image is had and how many of it there are makes no container another one.
     let mut service =
         Service { pull: PullPolicy::default(), replicas: 1, ..project.services[service].clone() };
     service.depends_on.retain(|other, _| replicas::service_of(other) == other);
     let files = service.surroundings.files.iter().filter_map(|file| match &file.content {
-        Content::File(path) => Some(subset(manifest, path).digest()),
+        Content::File(path) => Some(subset(job.manifest, path).digest()),
         Content::Text(_) => None,
     });
     let sources = service.mounts.iter().filter_map(|mount| match &mount.source {
-        MountSource::Workspace(path) => Some(subset(manifest, path).digest()),
+        MountSource::Workspace(path) => Some(subset(job.manifest, path).digest()),
         MountSource::Volume(_) | MountSource::Anonymous | MountSource::Tmpfs | MountSource::Host(_) => None,
     });
     let sources: Vec<_> = sources.chain(files).collect();
     let internal: Vec<bool> = service.networks.keys().map(|name| names::is_internal(project, name)).collect();
     let all = serde_json::to_vec(&(service, internal, &image.id, routes, sources))
         .expect("a service is plain data");
-    hex::encode(&blake3::hash(&all).as_bytes()[..16])
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&all);
+    if job.restarts > 0 {
+        hasher.update(&job.restarts.to_le_bytes());
+    }
+    hex::encode(&hasher.finalize().as_bytes()[..16])
 }

@@ -99,6 +99,15 @@ pub struct Outcome {
     pub out_of_memory: bool,
 }
 
+/// How and when a container ended last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// -1 where it is not known any more.
+    pub code: i64,
+    pub out_of_memory: bool,
+    pub at: time::OffsetDateTime,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     pub text: String,
@@ -178,6 +187,23 @@ impl Engine {
         Ok((over && started).then(|| Outcome {
             code: state.exit_code.unwrap_or(-1),
             out_of_memory: state.oom_killed.unwrap_or(false),
+        }))
+    }
+
+    /// How it ended last, if it ever did, though Docker may have started it again since.
+    pub async fn end(&self, id: &str) -> Result<Option<End>, EngineError> {
+        let inspected = self.inspect(id).await?;
+        let state = inspected.state.unwrap_or_default();
+        let again = inspected.restart_count.unwrap_or(0) > 0;
+        let runs = state.running.unwrap_or(false) && !state.restarting.unwrap_or(false);
+        let parse =
+            |at: &str| time::OffsetDateTime::parse(at, &time::format_description::well_known::Rfc3339).ok();
+        let at = state.finished_at.as_deref().and_then(parse);
+        Ok(at.filter(|_| again || !runs).map(|at| End {
+            // What runs again has forgotten how it ended.
+            code: state.exit_code.filter(|_| !runs).unwrap_or(-1),
+            out_of_memory: state.oom_killed.unwrap_or(false),
+            at,
         }))
     }
 

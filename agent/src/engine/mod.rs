@@ -14,8 +14,8 @@ mod images;
 mod networks;
 mod volumes;
 
-pub use containers::{Bearer, ContainerSpec, LogLine, Mounted, Outcome};
-pub use events::Happened;
+pub use containers::{Bearer, ContainerSpec, End, LogLine, Mounted, Outcome};
+pub use events::{Happened, What};
 pub use images::{BuildSpec, ImageFacts, OwnImage};
 pub use networks::{Bridge, BuildNetwork};
 

@@ -2,23 +2,41 @@
 //! deployment is still wanted. One that is not is ended, as long as it has not switched.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use cloudyknight_core::manifest::ReleaseDigest;
 use cloudyknight_core::status::Outcome;
 use cloudyknight_core::workspace::WorkspaceName;
 
-use super::Reconciler;
-use crate::deploy::{Cut, Why, with_causes};
+use super::{Reconciler, Try, finish};
+use crate::deploy::{DeployError, Why, with_causes};
 
 /// With a bucket that moves on and on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
     Left,
-    /// It has done so too often: what was listed is deployed, so that something is.
+    /// It has done so too often, or does not count: what was chosen is deployed.
     Over,
 }
 
+/// How often the bucket is listed while a deployment is under way, or one is waited with.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 impl Reconciler {
+    /// Waits until the bucket holds something else than what was tried last.
+    pub async fn pushed(&self, workspace: &WorkspaceName) {
+        let last = self.board.get(workspace).and_then(|status| status.deployment);
+        let tried = last.and_then(|last| last.release);
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            if let Ok(now) = self.list(workspace).await
+                && Some(now.digest()) != tried
+            {
+                return;
+            }
+        }
+    }
+
     /// There is a reason to look at a workspace that may be being deployed.
     pub fn hint(&self, workspace: &WorkspaceName) {
         self.remember(workspace, |memory| memory.hint.clone()).notify_one();
@@ -32,40 +50,54 @@ impl Reconciler {
             None => (false, std::mem::take(&mut memory.try_again)),
         });
         if forgotten {
-            self.board.update(workspace, |status| super::finish(status, Outcome::Cancelled));
-            let (board, workspace) = (self.board.clone(), workspace.clone());
-            tokio::spawn(async move {
-                if let Err(error) = board.save(&workspace).await {
-                    tracing::warn!(%workspace, error = with_causes(&error), "told later that it was cancelled");
-                }
-            });
+            self.board.update(workspace, |status| finish(status, Outcome::Cancelled));
+            // The look that was to be the next try tells it.
+            self.remember(workspace, |memory| memory.is_untold = true);
+            self.hint(workspace);
         }
         cut || forgotten
     }
 
-    /// Looks whenever there is a reason, and ends the deployment of `release` once something newer is to run.
-    pub(super) async fn lookout(
+    /// Does this, and looks meanwhile whenever there is a reason, to end it once something else is to run: something
+    /// else than `release`, where that is the bucket's, or than what people asked for when it began.
+    pub(super) async fn watched<T>(
         &self,
         workspace: &WorkspaceName,
-        release: &ReleaseDigest,
-        patience: Patience,
-        cut: &Cut,
+        try_: &Try,
+        release: Option<&ReleaseDigest>,
+        work: impl Future<Output = Result<T, DeployError>>,
+    ) -> Result<T, DeployError> {
+        tokio::select! {
+            done = work => done,
+            never = self.lookout(workspace, try_, release) => match never {},
+        }
+    }
+
+    async fn lookout(
+        &self,
+        workspace: &WorkspaceName,
+        try_: &Try,
+        release: Option<&ReleaseDigest>,
     ) -> Infallible {
         let hint = self.remember(workspace, |memory| memory.hint.clone());
         loop {
-            hint.notified().await;
-            if patience == Patience::Over {
-                continue;
+            // Commands of a workspace come one after the other: a newer one waits in its queue for the end of this.
+            let _ = tokio::time::timeout(LOOK_AGAIN, hint.notified()).await;
+            let asked = self.tools.desires.get(workspace) != try_.desired;
+            if (asked || self.moved_on(workspace, release).await) && try_.cut.cut(Why::Superseded) {
+                tracing::info!(%workspace, deployment = %try_.id, "ended: something newer is to run");
             }
-            match self.list(workspace).await {
-                Ok(now) if now.digest() != *release => {
-                    if cut.cut(Why::Superseded) {
-                        tracing::info!(%workspace, release = release.short(), "superseded by a newer push");
-                    }
-                }
-                Ok(_) => {}
+        }
+    }
+
+    async fn moved_on(&self, workspace: &WorkspaceName, release: Option<&ReleaseDigest>) -> bool {
+        let Some(release) = release else { return false };
+        match self.list(workspace).await {
+            Ok(now) => now.digest() != *release,
+            Err(error) => {
                 // There is one more look before the switch.
-                Err(error) => tracing::debug!(%workspace, error = with_causes(&error), "could not look"),
+                tracing::debug!(%workspace, error = with_causes(&error), "could not look");
+                false
             }
         }
     }

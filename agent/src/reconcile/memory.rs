@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use cloudyknight_core::history::Record;
 use cloudyknight_core::manifest::Manifest;
 use cloudyknight_core::workspace::WorkspaceName;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::probation::Probation;
 use crate::deploy::{Cut, Needs};
 use crate::source::Source;
 
@@ -28,6 +30,16 @@ pub struct Memory {
     pub failures_in_a_row: u32,
     /// The last failure was not the release's fault, and another try of it was promised.
     pub try_again: bool,
+    /// The live release is not whole in the platform bucket yet.
+    pub is_unkept: bool,
+    /// The status says something that the platform bucket does not know.
+    pub is_untold: bool,
+    /// How deployments ended, where the history does not say it yet.
+    pub records: Vec<Record>,
+    /// The live release, while it may still turn out not to hold.
+    pub probation: Option<Probation>,
+    /// What went live before this agent started was looked at.
+    pub is_taken_over: bool,
     /// Ends the deployment under way.
     pub current: Option<Cut>,
     /// There is a reason to look at the workspace again while it is being deployed.

@@ -1,16 +1,18 @@
-//! Makes what runs equal to what the bucket holds, for one workspace.
+//! Makes what runs equal to what the bucket holds, and to what people asked for beyond that, for one workspace.
 //!
-//! Guarantee: when it answers [`Next::Done`], the bucket's listing is live, has visibly failed, or is empty and
-//! nothing of the workspace runs. Assumption: two of it never run at once for the same workspace. Whatever woke it
-//! decides nothing: it looks at the bucket and at Docker, and acts on what they hold.
+//! Guarantee: when it answers [`Next::Done`], what is to run is live, has visibly failed, or is nothing, and nothing of
+//! the workspace runs. Assumption: two of it never run at once for the same workspace. Whatever woke it decides nothing:
+//! it looks at the bucket, at what was asked and at Docker, and acts on what they hold.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloudyknight_core::backoff;
 use cloudyknight_core::command::Cause;
+use cloudyknight_core::desired::Desired;
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
-use cloudyknight_core::status::{Failure, Outcome, State, WorkspaceStatus};
+use cloudyknight_core::release::Release;
+use cloudyknight_core::status::{Outcome, WorkspaceStatus};
 use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::listing;
@@ -20,15 +22,20 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::board::{Board, Progress, now};
-use crate::deploy::{self, Cut, DeployError, Deployed, Job, Kind, Needs, Retirement, Tools, with_causes};
-use crate::edge_link::Routing;
+use crate::deploy::{self, Cut, DeployError, Deployed, Job, Tools, with_causes};
 use crate::identity::DeploymentId;
 use crate::plan::Running;
+use crate::releases::ReleaseError;
 use crate::settle::{self, Settling};
-use crate::todo::{IGNORE, Todo, todo};
+use crate::todo::{IGNORE, Look, Todo, todo};
 
+mod away;
+mod ending;
+mod hold;
 mod lookout;
 mod memory;
+mod probation;
+mod tell;
 
 use lookout::Patience;
 use memory::{Memories, Memory};
@@ -54,6 +61,23 @@ pub struct Reconciler {
     /// As many deployments at the same time as the settings allow.
     pub turns: Semaphore,
     memory: Memories,
+}
+
+/// A deployment under way.
+struct Try {
+    id: DeploymentId,
+    /// As it was when it began.
+    desired: Desired,
+    progress: Progress,
+    cut: Cut,
+    _current: memory::Current,
+}
+
+/// What is to be deployed.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Listed(&'a Manifest),
+    Kept(&'a Release),
 }
 
 /// Between two tries of what failed for no fault of the release.
@@ -101,60 +125,132 @@ impl Reconciler {
 
     async fn attempt(&self, workspace: &WorkspaceName, ask: &Ask) -> Result<Next, DeployError> {
         for superseded in 0.. {
+            self.look_after_what_went_live(workspace).await?;
             let first = self.list(workspace).await?;
-            let seen = self.tools.engine.containers(Some(workspace)).await?;
-            let running = Running::recover(seen);
-            let retrying = self.remember(workspace, |memory| memory.try_again);
-            // What was done and not told yet is not to be done again for the reason that it was done.
-            let cause = if self.board.is_behind(workspace) { &Cause::Sweep } else { &ask.cause };
-            match todo(&first, self.board.get(workspace).as_ref(), &running, cause, retrying) {
+            let desired = self.tools.desires.get(workspace);
+            self.show(workspace, &first, &desired);
+            let running = Running::recover(self.tools.engine.containers(Some(workspace)).await?);
+            let status = self.board.get(workspace);
+            let look = Look {
+                manifest: &first,
+                desired: &desired,
+                status: status.as_ref(),
+                running: &running,
+                // What was done and not told yet is not to be done again for the reason that it was done.
+                cause: if self.has_done(workspace) { &Cause::Sweep } else { &ask.cause },
+                retrying: self.remember(workspace, |memory| memory.try_again),
+            };
+            let next = match todo(&look) {
                 Todo::Nothing => {
-                    // A container that came back elsewhere while we were busy has nobody else to find it.
-                    deploy::refresh(&self.tools, workspace).await?;
-                    self.board.confirm(workspace);
-                    if self.board.is_behind(workspace) {
-                        // What was done could not be told when it was done.
-                        self.save(workspace).await?;
-                    }
-                    self.remember(workspace, |memory| memory.failures_in_a_row = 0);
+                    self.nothing(workspace).await?;
                     return Ok(Next::Done);
                 }
                 Todo::Ignore => {
                     self.ignore(workspace).await?;
                     return Ok(Next::Done);
                 }
-                Todo::Deploy => {}
-            }
-            let deployment = new_deployment(&self.tools.settings.platform, workspace);
-            let cut = Cut::default();
-            let _current = self.memory.enter(workspace, cut.clone());
-            let (progress, manifest) = match self.settle(workspace, first, &deployment, ask, &cut).await {
-                Err(DeployError::Cancelled) => return self.cancelled(workspace).await,
-                settled => settled?,
+                Todo::Stop => self.stop(workspace).await?,
+                Todo::Hold => self.hold_back(workspace, first).await?,
+                Todo::Deploy => self.from_bucket(workspace, first, ask, superseded).await?,
+                Todo::GoBack(release) => self.go_back(workspace, &release, ask).await?,
+                Todo::FallBack(release) => self.fall_back(workspace, &release, ask).await?,
             };
-            if manifest.is_empty() {
-                return self.remove(workspace).await;
+            if let Some(next) = next {
+                return Ok(next);
             }
-            if manifest.entries.contains_key(IGNORE) {
-                self.ignore(workspace).await?;
-                return Ok(Next::Done);
-            }
-            let release = manifest.digest();
-            self.board.update(workspace, |status| note_release(status, release.clone()));
-            let patience = if superseded < SUPERSEDED_LIMIT { Patience::Left } else { Patience::Over };
-            match self.deploy(workspace, &deployment, &manifest, &progress, patience, &cut).await {
-                Ok(deployed) => {
-                    self.live(workspace, release, manifest, deployed).await?;
-                    return Ok(Next::Done);
-                }
-                Err(error) if error.kind() == Kind::ListAgain && superseded < GIVE_UP_AFTER => {
-                    tracing::info!(%workspace, release = release.short(), "the bucket moved on: listing again");
-                }
-                Err(error) if error.kind() == Kind::Cancelled => return self.cancelled(workspace).await,
-                Err(error) => return self.failed(workspace, &error).await,
+            if superseded >= GIVE_UP_AFTER {
+                return self
+                    .failed(workspace, &DeployError::Superseded)
+                    .await
+                    .map(|next| next.unwrap_or(Next::Done));
             }
         }
         unreachable!("the loop ends by returning")
+    }
+
+    async fn nothing(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
+        // A container that came back elsewhere while we were busy has nobody else to find it.
+        deploy::refresh(&self.tools, workspace).await?;
+        self.board.confirm(workspace);
+        self.catch_up(workspace).await?;
+        self.remember(workspace, |memory| memory.failures_in_a_row = 0);
+        Ok(())
+    }
+
+    /// Deploys what the bucket holds, once it is complete. `None`: look again at once.
+    async fn from_bucket(
+        &self,
+        workspace: &WorkspaceName,
+        first: Manifest,
+        ask: &Ask,
+        superseded: u32,
+    ) -> Result<Option<Next>, DeployError> {
+        let try_ = self.begin(workspace, ask);
+        let manifest = match self.settle(workspace, first, &try_).await {
+            Err(DeployError::Superseded) => return self.superseded(workspace, None).await,
+            Err(DeployError::Cancelled) => return self.cancelled(workspace, None).await,
+            settled => settled?,
+        };
+        if manifest.is_empty() {
+            return self.remove(workspace).await.map(Some);
+        }
+        if manifest.entries.contains_key(IGNORE) {
+            self.ignore(workspace).await?;
+            return Ok(Some(Next::Done));
+        }
+        self.board.update(workspace, |status| note_release(status, manifest.digest()));
+        let patience = if superseded < SUPERSEDED_LIMIT { Patience::Left } else { Patience::Over };
+        match self.deploy(workspace, &try_, Wanted::Listed(&manifest), patience).await {
+            Ok(deployed) => {
+                self.live(workspace, manifest, deployed).await?;
+                Ok(Some(Next::Done))
+            }
+            Err(error) => self.ended(workspace, &error, Some(&manifest)).await,
+        }
+    }
+
+    /// Deploys a release that was kept.
+    async fn go_back(
+        &self,
+        workspace: &WorkspaceName,
+        release: &ReleaseDigest,
+        ask: &Ask,
+    ) -> Result<Option<Next>, DeployError> {
+        let try_ = self.begin(workspace, ask);
+        self.board.update(workspace, |status| note_release(status, release.clone()));
+        match self.deploy_kept(workspace, &try_, release).await {
+            Ok((manifest, deployed)) => {
+                self.live(workspace, manifest, deployed).await?;
+                Ok(Some(Next::Done))
+            }
+            Err(error) => self.ended(workspace, &error, None).await,
+        }
+    }
+
+    async fn deploy_kept(
+        &self,
+        workspace: &WorkspaceName,
+        try_: &Try,
+        release: &ReleaseDigest,
+    ) -> Result<(Manifest, (Deployed, Vec<String>)), DeployError> {
+        // Held first and read then: no collection takes it away in between.
+        let _hold = self.tools.releases.hold(workspace, release).await;
+        let kept = self.tools.releases.get(workspace, release).await?;
+        let unknown = || ReleaseError::Unknown { workspace: workspace.clone(), release: release.clone() };
+        let kept = kept.ok_or_else(unknown)?;
+        let deployed = self.deploy(workspace, try_, Wanted::Kept(&kept), Patience::Over).await?;
+        Ok((kept.manifest, deployed))
+    }
+
+    fn begin(&self, workspace: &WorkspaceName, ask: &Ask) -> Try {
+        let id = new_deployment(&self.tools.settings.platform, workspace);
+        let desired = self.tools.desires.get(workspace);
+        let cut = Cut::default();
+        let current = self.memory.enter(workspace, cut.clone());
+        let Ask { cause, traceparent } = ask.clone();
+        let (board, name) = (self.board.clone(), workspace.clone());
+        let progress = Progress::start(board, name, &id, cause, traceparent, desired.restarts);
+        Try { id, desired, progress, cut, _current: current }
     }
 
     async fn list(&self, workspace: &WorkspaceName) -> Result<Manifest, DeployError> {
@@ -166,20 +262,20 @@ impl Reconciler {
         &self,
         workspace: &WorkspaceName,
         first: Manifest,
-        deployment: &DeploymentId,
-        ask: &Ask,
-        cut: &Cut,
-    ) -> Result<(Progress, Manifest), DeployError> {
-        let Ask { cause, traceparent } = ask.clone();
-        let progress = Progress::start(self.board.clone(), workspace.clone(), deployment, cause, traceparent);
+        try_: &Try,
+    ) -> Result<Manifest, DeployError> {
         let settings = &self.tools.settings;
         let live = self.remember(workspace, |memory| memory.manifest.clone());
+        if live == first && !first.is_empty() {
+            // Nothing was pushed: what serves is to be made anew.
+            return Ok(first);
+        }
         let began = Instant::now();
         let mut settling =
             Settling::new(settings.quiet, settings.burst_quiet, settings.settle_cap, &live, first);
-        let settled = progress.step("settle", async {
+        let settled = async {
             while let settle::Next::Wait(time) = settling.next(began.elapsed()) {
-                if let Err(error) = cut.sleep(time).await {
+                if let Err(error) = try_.cut.sleep(time).await {
                     let seen = settling.into_manifest().digest();
                     self.board.update(workspace, |status| note_release(status, seen));
                     return Err(error);
@@ -187,178 +283,46 @@ impl Reconciler {
                 settling.observe(self.list(workspace).await?, began.elapsed());
             }
             Ok::<Manifest, DeployError>(settling.into_manifest())
-        });
-        let manifest = settled.await?;
-        Ok((progress, manifest))
+        };
+        let settled = try_.progress.step("settle", settled);
+        self.watched(workspace, try_, None, settled).await
     }
 
     /// Deploys, and keeps a lookout for what would make that deployment pointless.
     async fn deploy(
         &self,
         workspace: &WorkspaceName,
-        deployment: &DeploymentId,
-        manifest: &Manifest,
-        progress: &Progress,
+        try_: &Try,
+        wanted: Wanted<'_>,
         patience: Patience,
-        cut: &Cut,
     ) -> Result<(Deployed, Vec<String>), DeployError> {
         let (previous, grounds) =
             self.remember(workspace, |memory| (memory.source.clone(), memory.grounds.clone()));
-        let release = manifest.digest();
+        let (manifest, kept) = match wanted {
+            Wanted::Listed(manifest) => (manifest, None),
+            Wanted::Kept(release) => (&release.manifest, Some(release)),
+        };
+        let cut = &try_.cut;
         let deploying = async {
             // While it is held, nothing is cleared away that this deployment may be about to use.
             let _grounds = cut.or(async { Ok(grounds.lock().await) }).await?;
             let turn = async { Ok(self.turns.acquire().await.expect("the semaphore is never closed")) };
             let _turn = cut.or(turn).await?;
             let before = self.tools.edge.backends(workspace).await;
-            let confirm = patience == Patience::Left;
-            let job = Job { workspace, deployment, manifest, previous: previous.as_ref(), confirm, cut };
-            Ok((deploy::deploy(&self.tools, &job, progress).await?, before))
+            let job = Job {
+                workspace,
+                deployment: &try_.id,
+                manifest,
+                kept,
+                restarts: try_.desired.restarts,
+                previous: previous.as_ref(),
+                confirm: patience == Patience::Left,
+                cut,
+            };
+            Ok((deploy::deploy(&self.tools, &job, &try_.progress).await?, before))
         };
-        tokio::select! {
-            deployed = deploying => deployed,
-            never = self.lookout(workspace, &release, patience, cut) => match never {},
-        }
-    }
-
-    /// Records that a release serves, and clears away the one before in the background.
-    async fn live(
-        &self,
-        workspace: &WorkspaceName,
-        release: ReleaseDigest,
-        manifest: Manifest,
-        (deployed, backends_before): (Deployed, Vec<String>),
-    ) -> Result<(), DeployError> {
-        tracing::info!(%workspace, release = release.short(), "live");
-        for warning in &deployed.warnings {
-            tracing::warn!(%workspace, warning);
-        }
-        self.board.update(workspace, |status| {
-            status.state = State::Live;
-            status.release = Some(release);
-            status.urls = deployed.urls;
-            status.services = deployed.services;
-            status.warnings = deployed.warnings;
-            status.default_compose = deployed.default_compose;
-            finish(status, Outcome::Live);
-        });
-        let grounds = self.remember(workspace, |memory| {
-            memory.manifest = manifest;
-            memory.source = Some(deployed.source);
-            memory.needs = Some(deployed.needs);
-            memory.failures_in_a_row = 0;
-            memory.try_again = false;
-            memory.grounds.clone()
-        });
-        let (tools, memory, name) = (self.tools.clone(), self.memory.clone(), workspace.clone());
-        let retirement = deployed.retirement;
-        let retiring = tokio::spawn(async move {
-            retirement.run(&tools, backends_before).await;
-            let _grounds = grounds.lock().await;
-            // Of the release that is live by now.
-            if let Some(needs) = memory.of(&name, |memory| memory.needs.clone()) {
-                deploy::clear_away(&tools, &name, &needs).await;
-            }
-        });
-        self.remember(workspace, |memory| {
-            memory.retiring.retain(|task| !task.is_finished());
-            memory.retiring.push(retiring);
-        });
-        self.save(workspace).await
-    }
-
-    async fn save(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
-        self.board.save(workspace).await.map_err(DeployError::Report)
-    }
-
-    async fn failed(&self, workspace: &WorkspaceName, error: &DeployError) -> Result<Next, DeployError> {
-        let failure = error.failure();
-        let hint = failure.hint.as_deref().unwrap_or_default();
-        tracing::warn!(%workspace, error = failure.message, hint, "the deployment failed");
-        let seen = self.tools.engine.containers(Some(workspace)).await;
-        // While Docker does not answer, what served is taken to serve on.
-        let serves = seen.map_or(true, |seen| Running::recover(seen).serves_something());
-        self.fail(workspace, failure, serves);
-        let try_again = error.kind() != Kind::Human;
-        self.remember(workspace, |memory| memory.try_again = try_again);
-        self.save(workspace).await?;
-        if let Err(error) = deploy::refresh(&self.tools, workspace).await {
-            tracing::warn!(%workspace, error = with_causes(&error), "routes could not be refreshed");
-        }
-        if try_again {
-            return Ok(self.pause(workspace));
-        }
-        self.remember(workspace, |memory| memory.failures_in_a_row = 0);
-        Ok(Next::Done)
-    }
-
-    /// Somebody wanted it no longer: what served, serves on.
-    async fn cancelled(&self, workspace: &WorkspaceName) -> Result<Next, DeployError> {
-        tracing::info!(%workspace, "the deployment was cancelled");
-        self.board.update(workspace, |status| {
-            status.state = if status.release.is_some() { State::Degraded } else { State::Failed };
-            finish(status, Outcome::Cancelled);
-        });
-        self.remember(workspace, |memory| {
-            memory.try_again = false;
-            memory.failures_in_a_row = 0;
-        });
-        self.save(workspace).await?;
-        Ok(Next::Done)
-    }
-
-    fn fail(&self, workspace: &WorkspaceName, failure: Failure, serves: bool) {
-        self.board.update(workspace, |status| {
-            if !serves {
-                status.release = None;
-                status.urls.clear();
-                status.services.clear();
-            }
-            status.state = if status.release.is_some() { State::Degraded } else { State::Failed };
-            finish(status, Outcome::Failed(failure));
-        });
-    }
-
-    /// Takes everything of the workspace away but its volumes.
-    async fn remove(&self, workspace: &WorkspaceName) -> Result<Next, DeployError> {
-        let (retiring, grounds) =
-            self.remember(workspace, |memory| (std::mem::take(&mut memory.retiring), memory.grounds.clone()));
-        for task in retiring {
-            // A panic in it was reported; its containers are leftovers now.
-            drop(task.await);
-        }
-        let _grounds = grounds.lock().await;
-        let before = self.tools.edge.backends(workspace).await;
-        self.tools.edge.switch(workspace, Routing::default()).await?;
-        let containers = self.tools.engine.containers(Some(workspace)).await?;
-        let retirement = Retirement::of(&self.tools, workspace, containers);
-        retirement.run(&self.tools, before).await;
-        deploy::clear_away(&self.tools, workspace, &Needs::default()).await;
-        if !self.tools.engine.containers(Some(workspace)).await?.is_empty() {
-            tracing::warn!(%workspace, "something of it still runs; will look again");
-            return Ok(self.pause(workspace));
-        }
-        self.remember(workspace, |memory| *memory = Memory::default());
-        tracing::info!(%workspace, "removed");
-        self.board.update(workspace, |status| {
-            status.state = State::Removed;
-            status.release = None;
-            status.urls.clear();
-            status.services.clear();
-            status.warnings.clear();
-            status.default_compose = None;
-            finish(status, Outcome::Live);
-        });
-        self.save(workspace).await?;
-        Ok(Next::Done)
-    }
-
-    async fn ignore(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
-        self.board.update(workspace, |status| {
-            status.state = State::Ignored;
-            status.deployment = None;
-        });
-        self.save(workspace).await
+        let release = (patience == Patience::Left).then(|| manifest.digest());
+        self.watched(workspace, try_, release.as_ref(), deploying).await
     }
 
     fn remember<T>(&self, workspace: &WorkspaceName, change: impl FnOnce(&mut Memory) -> T) -> T {

@@ -79,6 +79,7 @@ fn outcome(outcome: &Outcome) -> String {
         Outcome::Live => "live".to_owned(),
         Outcome::Cancelled => "cancelled".to_owned(),
         Outcome::Superseded => "superseded".to_owned(),
+        Outcome::HeldBack => "held back".to_owned(),
         Outcome::Failed(failure) => {
             let message: String = failure.message.chars().take(FAILURE).collect();
             let more = if message.len() < failure.message.len() { "…" } else { "" };
