@@ -9,6 +9,7 @@ use cloudyknight_store::aws::Meter;
 use cloudyknight_store::bucket::Bucket;
 use cloudyknight_store::queue::Queue;
 
+use crate::api::sockets::Sockets;
 use crate::board::Board;
 use crate::deploy::{self, Tools, with_causes};
 use crate::desires::Desires;
@@ -52,9 +53,10 @@ impl Agent {
         let desires = Arc::new(Desires::load(ports.platform.clone()).await?);
         let releases = Releases::new(ports.platform.clone(), desires.clone(), settings.retention);
         let board = Arc::new(Board::load(ports.platform).await?);
-        let firewall = Firewall::new(ports.engine.clone(), settings.guarded.clone(), settings.firewall);
+        let firewall = Firewall::new(ports.engine.clone(), &settings);
         let tools = Tools {
             firewall: Arc::new(firewall),
+            sockets: Arc::new(Sockets::new(settings.api_sockets.clone())),
             settings: Arc::new(settings),
             engine: ports.engine,
             workspaces: ports.workspaces,
@@ -67,6 +69,19 @@ impl Agent {
         let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
         Ok(Self { reconciler, board, inbox, commands: ports.commands, meters: ports.meters.into() })
+    }
+
+    /// Answers containers that may use the API, by their sockets.
+    pub fn answer_containers(&self, router: axum::Router) {
+        let tools = &self.reconciler.tools;
+        tools.sockets.begin(router);
+        let policy = tools.settings.policy.current();
+        let all = self.board.all().into_iter().map(|status| status.workspace);
+        for workspace in all.filter(|workspace| policy.api(workspace).is_some()) {
+            if let Err(error) = tools.sockets.ensure(&workspace) {
+                tracing::warn!(%workspace, %error, "its containers cannot reach the API");
+            }
+        }
     }
 
     /// Works until it is dropped: takes over what runs, looks at every workspace once, then follows commands.

@@ -23,11 +23,15 @@ pub mod publish;
 
 pub mod archive;
 
+pub mod policy;
+
 pub mod compose;
 
 pub mod runtime;
 
 pub mod routes;
+
+pub mod hardening;
 
 pub mod identity;
 

@@ -16,6 +16,8 @@ pub struct Contract {
     pub app: Option<String>,
     pub port: Option<u16>,
     pub dependencies: Option<Dependencies>,
+    /// Its apps run without any, also as root.
+    pub needs_no_capabilities: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,7 @@ impl Contract {
             app: label("app").cloned(),
             port: label("port").and_then(|port| port.parse().ok()),
             dependencies: dependencies(),
+            needs_no_capabilities: label("capabilities").is_some_and(|needed| needed == "none"),
         }
     }
 

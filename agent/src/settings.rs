@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::compose::policy::Policy;
 use crate::firewall::Guarded;
+use crate::policy::PolicyFile;
 use crate::releases::Retention;
 
 #[derive(Clone, Debug)]
@@ -49,7 +50,9 @@ pub struct Settings {
     pub firewall: bool,
     /// Where those doors are.
     pub guarded: Vec<Guarded>,
-    pub policy: Policy,
+    pub policy: Arc<PolicyFile>,
+    /// The folder for the API's sockets, one for each workspace that may use it.
+    pub api_sockets: PathBuf,
     /// The operator's variables for `${…}` in compose files.
     pub variables: BTreeMap<String, String>,
     /// Environment of containers that install or build: proxies, certificate bundles, mirrors.

@@ -169,6 +169,8 @@ pub enum Command {
         #[arg(long)]
         delete: bool,
     },
+    /// Tell what the policy lets workspaces do, or one of them, and which entry says so
+    Policy { name: Option<String> },
     /// Look for what is wrong with the platform or its surroundings
     Doctor,
     /// Run the platform in the foreground, for service managers and containers

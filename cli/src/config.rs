@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use cloudyknight_agent::compose::policy::Policy;
+use cloudyknight_agent::compose::policy::Platform;
 use cloudyknight_agent::firewall::{Guarded, Part};
+use cloudyknight_agent::policy::PolicyFile;
 use cloudyknight_agent::releases::Retention;
 use cloudyknight_agent::settings::{InstallAccess, Settings};
 use cloudyknight_store::aws::{Checksums, ConnectSettings};
@@ -71,7 +73,9 @@ pub struct Config {
     pub fresh: bool,
     /// Keep containers from the platform's API, S3 and webhook, and from metadata services.
     pub firewall: bool,
-    pub policy: Policy,
+    /// The file with the policy, from the home if it is relative; `None` for `policy.toml` there.
+    #[serde(deserialize_with = "policy_file")]
+    pub policy: Option<PathBuf>,
     pub variables: BTreeMap<String, String>,
 }
 
@@ -110,7 +114,7 @@ impl Default for Config {
             subnet_pool: "10.213.0.0/16".into(),
             fresh: false,
             firewall: true,
-            policy: Policy::default(),
+            policy: None,
             variables: BTreeMap::new(),
         }
     }
@@ -316,6 +320,37 @@ impl Config {
         self.source_dir.join(format!("cloudyknight-{}", home.platform()))
     }
 
+    /// Where the policy is.
+    pub fn policy_path(&self, home: &Home) -> PathBuf {
+        home.path().join(self.policy.as_deref().unwrap_or(Path::new(POLICY)))
+    }
+
+    /// The policy; made now if there is none and the settings name no other file.
+    fn open_policy(&self, home: &Home) -> anyhow::Result<PolicyFile> {
+        let path = self.policy_path(home);
+        if self.policy.is_none() && !path.exists() {
+            let written = std::fs::write(&path, cloudyknight_agent::policy::DEFAULT);
+            written.with_context(|| format!("could not write {}", path.display()))?;
+        }
+        let hint = "correct the file; docs/policy.md lists what it may say";
+        PolicyFile::open(&path, self.own(home)?).map_err(|error| hinted(error.to_string(), hint))
+    }
+
+    /// What no policy can give away.
+    fn own(&self, home: &Home) -> anyhow::Result<Platform> {
+        let mut ports = vec![self.api_address()?.port(), self.edge_address()?.port()];
+        if self.store == Store::Embedded {
+            ports.push(self.s3_address()?.port());
+        }
+        ports.extend(self.ingest_address()?.map(|address| address.port()));
+        Ok(Platform {
+            file: self.policy_path(home).display().to_string(),
+            ports: ports.into_iter().collect(),
+            paths: vec![home.path().display().to_string(), self.source_dir(home).display().to_string()],
+            memory: memory().context("could not find out how much memory this machine has")?,
+        })
+    }
+
     /// The doors that containers of workspaces are kept from.
     fn guarded(&self) -> anyhow::Result<Vec<Guarded>> {
         let own = |part, address: SocketAddr| Guarded {
@@ -367,7 +402,8 @@ impl Config {
             fresh: self.fresh,
             firewall: self.firewall,
             guarded: self.guarded()?,
-            policy: self.policy.clone(),
+            policy: Arc::new(self.open_policy(home)?),
+            api_sockets: home.run("api"),
             variables: self.variables.clone(),
             install: install_access(),
         })
@@ -383,6 +419,34 @@ const DEFAULT_REGION: &str = "us-east-1";
 pub enum ChecksumSetting {
     WhenSupported,
     WhenRequired,
+}
+
+/// In the home.
+const POLICY: &str = "policy.toml";
+
+/// The older form was a table.
+fn policy_file<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        File(PathBuf),
+        Other(serde::de::IgnoredAny),
+    }
+    match Written::deserialize(deserializer)? {
+        Written::File(path) => Ok(Some(path)),
+        Written::Other(_) => Err(serde::de::Error::custom(
+            "`policy` is the name of a file now; what the table `[policy]` allowed stands there, or else in policy.toml \
+             beside this file, in entries such as `[[allow]]`, `workspaces = [\"app\"]`, `low_ports = true` \
+             (docs/policy.md)",
+        )),
+    }
+}
+
+/// Of this machine, in bytes.
+fn memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn address(setting: &str, text: &str) -> anyhow::Result<SocketAddr> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -20,6 +20,9 @@ use subtle::ConstantTimeEq;
 
 use crate::agent::Agent;
 use crate::deploy::with_causes;
+use crate::policy::ApiScope;
+
+pub mod sockets;
 
 mod logs;
 mod releases;
@@ -92,6 +95,12 @@ async fn with_token(
     request: Request,
     next: Next,
 ) -> Response {
+    if let Some(sockets::Caller(workspace)) = request.extensions().get() {
+        return match may(&api, workspace, request.method()) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        };
+    }
     let given = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
     let expected = format!("Bearer {}", api.token);
     if bool::from(given.ct_eq(expected.as_bytes())) {
@@ -101,6 +110,23 @@ async fn with_token(
         Problem::new(StatusCode::UNAUTHORIZED, detail)
             .hint("`eval \"$(cloudyknight env)\"` sets it")
             .into_response()
+    }
+}
+
+/// Whether the policy lets a workspace do this, as it is now: what was taken back is refused at once.
+fn may(api: &Api, workspace: &WorkspaceName, method: &Method) -> Result<(), Problem> {
+    let policy = api.agent.reconciler.tools.settings.policy.current();
+    let reads = method == Method::GET || method == Method::HEAD;
+    let refused = |allowed: &str, needed: &str| {
+        let detail = format!("the policy {allowed} workspace `{workspace}` use the API");
+        let hint = format!("ask the operator for `api = \"{needed}\"` in {}", policy.platform.file);
+        Err(Problem::new(StatusCode::FORBIDDEN, &detail).hint(&hint))
+    };
+    match policy.api(workspace) {
+        Some(ApiScope::Full) => Ok(()),
+        Some(ApiScope::Read) if reads => Ok(()),
+        Some(ApiScope::Read) => refused("does not let, but to read,", "full"),
+        None => refused("does not let", "read"),
     }
 }
 
@@ -166,6 +192,8 @@ struct Platform {
     platform_bucket: Part,
     /// Whether containers are kept from the platform's own doors and from metadata services.
     firewall: Part,
+    /// Whether what holds is what the policy's file says.
+    policy: Part,
     /// Whether commands can be received.
     commands: Part,
     commands_waiting: Option<u64>,
@@ -234,6 +262,13 @@ async fn platform(State(api): State<Arc<Api>>) -> axum::Json<Platform> {
         firewall: match tools.firewall.protection().trouble() {
             None => Part::well(),
             Some((message, hint)) => Part { ok: false, message: Some(message), hint: Some(hint) },
+        },
+        policy: match tools.settings.policy.trouble() {
+            None => Part::well(),
+            Some(error) => {
+                let hint = "correct the file; until then holds what it said when it last was right";
+                Part { ok: false, message: Some(error.to_string()), hint: Some(hint.to_owned()) }
+            }
         },
         // What the last poll was told is nearer to the truth than what counting them was.
         commands: inbox.trouble().map_or(queue, |error| Part::trouble(&*error)),

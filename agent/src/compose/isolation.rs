@@ -6,6 +6,7 @@ use super::node::{Map, Node, Value};
 use super::policy::Permission;
 use super::problem::{Position, Problem, quoted, shown};
 use super::scope::Scope;
+use crate::hardening;
 
 /// Where a service may name a namespace: key, namespace, and what else it may say there without any effect.
 const NAMESPACES: [(&str, Namespace, &[&str]); 6] = [
@@ -45,15 +46,20 @@ pub(super) fn isolation(service: &Map, scope: &mut Scope<'_>) -> Result<Isolatio
     }
     isolation.cap_add = capabilities(service.given("cap_add"), "`cap_add`")?;
     isolation.cap_drop = capabilities(service.given("cap_drop"), "`cap_drop`")?;
-    if let (Some(node), Some(name)) = (service.given("cap_add"), isolation.cap_add.first()) {
-        let what = format!("adding the capability {}", quoted(name));
-        scope.require(Permission::Capabilities, first_at(node), &what, "remove `cap_add`")?;
+    if let Some(node) = service.given("cap_add") {
+        let places = node.list("`cap_add`")?;
+        for (name, item) in isolation.cap_add.iter().zip(places) {
+            if !hardening::KEPT.contains(&name.as_str()) {
+                let what = format!("adding the capability {}", quoted(name));
+                scope.require_named(Permission::Capabilities, name, item.at, &what, "remove it")?;
+            }
+        }
     }
     if let Some(node) = service.given("devices") {
         for item in node.list("`devices`")? {
             let device = device(item, scope)?;
             let what = format!("the host's device {}", quoted(&device.host));
-            scope.require(Permission::Devices, item.at, &what, "remove `devices`")?;
+            scope.require_named(Permission::Devices, &device.host, item.at, &what, "remove `devices`")?;
             isolation.devices.push(device);
         }
     }
@@ -96,7 +102,8 @@ fn capabilities(node: Option<&Node>, what: &str) -> Result<Vec<String>, Problem>
         let text = item.text(&format!("an entry of {what}"))?;
         let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
         let wrong = || Problem::at(item.at, format!("{what}: {} is no capability", quoted(text)));
-        fits.then(|| text.to_ascii_uppercase()).ok_or_else(wrong)
+        let plain = || text.to_ascii_uppercase().trim_start_matches("CAP_").to_owned();
+        fits.then(plain).ok_or_else(wrong)
     };
     node.list(what)?.iter().map(name).collect()
 }
@@ -135,7 +142,11 @@ fn security_option(option: &str, at: Position, scope: &Scope<'_>) -> Result<Stri
     let (name, value) = option.split_once(['=', ':']).unwrap_or((option, "true"));
     match (name, value) {
         ("no-new-privileges", "true") => Ok("no-new-privileges:true".to_owned()),
-        ("no-new-privileges", "false") => Ok("no-new-privileges:false".to_owned()),
+        ("no-new-privileges", "false") => {
+            let what = format!("`security_opt`: {}", quoted(option));
+            scope.require(Permission::NewPrivileges, at, &what, "remove it")?;
+            Ok("no-new-privileges:false".to_owned())
+        }
         (_, "unconfined") | ("label", _) => {
             let what = format!("`security_opt`: {}", quoted(option));
             scope.require(Permission::Privileged, at, &what, "remove it")?;
@@ -143,12 +154,5 @@ fn security_option(option: &str, at: Position, scope: &Scope<'_>) -> Result<Stri
         }
         _ => Err(Problem::at(at, format!("`security_opt`: {} is not supported", quoted(option)))
             .hint("`no-new-privileges:true` is")),
-    }
-}
-
-fn first_at(node: &Node) -> Position {
-    match &node.value {
-        Value::List(items) => items.first().map_or(node.at, |item| item.at),
-        _ => node.at,
     }
 }

@@ -204,16 +204,11 @@ fn aliases(node: &Node, scope: &mut Scope<'_>) -> Result<Vec<String>, Problem> {
 }
 
 fn refused(docker_name: &str, at: Position, scope: &Scope<'_>) -> Problem {
-    let (workspace, name) = (scope.input.workspace, quoted(docker_name));
+    let what = format!("the external network {}", quoted(docker_name));
     let edge = scope.input.policy.edge_networks.iter().map(String::as_str);
-    Problem::at(
-        at,
-        format!("the external network {name} is refused: the operator's policy does not allow it for workspace `{workspace}`"),
-    )
-    .hint(format!(
-        "remove `external`, or ask the operator to allow {name} in `external_networks`; to be routed, no network is \
-         needed (these names are taken for the router's: {})",
+    let instead = format!(
+        "remove `external`: to be routed, no network is needed (these names are taken for the router's: {})",
         listed(edge)
-    ))
-    .by_policy()
+    );
+    scope.refused("external_networks", at, &what, &instead)
 }

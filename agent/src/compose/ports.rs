@@ -31,6 +31,11 @@ pub(super) fn published(node: &Node, scope: &mut Scope<'_>) -> Result<Vec<Placed
             return Err(Problem::at(item.at, format!("more than {MAX_PORTS} published ports")));
         }
         for port in found {
+            if let Some(own) = port.published.filter(|port| scope.input.policy.platform.ports.contains(port))
+            {
+                let message = format!("publishing port {own} is refused: the platform itself listens there");
+                return Err(Problem::at(item.at, message).hint("choose another port").by_policy());
+            }
             if let Some(low @ 1..=1023) = port.published {
                 let what = format!("publishing port {low}, which is below 1024,");
                 scope.require(

@@ -147,14 +147,33 @@ impl<'a> Scope<'a> {
         what: &str,
         instead: &str,
     ) -> Result<(), Problem> {
-        if permission.of(self.input.policy).contains(self.input.workspace) {
-            return Ok(());
-        }
-        let (workspace, name) = (self.input.workspace, permission.name());
+        let allowed = permission.of(self.input.policy).contains(self.input.workspace);
+        if allowed { Ok(()) } else { Err(self.refused(permission.name(), at, what, instead)) }
+    }
+
+    /// The same, where the policy may allow single ones of a kind: capabilities, devices, paths.
+    pub fn require_named(
+        &self,
+        permission: Permission,
+        name: &str,
+        at: Position,
+        what: &str,
+        instead: &str,
+    ) -> Result<(), Problem> {
+        let allowed = permission.allows(self.input.policy, name, self.input.workspace);
+        if allowed { Ok(()) } else { Err(self.refused(permission.name(), at, what, instead)) }
+    }
+
+    /// The sentence of a refusal, and who can change it where.
+    pub fn refused(&self, permission: &str, at: Position, what: &str, instead: &str) -> Problem {
+        let (workspace, file) = (self.input.workspace, &self.input.policy.platform.file);
         let message =
             format!("{what} is refused: the operator's policy does not allow it for workspace `{workspace}`");
-        let hint = format!("{instead}; or ask the operator to allow `{name}` for `{workspace}`");
-        Err(Problem::at(at, message).hint(hint).by_policy())
+        let hint = format!(
+            "{instead}; or ask the operator to allow `{permission}` for `{workspace}` in {file}, and then \
+             `cloudyknight retry {workspace}`"
+        );
+        Problem::at(at, message).hint(hint).by_policy()
     }
 
     /// Fills in the variables of all texts below `node`, in place.

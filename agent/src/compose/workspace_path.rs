@@ -78,17 +78,26 @@ pub(super) fn on_host(path: &str, at: Position, what: &str, scope: &Scope<'_>) -
         Place::Host(host) => {
             let what =
                 format!("{what}: the host path {}, which lies outside of the workspace,", quoted(path));
-            scope.require(
-                Permission::HostPaths,
-                at,
-                &what,
-                "use a path of the workspace (`./…`) or a named volume",
-            )?;
+            let instead = "use a path of the workspace (`./…`) or a named volume";
+            refuse_own(&host, at, &what, scope)?;
+            scope.require_named(Permission::HostPaths, &host, at, &what, instead)?;
             Ok(host)
         }
         Place::Workspace(inside) => Ok(inside),
         other @ (Place::OtherWorkspace | Place::Home) => Err(outside(&other, path, at, what, scope)),
     }
+}
+
+/// The platform's home and the source of all workspaces are nobody's, whatever the policy says.
+fn refuse_own(host: &str, at: Position, what: &str, scope: &Scope<'_>) -> Result<(), Problem> {
+    let below = |path: &String| {
+        host.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if scope.input.policy.platform.paths.iter().any(below) {
+        let message = format!("{what} is refused: it is the platform's own");
+        return Err(Problem::at(at, message).hint("use a named volume").by_policy());
+    }
+    Ok(())
 }
 
 /// The refusal of a `path` that leads to such a `place`.

@@ -46,6 +46,8 @@ pub enum DeployError {
     NoVolume { volume: String },
     #[error("service `{service}`: `post_start`: `{command}` failed: {message}")]
     Hook { service: String, command: String, message: String, log: Vec<String> },
+    #[error("the socket of the API could not be made for this workspace")]
+    ApiSocket(#[source] std::io::Error),
     #[error("service `{service}` exited with code {code} before it was ready")]
     Exited { service: String, code: i64, out_of_memory: bool, log: Vec<String> },
     #[error("service `{service}` does not answer on port {port} after {} s", .limit.as_secs())]
@@ -91,6 +93,7 @@ impl DeployError {
             }
             Self::Source(SourceError::Other { .. }) => Kind::ListAgain,
             Self::Report(_)
+            | Self::ApiSocket(_)
             | Self::Source(SourceError::Disk { .. })
             | Self::Edge(_)
             | Self::Unrecorded(_) => Kind::Retry,
@@ -133,6 +136,7 @@ impl DeployError {
             | Self::Edge(_)
             | Self::NoVolume { .. }
             | Self::Unrecorded(_)
+            | Self::ApiSocket(_)
             | Self::Engine(_) => None,
         }
     }
@@ -177,7 +181,11 @@ impl DeployError {
             }
             Self::Edge(_) => "is the edge running? `cloudyknight doctor` looks".into(),
             Self::Engine(error) if error.is_outage() => "is Docker running? `cloudyknight doctor` looks".into(),
-            Self::Cancelled | Self::Refused { .. } | Self::Engine(_) | Self::Unrecorded(_) => return None,
+            Self::Cancelled
+            | Self::Refused { .. }
+            | Self::Engine(_)
+            | Self::Unrecorded(_)
+            | Self::ApiSocket(_) => return None,
             Self::Bucket(error) | Self::Report(error) | Self::Source(SourceError::Bucket { source: error, .. })
                 if error.follow() != Follow::ListAgain =>
             {

@@ -14,6 +14,7 @@ use crate::compose::model::{
     Surroundings,
 };
 use crate::engine::{BuildNetwork, BuildSpec, ContainerSpec, EngineError, ImageFacts, Mounted};
+use crate::hardening;
 use crate::identity::{PLATFORM, WORKSPACE};
 use crate::runtime::{Contract, Dependencies};
 use crate::source::{self, Source};
@@ -322,7 +323,7 @@ fn install_container(
         init: true,
         stop_signal: None,
         healthcheck: Healthcheck::Disabled,
-        isolation: Isolation::default(),
+        isolation: hardening::isolation(&Isolation::default(), &Contract::default()),
         resources: Resources::default(),
         surroundings: Surroundings::default(),
         shared: BTreeMap::new(),

@@ -12,6 +12,7 @@ use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::Bucket;
 use cloudyknight_store::listing::manifest;
 
+use crate::api::sockets::Sockets;
 use crate::board::Progress;
 use crate::compose::model::{Project, Restart};
 use crate::desires::Desires;
@@ -66,6 +67,7 @@ pub struct Tools {
     pub releases: Arc<Releases>,
     pub desires: Arc<Desires>,
     pub firewall: Arc<Firewall>,
+    pub sockets: Arc<Sockets>,
 }
 
 /// One attempt to make a release live.

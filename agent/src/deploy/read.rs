@@ -2,12 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cloudyknight_core::workspace::WorkspaceName;
+
 use super::images::{Image, subset};
 use super::{DeployError, Job, Prepared, Tools, names, replicas};
+use crate::api::sockets;
 use crate::compose;
-use crate::compose::model::{Content, ImageSource, MountSource, Namespace, Project, PullPolicy, Service};
+use crate::compose::model::{
+    Content, ImageSource, Mount, MountOptions, MountSource, Namespace, Project, PullPolicy, Service,
+};
+use crate::hardening;
 use crate::plan::Wanted;
 use crate::routes::{self, ServiceRoute};
+use crate::runtime::Contract;
 use crate::source::Source;
 
 pub struct Read {
@@ -50,7 +57,7 @@ pub fn compose(tools: &Tools, job: &Job<'_>, source: &Source) -> Result<Read, De
         files: &files,
         paths: &paths,
         variables,
-        policy: &tools.settings.policy,
+        policy: &tools.settings.policy.current(),
     };
     let parsed = compose::parse(&input).map_err(DeployError::Compose)?;
     warnings.extend(parsed.warnings.iter().map(ToString::to_string));
@@ -77,11 +84,18 @@ pub async fn prepare(
     source: Source,
 ) -> Result<Prepared, DeployError> {
     let Read { mut project, mut warnings, default_compose } = read;
+    let none = Contract::default();
+    let api = api(tools, job.workspace)?;
     for (service, definition) in &mut project.services {
-        match definition.image {
-            ImageSource::Image(_) => images[service].contract.complete(&mut definition.mounts),
+        let contract = match definition.image {
+            ImageSource::Image(_) => &images[service].contract,
             // It inherits the contract of what it is built from, but its Dockerfile put there what it needs.
-            ImageSource::Build(_) => {}
+            ImageSource::Build(_) => &none,
+        };
+        contract.complete(&mut definition.mounts);
+        definition.isolation = hardening::isolation(&definition.isolation, contract);
+        if let Some(folder) = &api {
+            give_api(definition, folder);
         }
     }
     let ports =
@@ -127,6 +141,28 @@ pub async fn prepare(
         warnings,
         default_compose,
     })
+}
+
+/// The folder with the API's socket, if the policy lets this workspace use the API.
+fn api(tools: &Tools, workspace: &WorkspaceName) -> Result<Option<String>, DeployError> {
+    if tools.settings.policy.current().api(workspace).is_none() {
+        return Ok(None);
+    }
+    tools.sockets.ensure(workspace).map_err(DeployError::ApiSocket)?;
+    Ok(Some(tools.sockets.folder(workspace).display().to_string()))
+}
+
+fn give_api(service: &mut Service, folder: &str) {
+    let taken = service.mounts.iter().any(|mount| mount.target == sockets::IN_CONTAINER);
+    if !taken {
+        service.mounts.push(Mount {
+            target: sockets::IN_CONTAINER.to_owned(),
+            source: MountSource::Host(folder.to_owned()),
+            read_only: true,
+            options: MountOptions::default(),
+        });
+    }
+    service.environment.entry("CLOUDYKNIGHT_API_SOCKET".to_owned()).or_insert_with(sockets::path);
 }
 
 /// Why two containers of a service must not run at once.

@@ -66,10 +66,15 @@ async fn make_room(
     let (engine, platform) = (&tools.engine, tools.engine.platform());
     let project = &prepared.project;
     let networks: BTreeSet<&String> = project.services.values().flat_map(|one| one.networks.keys()).collect();
+    let mut made = false;
     for name in networks {
         let internal = names::is_internal(project, name);
         let name = names::network(platform, project, name, plan.slot);
-        engine.ensure_network(&name, job.workspace, tools.settings.subnet_pool, internal).await?;
+        made |= engine.ensure_network(&name, job.workspace, tools.settings.subnet_pool, internal).await?;
+    }
+    if made && tools.settings.policy.current().opens_gates(job.workspace) {
+        // The rules name the bridges of those that may pass.
+        tools.firewall.refresh().await;
     }
     for (name, definition) in &project.volumes {
         let docker_name = names::volume(platform, job.workspace, name, Some(definition));

@@ -6,13 +6,16 @@
 //!
 //! Where they cannot be made, workspaces are deployed all the same, and [`Protection`] says that nothing keeps them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::compose::policy::{Policy, Workspaces};
 use crate::deploy::with_causes;
-use crate::engine::Engine;
+use crate::engine::{Bridge, Engine};
+use crate::policy::PolicyFile;
+use crate::settings::Settings;
 
 pub mod bridge;
 
@@ -22,11 +25,12 @@ mod ruleset;
 
 pub use guarded::{Guarded, Part};
 pub use nft::NftError;
-use ruleset::{Ruleset, table};
+use ruleset::{Gate, Ruleset, table};
 
 pub struct Firewall {
     engine: Engine,
     guarded: Vec<Guarded>,
+    policy: Arc<PolicyFile>,
     /// The operator wants it.
     wanted: bool,
     state: Mutex<State>,
@@ -89,8 +93,9 @@ impl Protection {
 const INTERVAL: Duration = Duration::from_secs(5);
 
 impl Firewall {
-    pub fn new(engine: Engine, guarded: Vec<Guarded>, wanted: bool) -> Self {
-        Self { engine, guarded, wanted, state: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    pub fn new(engine: Engine, settings: &Settings) -> Self {
+        let Settings { guarded, policy, firewall: wanted, .. } = settings.clone();
+        Self { engine, guarded, policy, wanted, state: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
     /// As it was found last.
@@ -136,7 +141,7 @@ impl Firewall {
         // Without Docker there is nothing to grant, and everything to refuse.
         let networks = self.engine.bridges().await.unwrap_or_default();
         let places = guarded::places(&self.guarded).await;
-        let ruleset = Ruleset { places, grants: Default::default() };
+        let ruleset = Ruleset { places, grants: grants(&self.policy.current(), &networks) };
         if let Err(error) = self.ensure(&ruleset).await {
             return none(with_causes(&error), error.hint());
         }
@@ -169,10 +174,55 @@ impl Firewall {
     }
 }
 
+/// Which bridges may pass which gate.
+fn grants(policy: &Policy, networks: &[Bridge]) -> BTreeMap<Gate, BTreeSet<String>> {
+    let of = |workspaces: &Workspaces| {
+        let granted =
+            |network: &&Bridge| network.workspace.as_ref().is_some_and(|name| workspaces.contains(name));
+        networks.iter().filter(granted).map(|network| network.bridge.clone()).collect()
+    };
+    [
+        (Gate::Door(Part::Store), of(&policy.s3)),
+        (Gate::Door(Part::Ingest), of(&policy.ingest)),
+        (Gate::Metadata, of(&policy.metadata)),
+    ]
+    .into()
+}
+
 /// Takes the rules of a platform away.
 ///
 /// # Errors
 /// They are still there, or nobody knows.
 pub async fn remove(platform: &str) -> Result<(), NftError> {
     nft::delete(&table(platform)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_is_open_for_the_networks_of_those_that_the_policy_names() {
+        let network = |name: &str, workspace: Option<&str>| Bridge {
+            name: name.to_owned(),
+            bridge: format!("ck-{name}"),
+            workspace: workspace.map(|name| name.parse().unwrap()),
+        };
+        let networks = [
+            network("a", Some("shop-a")),
+            network("b", Some("shop-b")),
+            network("c", Some("other")),
+            network("build", None),
+        ];
+        let policy: Policy = serde_json::from_str(r#"{"s3": "shop-*", "metadata": ["other"]}"#).unwrap();
+        let grants = grants(&policy, &networks);
+        let bridges = |gate: Gate| grants[&gate].iter().map(String::as_str).collect::<Vec<_>>();
+        assert_eq!(bridges(Gate::Door(Part::Store)), ["ck-a", "ck-b"]);
+        assert_eq!(bridges(Gate::Metadata), ["ck-c"]);
+        assert_eq!(bridges(Gate::Door(Part::Ingest)), Vec::<&str>::new());
+        // The API is reached through its sockets, and Docker never.
+        assert!(
+            !grants.contains_key(&Gate::Door(Part::Api)) && !grants.contains_key(&Gate::Door(Part::Engine))
+        );
+    }
 }

@@ -18,6 +18,7 @@ mod history;
 mod logs;
 mod ls;
 mod migrate;
+mod policy;
 mod push;
 mod restore;
 mod retry;
@@ -70,6 +71,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             volumes::rm(&home, &name, &volume, yes, json).await
         }
         Command::Migrate { to, delete } => migrate::run(&home, &to, delete, json).await,
+        Command::Policy { name } => policy::run(&home, name.as_deref(), json),
         Command::Doctor => doctor::run(&home, json).await,
         Command::Run(listen) => {
             roles::log_to_stderr();

@@ -53,6 +53,7 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     let agent = Agent::new(settings, plugged).await;
     let agent = agent.with_context(|| format!("could not begin with the store ({})", config.store))?;
     let router = api::router(agent.clone(), secrets.api_token.clone());
+    agent.answer_containers(router.clone());
 
     let s3 = match (&s3_listener, &config.store) {
         (Some(listener), _) => url(listener.local_addr()?),

@@ -6,7 +6,7 @@ use crate::compose::model::{Device, Isolation, MountSource, Namespace, Service};
 /// The lines are refused at this column of line 4 by default, and give this service when `permission` is granted.
 fn check(lines: &str, column: usize, permission: &str, what: &str, allowed: impl Fn(&Service) -> bool) {
     refused(lines, &format!("4:{column}"), permission, what);
-    for workspaces in ["\"*\"", "[\"other\", \"myapp\"]"] {
+    for workspaces in ["\"*\"", "[\"other\", \"my*\"]"] {
         let service = Workspace::new().policy(&format!("{{\"{permission}\": {workspaces}}}")).service(lines);
         assert!(allowed(&service), "{lines}\n{service:?}");
     }
@@ -19,7 +19,10 @@ fn refused(lines: &str, position: &str, permission: &str, what: &str) {
     let sentence = "is refused: the operator's policy does not allow it for workspace `myapp`";
     assert_eq!(error.to_string(), format!("docker-compose.yml:{position}: {what} {sentence}"));
     let hint = error.hint.unwrap();
-    assert!(hint.ends_with(&format!("; or ask the operator to allow `{permission}` for `myapp`")), "{hint}");
+    let operator = format!(
+        "; or ask the operator to allow `{permission}` for `myapp` in policy.toml, and then `cloudyknight retry myapp`"
+    );
+    assert!(hint.ends_with(&operator), "{hint}");
     assert!(error.policy);
     assert_eq!(error.service.as_deref(), Some("a"));
 }

@@ -39,6 +39,11 @@ pub async fn platform(home: &Home, findings: &mut Findings) {
         None => fine("firewall", "containers reach neither the platform's own doors nor metadata services"),
         Some(message) => wrong("firewall", message, text("hint").unwrap_or_default()),
     });
+    let text = |field| platform.pointer(&format!("/policy/{field}")).and_then(Value::as_str);
+    findings.push(match text("message") {
+        None => fine("policy", "what its file says holds"),
+        Some(message) => wrong("policy", message, text("hint").unwrap_or_default()),
+    });
     if let Some(at) = platform.pointer("/rival_at").and_then(Value::as_str) {
         findings.push(wrong(
             "only agent",
