@@ -50,6 +50,7 @@ pub struct Builder {
     store: Option<PathBuf>,
     ingest: bool,
     open: bool,
+    policy: Option<String>,
 }
 
 /// How long `wait` waits: longer than a first installation of dependencies takes on a busy machine.
@@ -227,6 +228,12 @@ impl Platform {
         std::fs::write(&path, lines.join("\n") + "\n").expect("the settings are written");
     }
 
+    /// Puts another policy in the place of the one there is.
+    #[track_caller]
+    pub fn set_policy(&self, text: &str) {
+        std::fs::write(self.home.join("policy.toml"), text).expect("the policy is written");
+    }
+
     /// Stops it; data stays.
     #[track_caller]
     pub fn down(&self) {
@@ -312,7 +319,14 @@ impl Builder {
         self
     }
 
-    /// A table of `config.toml`, such as `[policy]` and what follows.
+    /// The operator's policy.
+    #[must_use]
+    pub fn policy(mut self, text: &str) -> Self {
+        self.policy = Some(text.to_owned());
+        self
+    }
+
+    /// A table of `config.toml`, such as `[variables]` and what follows.
     #[must_use]
     pub fn table(mut self, text: &str) -> Self {
         self.tables.push_str(text);
@@ -358,6 +372,9 @@ impl Builder {
         let config = format!("{settings}{}", self.tables);
         if !config.is_empty() {
             std::fs::write(home.join("config.toml"), config).expect("the settings are written");
+        }
+        if let Some(policy) = &self.policy {
+            std::fs::write(home.join("policy.toml"), policy).expect("the policy is written");
         }
         if let Some(store) = &self.store {
             succeeded(

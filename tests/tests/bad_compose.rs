@@ -124,7 +124,11 @@ fn what_the_operator_did_not_allow_is_refused() {
         let message = format!(
             "docker-compose.yml:{what} is refused: the operator's policy does not allow it for workspace `app`"
         );
-        let hint = format!("{instead}; or ask the operator to allow `{setting}` for `app`");
+        let file = platform.home().join("policy.toml");
+        let hint = format!(
+            "{instead}; or ask the operator to allow `{setting}` for `app` in {}, and then `cloudyknight retry app`",
+            file.display()
+        );
         stage.check(app(lines), &message, Some(&hint));
     };
     refused("    privileged: true\n", "4:17: `privileged: true`", "remove it", "privileged");
@@ -132,7 +136,7 @@ fn what_the_operator_did_not_allow_is_refused() {
     refused(
         "    cap_add: [SYS_ADMIN]\n",
         "4:15: adding the capability `SYS_ADMIN`",
-        "remove `cap_add`",
+        "remove it",
         "capabilities",
     );
     refused(

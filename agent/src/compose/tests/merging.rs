@@ -269,7 +269,8 @@ fn mistakes_name_the_file_that_they_stand_in() {
         "services:\n  a:\n    volumes: [\"/etc:/etc\"]\n",
         "docker-compose.override.yml:3:15: `volumes`: the host path `/etc`, which lies outside of the workspace, is refused: \
          the operator's policy does not allow it for workspace `myapp`\nhint: use a path of the workspace (`./…`) or a named \
-         volume; or ask the operator to allow `host_paths` for `myapp`",
+         volume; or ask the operator to allow `host_paths` for `myapp` in policy.toml, \
+         and then `cloudyknight retry myapp`",
     );
     // What stays from the base is still shown there.
     check(
