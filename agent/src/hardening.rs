@@ -3,7 +3,7 @@
 //! No program gains rights that its container was not started with (`no-new-privileges`, in `engine`), and of Docker's
 //! own capabilities those are taken that hardly any app needs. An image that says by a label that it needs none gets none.
 
-use crate::compose::model::Isolation;
+use crate::compose::model::{Isolation, Resources};
 use crate::runtime::Contract;
 
 /// Of Docker's own set: raw packets, device files, the audit log, and capabilities of files.
@@ -42,6 +42,23 @@ pub fn isolation(asked: &Isolation, contract: &Contract) -> Isolation {
     given
 }
 
+/// Limits where its compose file names none, given what a container gets and the most that it may have: bytes, and
+/// processes with threads.
+pub fn resources(asked: &Resources, (memory, most): (u64, u64), pids: u32) -> Resources {
+    let mut given = asked.clone();
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    if given.memory.is_none_or(|asked| asked == 0) {
+        // Docker wants both of the others to fit.
+        let reserved = asked.memory_reservation.unwrap_or(0);
+        let with_swap = asked.memory_swap.filter(|swap| *swap > 0).unwrap_or(i64::MAX);
+        given.memory = Some(bytes(memory).max(reserved).min(bytes(most)).min(with_swap));
+    }
+    if given.pids.is_none_or(|asked| asked == 0) {
+        given.pids = Some(i64::from(pids));
+    }
+    given
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +82,30 @@ mod tests {
         check(&["CHOWN"], &["KILL"], true, &["ALL"]);
         let privileged = Isolation { privileged: true, ..Isolation::default() };
         assert_eq!(isolation(&privileged, &Contract::default()), privileged);
+    }
+
+    #[test]
+    fn a_container_has_limits_whatever_its_file_says() {
+        let check = |memory: Option<i64>, reserved: Option<i64>, swap: Option<i64>, expected: i64| {
+            let asked =
+                Resources { memory, memory_reservation: reserved, memory_swap: swap, ..Resources::default() };
+            let given = resources(&asked, (100, 1000), 7);
+            assert_eq!(
+                (given.memory, given.pids),
+                (Some(expected), Some(7)),
+                "{memory:?} {reserved:?} {swap:?}"
+            );
+        };
+        check(None, None, None, 100);
+        check(Some(0), None, None, 100);
+        check(Some(50), None, None, 50);
+        check(Some(500), None, None, 500);
+        check(None, Some(300), None, 300);
+        check(None, Some(3000), None, 1000);
+        check(None, None, Some(60), 60);
+        check(None, None, Some(-1), 100);
+        let asked = Resources { pids: Some(3), ..Resources::default() };
+        assert_eq!(resources(&asked, (100, 1000), 7).pids, Some(3));
     }
 
     #[test]

@@ -147,6 +147,8 @@ fn containers_have_less_than_docker_gives_and_ordinary_images_run_with_it() {
     let runtime = push(&platform, "runtime", COMPOSE);
     assert_eq!(status(&runtime, "NoNewPrivs"), "1");
     assert_eq!(status(&runtime, "CapBnd"), "0000000000000000", "a runtime image gets none");
+    let limits = docker.inspect(&runtime, "{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}");
+    assert_eq!(limits, format!("{} 2048", 2_u64 << 30));
 
     // As a server does that starts as root: it takes files over, binds a low port, and goes on as somebody else.
     let dockerfile = "FROM workspace-node-ephemeral:latest\nRUN mkdir /data && touch /data/log && chown 7:7 /data\n\

@@ -51,6 +51,7 @@ mod environment;
 mod healthcheck;
 mod hooks;
 mod isolation;
+mod limits;
 mod mounts;
 mod networks;
 mod pairs;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::keys;
+use super::limits;
 use super::model::{Blkio, DeviceRequest, Resources, Ulimit};
 use super::node::{Map, Node, Value};
 use super::pairs;
@@ -63,6 +64,7 @@ pub(super) fn resources(service: &Map, scope: &mut Scope<'_>) -> Result<Resource
     {
         of_deploy(node, &mut resources, scope)?;
     }
+    limits::check(service, &resources, scope)?;
     Ok(resources)
 }
 

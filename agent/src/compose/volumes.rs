@@ -99,17 +99,9 @@ fn external(key: &str, node: &Node, map: &Map, scope: &Scope<'_>) -> Result<Name
     let (workspace, shown) = (scope.input.workspace, quoted(name));
     let allowed = scope.input.policy.external_volumes.get(name);
     if !allowed.is_some_and(|allowed| allowed.contains(workspace)) {
-        return Err(Problem::at(
-            node.at,
-            format!(
-                "the external volume {shown} is refused: the operator's policy does not allow it for workspace `{workspace}`"
-            ),
-        )
-        .hint(format!(
-            "without `external`, the platform makes the volume and keeps it over releases; or ask the operator to allow \
-             {shown} in `external_volumes`"
-        ))
-        .by_policy());
+        let instead = "without `external`, the platform makes the volume and keeps it over releases";
+        let what = format!("the external volume {shown}");
+        return Err(scope.refused("external_volumes", node.at, &what, instead));
     }
     Ok(NamedVolume { external: Some(name.to_owned()), ..NamedVolume::default() })
 }

@@ -324,7 +324,11 @@ fn install_container(
         stop_signal: None,
         healthcheck: Healthcheck::Disabled,
         isolation: hardening::isolation(&Isolation::default(), &Contract::default()),
-        resources: Resources::default(),
+        resources: {
+            let policy = tools.settings.policy.current();
+            let ((_, memory), (_, pids)) = (policy.memory(job.workspace), policy.pids(job.workspace));
+            hardening::resources(&Resources::default(), (memory, memory), pids)
+        },
         surroundings: Surroundings::default(),
         shared: BTreeMap::new(),
         volumes_from: Vec::new(),

@@ -85,6 +85,7 @@ pub async fn prepare(
 ) -> Result<Prepared, DeployError> {
     let Read { mut project, mut warnings, default_compose } = read;
     let none = Contract::default();
+    let policy = tools.settings.policy.current();
     let api = api(tools, job.workspace)?;
     for (service, definition) in &mut project.services {
         let contract = match definition.image {
@@ -94,6 +95,8 @@ pub async fn prepare(
         };
         contract.complete(&mut definition.mounts);
         definition.isolation = hardening::isolation(&definition.isolation, contract);
+        let (memory, (pids, _)) = (policy.memory(job.workspace), policy.pids(job.workspace));
+        definition.resources = hardening::resources(&definition.resources, memory, pids);
         if let Some(folder) = &api {
             give_api(definition, folder);
         }

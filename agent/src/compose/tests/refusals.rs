@@ -310,3 +310,65 @@ fn external_volumes() {
     let allowed = Workspace::new().policy(r#"{"external_volumes": {"kept": ["myapp"]}}"#).project(text);
     assert_eq!(allowed.volumes["v"].external.as_deref(), Some("kept"));
 }
+
+#[test]
+fn more_memory_and_processes_than_the_policy_says() {
+    let sentence = "is refused: the operator's policy does not allow it for workspace `myapp`";
+    let check = |lines: &str, expected: &str| {
+        let error = Workspace::new().parse(&with_service(lines)).expect_err(lines);
+        assert_eq!(error.to_string(), format!("docker-compose.yml:{expected} {sentence}"));
+        assert!(error.policy);
+    };
+    let memory = 8_u64 << 30;
+    check("mem_limit: 9g", &format!("4:12: `mem_limit` above {memory}"));
+    check("shm_size: 9g", &format!("4:11: `shm_size` above {memory}"));
+    check(
+        "{mem_limit: 1g, memswap_limit: -1}".trim_matches(['{', '}']).replace(", ", "\n").as_str(),
+        &format!("5:16: `memswap_limit` above {}", 2 * memory),
+    );
+    check("pids_limit: 8193", "4:13: `pids_limit` above 8192");
+    check("pids_limit: -1", "4:13: `pids_limit` above 8192");
+    check("deploy: {resources: {limits: {memory: 9g}}}", &format!("4:39: `memory` above {memory}"));
+    assert_eq!(Workspace::new().service("mem_limit: 8g\npids_limit: 8192").resources.memory, Some(8 << 30));
+}
+
+#[test]
+fn doors_and_folders_of_the_platform_whatever_the_policy() {
+    let mut workspace = Workspace::new().policy(r#"{"host_paths": "*", "low_ports": "*"}"#);
+    workspace.policy.platform.ports = [9100].into();
+    workspace.policy.platform.paths = vec!["/var/lib/cloudyknight".to_owned()];
+    let check = |lines: &str, expected: &str| {
+        let error = workspace.parse(&with_service(lines)).expect_err(lines);
+        assert_eq!(error.to_string(), format!("docker-compose.yml:4:{expected}"));
+        assert!(error.policy);
+    };
+    check("ports: ['9100:80']", "13: publishing port 9100 is refused: the platform itself listens there");
+    check(
+        "ports: ['9099-9101:80-82']",
+        "13: publishing port 9100 is refused: the platform itself listens there",
+    );
+    check(
+        "volumes: ['/var/lib/cloudyknight/run:/x']",
+        "15: `volumes`: the host path `/var/lib/cloudyknight/run`, which lies outside of the workspace, is refused: it is the platform's own",
+    );
+    assert_eq!(workspace.service("volumes: ['/var/lib/cloudyknight2:/x']").mounts.len(), 1);
+}
+
+#[test]
+fn capabilities_that_were_dropped_may_be_taken_again() {
+    let service = Workspace::new().service("cap_drop: [ALL]\ncap_add: [CHOWN, CAP_SETUID]");
+    assert_eq!(service.isolation.cap_add, ["CHOWN", "SETUID"]);
+    refused("cap_add: [CHOWN, NET_RAW]", "4:18", "capabilities", "adding the capability `NET_RAW`");
+    refused("cap_add: [ALL]", "4:11", "capabilities", "adding the capability `ALL`");
+    let named = Workspace::new().policy(r#"{"named_capabilities": {"NET_RAW": "my*"}}"#);
+    assert_eq!(named.service("cap_add: [NET_RAW]").isolation.cap_add, ["NET_RAW"]);
+    assert!(named.parse(&with_service("cap_add: [NET_ADMIN]")).unwrap_err().policy);
+}
+
+#[test]
+fn programs_that_gain_rights() {
+    let expected =
+        Isolation { security_opt: vec!["no-new-privileges:false".to_owned()], ..Isolation::default() };
+    let what = "`security_opt`: `no-new-privileges:false`";
+    check("security_opt: ['no-new-privileges:false']", 16, "new_privileges", what, isolated(expected));
+}
