@@ -320,15 +320,12 @@ fn more_memory_and_processes_than_the_policy_says() {
         assert!(error.policy);
     };
     let memory = 8_u64 << 30;
-    check("mem_limit: 9g", &format!("4:12: `mem_limit` above {memory}"));
-    check("shm_size: 9g", &format!("4:11: `shm_size` above {memory}"));
-    check(
-        "{mem_limit: 1g, memswap_limit: -1}".trim_matches(['{', '}']).replace(", ", "\n").as_str(),
-        &format!("5:16: `memswap_limit` above {}", 2 * memory),
-    );
-    check("pids_limit: 8193", "4:13: `pids_limit` above 8192");
-    check("pids_limit: -1", "4:13: `pids_limit` above 8192");
-    check("deploy: {resources: {limits: {memory: 9g}}}", &format!("4:39: `memory` above {memory}"));
+    check("mem_limit: 9g", &format!("4:16: `mem_limit` above {memory}"));
+    check("shm_size: 9g", &format!("4:15: `shm_size` above {memory}"));
+    check("mem_limit: 1g\nmemswap_limit: -1", &format!("5:20: `memswap_limit` above {}", 2 * memory));
+    check("pids_limit: 8193", "4:17: `pids_limit` above 8192");
+    check("pids_limit: -1", "4:17: `pids_limit` above 8192");
+    check("deploy: {resources: {limits: {memory: 9g}}}", &format!("4:43: `memory` above {memory}"));
     assert_eq!(Workspace::new().service("mem_limit: 8g\npids_limit: 8192").resources.memory, Some(8 << 30));
 }
 
@@ -358,8 +355,8 @@ fn doors_and_folders_of_the_platform_whatever_the_policy() {
 fn capabilities_that_were_dropped_may_be_taken_again() {
     let service = Workspace::new().service("cap_drop: [ALL]\ncap_add: [CHOWN, CAP_SETUID]");
     assert_eq!(service.isolation.cap_add, ["CHOWN", "SETUID"]);
-    refused("cap_add: [CHOWN, NET_RAW]", "4:18", "capabilities", "adding the capability `NET_RAW`");
-    refused("cap_add: [ALL]", "4:11", "capabilities", "adding the capability `ALL`");
+    refused("cap_add: [CHOWN, NET_RAW]", "4:22", "capabilities", "adding the capability `NET_RAW`");
+    refused("cap_add: [ALL]", "4:15", "capabilities", "adding the capability `ALL`");
     let named = Workspace::new().policy(r#"{"named_capabilities": {"NET_RAW": "my*"}}"#);
     assert_eq!(named.service("cap_add: [NET_RAW]").isolation.cap_add, ["NET_RAW"]);
     assert!(named.parse(&with_service("cap_add: [NET_ADMIN]")).unwrap_err().policy);
@@ -370,5 +367,5 @@ fn programs_that_gain_rights() {
     let expected =
         Isolation { security_opt: vec!["no-new-privileges:false".to_owned()], ..Isolation::default() };
     let what = "`security_opt`: `no-new-privileges:false`";
-    check("security_opt: ['no-new-privileges:false']", 16, "new_privileges", what, isolated(expected));
+    check("security_opt: ['no-new-privileges:false']", 20, "new_privileges", what, isolated(expected));
 }
