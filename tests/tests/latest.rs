@@ -33,10 +33,10 @@ fn stuck(s3: &S3, step: &str) {
         "check" => s3.put("app/index.js", "setInterval(() => {}, 1000);"),
         "dependencies" => s3.put(
             "app/package.json",
-            &format!(r#"{{"name": "a", "version": "1.0.0", "scripts": {{"preinstall": "{FOR_EVER}"}}}}"#),
+            format!(r#"{{"name": "a", "version": "1.0.0", "scripts": {{"preinstall": "{FOR_EVER}"}}}}"#),
         ),
         "build" => {
-            s3.put("app/Dockerfile", &format!("FROM workspace-node-ephemeral:latest\nRUN {FOR_EVER}\n"));
+            s3.put("app/Dockerfile", format!("FROM workspace-node-ephemeral:latest\nRUN {FOR_EVER}\n"));
             s3.put("app/compose.yaml", BUILD);
         }
         other => unreachable!("{other}"),
@@ -52,7 +52,7 @@ fn mended(s3: &S3, step: &str, version: &str) {
         }
         _ => {}
     }
-    s3.put("app/index.js", &good(version));
+    s3.put("app/index.js", good(version));
 }
 
 fn reached(api: &Api, step: &str) {
@@ -86,7 +86,7 @@ fn a_newer_push_ends_a_deployment_wherever_it_is_and_is_live_at_once() {
     let platform = patient();
     let (s3, api) = (platform.s3(Client::Boto3), Api::of(&platform));
     s3.put("app/compose.yaml", COMPOSE);
-    s3.put("app/index.js", &good("1"));
+    s3.put("app/index.js", good("1"));
     platform.live("app");
     for (step, version) in [("check", "2"), ("dependencies", "3"), ("build", "4")] {
         stuck(&s3, step);
@@ -106,7 +106,7 @@ fn a_cancelled_deployment_leaves_nothing_and_is_not_tried_again_until_somebody_a
     let platform = patient();
     let (s3, api) = (platform.s3(Client::Boto3), Api::of(&platform));
     s3.put("app/compose.yaml", COMPOSE);
-    s3.put("app/index.js", &good("1"));
+    s3.put("app/index.js", good("1"));
     let first = platform.live("app");
     for step in ["check", "dependencies", "build"] {
         stuck(&s3, step);
@@ -139,10 +139,10 @@ fn a_cancel_at_any_time_leaves_one_container_that_serves() {
     let platform = Platform::start();
     let s3 = platform.s3(Client::Boto3);
     s3.put("app/compose.yaml", COMPOSE);
-    s3.put("app/index.js", &good("0"));
+    s3.put("app/index.js", good("0"));
     platform.live("app");
     for version in 1..=12 {
-        s3.put("app/index.js", &good(&version.to_string()));
+        s3.put("app/index.js", good(&version.to_string()));
         let delay = Duration::from_micros(RandomState::new().hash_one(version) % 1_200_000);
         let began = std::time::Instant::now();
         eventually("the time has come", PATIENCE, || (began.elapsed() >= delay).then_some(()));
@@ -158,7 +158,7 @@ fn a_cancel_at_any_time_leaves_one_container_that_serves() {
         });
         assert_eq!(platform.get("/app").0, 200, "after {delay:?}, {serves}");
     }
-    s3.put("app/index.js", &good("last"));
+    s3.put("app/index.js", good("last"));
     platform.live("app");
     nothing_else_is_left(&platform, "the last");
     assert_eq!(platform.get("/app"), (200, "version last".to_owned()));
@@ -169,12 +169,12 @@ fn under_endless_pushes_something_newer_goes_live_all_the_same() {
     let platform = Platform::builder().setting("quiet_ms", 20).setting("burst_quiet_ms", 20).start();
     let s3 = platform.s3(Client::Boto3);
     s3.put("app/compose.yaml", COMPOSE);
-    s3.put("app/index.js", &good("0"));
+    s3.put("app/index.js", good("0"));
     platform.live("app");
     let mut pushed = 0;
     eventually("one of them is live while they go on", PATIENCE, || {
         pushed += 1;
-        s3.put("app/index.js", &good(&pushed.to_string()));
+        s3.put("app/index.js", good(&pushed.to_string()));
         let (_, body) = platform.get("/app");
         (body != "version 0").then_some(())
     });

@@ -27,7 +27,7 @@ impl TryFrom<String> for Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (letter, bits) =
-            UNITS.into_iter().find(|(_, bits)| self.0 % (1 << bits) == 0).unwrap_or(('b', 0));
+            UNITS.into_iter().find(|(_, bits)| self.0.is_multiple_of(1 << bits)).unwrap_or(('b', 0));
         write!(f, "{}{letter}", self.0 >> bits)
     }
 }

@@ -151,7 +151,7 @@ impl Reconciler {
                 }
                 Todo::Stop => self.stop(workspace).await?,
                 Todo::Hold => self.hold_back(workspace, first).await?,
-                Todo::Deploy => self.from_bucket(workspace, first, ask, superseded).await?,
+                Todo::Deploy => self.deploy_bucket(workspace, first, ask, superseded).await?,
                 Todo::GoBack(release) => self.go_back(workspace, &release, ask).await?,
                 Todo::FallBack(release) => self.fall_back(workspace, &release, ask).await?,
             };
@@ -178,7 +178,7 @@ impl Reconciler {
     }
 
     /// Deploys what the bucket holds, once it is complete. `None`: look again at once.
-    async fn from_bucket(
+    async fn deploy_bucket(
         &self,
         workspace: &WorkspaceName,
         first: Manifest,

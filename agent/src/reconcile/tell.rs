@@ -108,10 +108,7 @@ impl Reconciler {
             self.tools.releases.keep(workspace, &manifest, &source).await?;
             self.remember(workspace, |memory| memory.is_unkept = false);
         }
-        loop {
-            let Some(record) = self.remember(workspace, |memory| memory.records.first().cloned()) else {
-                break;
-            };
+        while let Some(record) = self.remember(workspace, |memory| memory.records.first().cloned()) {
             self.tools.releases.record(workspace, record.clone()).await?;
             self.remember(workspace, |memory| memory.records.retain(|one| *one != record));
         }

@@ -64,11 +64,11 @@ fn files_below(folder: &Path) -> Vec<(String, String)> {
     files
 }
 
+/// Files with what they hold, and what was left out.
+type Found = (Vec<(String, String)>, Vec<String>);
+
 /// Unpacks with nothing but the archive's own folder to write to, and checks that nothing else was touched.
-fn unpacked_with(
-    archive: &[u8],
-    limits: Limits,
-) -> Result<(Vec<(String, String)>, Vec<String>), UnpackError> {
+fn unpacked_with(archive: &[u8], limits: Limits) -> Result<Found, UnpackError> {
     let around = tempfile::tempdir().unwrap();
     let (file, folder) = (around.path().join("archive"), around.path().join("files"));
     std::fs::create_dir(&folder).unwrap();

@@ -66,12 +66,12 @@ fn join(path: &str, part: &str) -> String {
 }
 
 fn walk(schema: &Value, node: &Value, path: &str, within: &mut Vec<String>, found: &mut BTreeSet<String>) {
-    if let Some(name) = node["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
-        if !within.iter().any(|other| other == name) {
-            within.push(name.to_owned());
-            walk(schema, &schema["definitions"][name], path, within, found);
-            within.pop();
-        }
+    if let Some(name) = node["$ref"].as_str().and_then(|name| name.rsplit('/').next())
+        && !within.iter().any(|other| other == name)
+    {
+        within.push(name.to_owned());
+        walk(schema, &schema["definitions"][name], path, within, found);
+        within.pop();
     }
     for one in ["oneOf", "anyOf", "allOf"].iter().filter_map(|key| node[*key].as_array()).flatten() {
         walk(schema, one, path, within, found);
