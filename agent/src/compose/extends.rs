@@ -91,9 +91,13 @@ impl Loader<'_, '_> {
     }
 
     fn read_extends<'n>(&mut self, node: &'n Node) -> Result<Extends<'n>, Problem> {
-        let Value::Map(map) = &node.value else {
-            let service = node.non_empty_text("`extends`")?;
-            return Ok(Extends { file: None, service, at: node.at });
+        let map = match &node.value {
+            Value::Map(map) => map,
+            Value::Text(_) => {
+                let service = node.non_empty_text("`extends`")?;
+                return Ok(Extends { file: None, service, at: node.at });
+            }
+            _ => return Err(node.not("`extends`", "the name of a service or a mapping")),
         };
         keys::check(map, keys::EXTENDS, "`extends`", self.scope)?;
         let file = map.given("file").map(|node| Ok((node.non_empty_text("`file`")?, node.at))).transpose()?;

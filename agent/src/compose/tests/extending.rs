@@ -116,7 +116,7 @@ fn what_cannot_be_extended_is_refused() {
     );
     check(
         "extends: {file: loop.yml, service: b}",
-        "loop.yml:1:57: `extends` goes in a circle: `a` → `b` → `b`",
+        "loop.yml:1:53: `extends` goes in a circle: `a` → `b` → `b`",
     );
     check(
         "extends: {file: no.yml, service: b}",
@@ -132,7 +132,10 @@ fn what_cannot_be_extended_is_refused() {
         "docker-compose.yml:3:37: `extends`: there is no service `x` in `o.yml`",
     );
     check("extends: {servce: a}", "docker-compose.yml:3:15: `extends`: unknown key `servce`");
-    check("extends: [b]", "docker-compose.yml:3:14: `extends` must be a mapping, not a list");
+    check(
+        "extends: [b]",
+        "docker-compose.yml:3:14: `extends` must be the name of a service or a mapping, not a list",
+    );
     check(
         "extends: {file: ../other/c.yml, service: b}",
         "docker-compose.yml:3:21: `extends`: `../other/c.yml` is refused: it leads to another workspace",
