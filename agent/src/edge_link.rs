@@ -8,27 +8,55 @@ use std::path::PathBuf;
 use cloudyknight_core::route::{Backend, Route};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_edge::control::ControlError;
+use serde::{Deserialize, Serialize};
 
 use crate::deploy::replicas::service_of;
+use crate::engine::Engine;
 use crate::identity::Identity;
+use crate::traefik::{Reached, Traefik, TraefikError, TraefikSettings};
 
 mod embedded;
 use embedded::Embedded;
 
+/// What carries the traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeKind {
+    #[default]
+    Embedded,
+    Traefik,
+}
+
 pub enum EdgeLink {
     Embedded(Embedded),
+    Traefik(Box<Traefik>),
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
     #[error(transparent)]
     Embedded(#[from] ControlError),
+    #[error(transparent)]
+    Traefik(#[from] TraefikError),
+}
+
+impl EdgeError {
+    /// Where more is known than that the edge does not answer.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Traefik(error) => Some(error.hint()),
+        }
+    }
 }
 
 /// What leads to the containers of a workspace, said so that either edge can be told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
+    /// To containers that were made for our own edge.
     pub routes: Vec<Route>,
+    /// Those that were made for a Traefik, in the words of labels: by service.
+    pub services: BTreeMap<String, Reached>,
 }
 
 impl EdgeLink {
@@ -37,13 +65,26 @@ impl EdgeLink {
         Self::Embedded(Embedded::new(socket))
     }
 
+    /// To a Traefik that the operator runs.
+    pub fn traefik(settings: TraefikSettings, engine: Engine) -> Self {
+        Self::Traefik(Box::new(Traefik::new(settings, engine)))
+    }
+
+    pub fn kind(&self) -> EdgeKind {
+        match self {
+            Self::Embedded(_) => EdgeKind::Embedded,
+            Self::Traefik(_) => EdgeKind::Traefik,
+        }
+    }
+
     /// Takes note of what runs, before the edge is told anything.
     pub async fn recover(&self, routings: BTreeMap<WorkspaceName, Routing>) {
         match self {
             Self::Embedded(edge) => {
-                edge.recover(routings.into_iter().map(|(name, routing)| (name, routing.routes)).collect())
-                    .await;
+                let routes = routings.into_iter().map(|(name, routing)| (name, routing.routes));
+                edge.recover(routes.collect()).await;
             }
+            Self::Traefik(edge) => edge.recover(routings).await,
         }
     }
 
@@ -51,6 +92,7 @@ impl EdgeLink {
     pub async fn switch(&self, workspace: &WorkspaceName, routing: Routing) -> Result<(), EdgeError> {
         match self {
             Self::Embedded(edge) => Ok(edge.switch(workspace, routing.routes).await?),
+            Self::Traefik(edge) => Ok(edge.switch(workspace, routing).await?),
         }
     }
 
@@ -58,6 +100,7 @@ impl EdgeLink {
     pub async fn taken(&self, workspace: &WorkspaceName, rule: &str) -> Option<WorkspaceName> {
         match self {
             Self::Embedded(edge) => edge.taken(workspace, rule).await,
+            Self::Traefik(edge) => edge.taken(workspace, rule).await,
         }
     }
 
@@ -65,6 +108,7 @@ impl EdgeLink {
     pub async fn in_flight(&self, backends: &[String]) -> Result<u64, EdgeError> {
         match self {
             Self::Embedded(edge) => Ok(edge.in_flight(backends).await?),
+            Self::Traefik(edge) => Ok(edge.in_flight(backends).await?),
         }
     }
 
@@ -72,6 +116,7 @@ impl EdgeLink {
     pub async fn backends(&self, workspace: &WorkspaceName) -> Vec<String> {
         match self {
             Self::Embedded(edge) => edge.backends(workspace).await,
+            Self::Traefik(edge) => edge.backends(workspace).await,
         }
     }
 
@@ -79,6 +124,7 @@ impl EdgeLink {
     pub async fn repair(&self) -> Result<(), EdgeError> {
         match self {
             Self::Embedded(edge) => Ok(edge.repair().await?),
+            Self::Traefik(edge) => Ok(edge.repair().await?),
         }
     }
 }
@@ -86,8 +132,16 @@ impl EdgeLink {
 /// What leads to containers that run, each at its address.
 pub fn routes_to<'a>(live: impl IntoIterator<Item = (&'a str, &'a Identity, Ipv4Addr)>) -> Routing {
     let mut routes: Vec<Route> = Vec::new();
+    let mut services: BTreeMap<String, Reached> = BTreeMap::new();
     for (container, identity, address) in live {
         let service = service_of(&identity.service);
+        if let Some(labels) = &identity.traefik {
+            let reached = services.entry(service.to_owned()).or_default();
+            reached.labels.clone_from(labels);
+            reached.routes.clone_from(&identity.routes);
+            reached.backends.insert(backend_id(container, address), address);
+            continue;
+        }
         for one in identity.routes.iter().map(|route| Route {
             workspace: identity.workspace.clone(),
             name: format!("{}@{}", route.name, service),
@@ -113,7 +167,7 @@ pub fn routes_to<'a>(live: impl IntoIterator<Item = (&'a str, &'a Identity, Ipv4
             }
         }
     }
-    Routing { routes }
+    Routing { routes, services }
 }
 
 /// What the edge calls a container at an address. The address is part of it: a container that changes networks is

@@ -15,6 +15,8 @@ use crate::routes::ServiceRoute;
 pub const PLATFORM: &str = "cloudyknight.platform";
 pub const WORKSPACE: &str = "cloudyknight.workspace";
 pub const IDENTITY: &str = "cloudyknight.identity";
+/// What a Traefik that reads Docker's labels goes by.
+pub const TRAEFIK_ENABLE: &str = "traefik.enable";
 
 /// Deployments of one workspace sort by their id: it starts with the time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -91,6 +93,10 @@ pub struct Identity {
     /// Folder below the agent's source directory that it mounts.
     pub source: Option<String>,
     pub routes: Vec<ServiceRoute>,
+    /// For a container that a Traefik is to reach: the labels of its service that speak of Traefik. They are here and
+    /// not on the container, so that a Traefik which reads Docker's labels by itself does not route to it as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traefik: Option<BTreeMap<String, String>>,
     /// A service that is done when it exits with 0, and then counts as running.
     pub one_shot: bool,
     /// Its restart policy once it is live.
@@ -103,11 +109,15 @@ pub struct Identity {
 
 impl Identity {
     pub fn labels(&self, platform: &str) -> HashMap<String, String> {
-        HashMap::from([
+        let mut labels = HashMap::from([
             (PLATFORM.to_owned(), platform.to_owned()),
             (WORKSPACE.to_owned(), self.workspace.to_string()),
             (IDENTITY.to_owned(), serde_json::to_string(self).expect("an identity is plain data")),
-        ])
+        ]);
+        if self.traefik.is_some() {
+            labels.insert(TRAEFIK_ENABLE.to_owned(), "false".to_owned());
+        }
+        labels
     }
 
     /// `None` for a container that bears no readable identity: an intermediate one, or a newer platform's.

@@ -45,6 +45,8 @@ pub mod firewall;
 
 pub mod edge_link;
 
+pub mod traefik;
+
 pub mod board;
 
 pub mod watch;

@@ -13,6 +13,7 @@ fn seen(service: &str, deployment: &str, name: Name, condition: Condition) -> Se
         name: format!("workspace-app-{service}"),
         source: None,
         routes: Vec::new(),
+        traefik: None,
         one_shot: service == "migrate",
         restart: crate::compose::model::Restart::Unset,
         stop_grace: None,

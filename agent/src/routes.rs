@@ -126,7 +126,7 @@ pub fn assign(
 }
 
 /// `/name`, `name.<domain>`, and `/` for the workspace `www`.
-fn defaults(
+pub(crate) fn defaults(
     workspace: &WorkspaceName,
     domain: &str,
     port: u16,
@@ -177,7 +177,7 @@ fn defaults(
 }
 
 /// The port a service listens on, when no label says so: `expose`, then `ports`, then the image.
-fn port_of(service: &Service, image_ports: Option<&Vec<u16>>) -> Option<u16> {
+pub(crate) fn port_of(service: &Service, image_ports: Option<&Vec<u16>>) -> Option<u16> {
     let own_variable = service.environment.get("PORT").and_then(|port| port.parse().ok());
     let exposed = service.expose.first().copied();
     let published = service.ports.first().map(|port| port.target);
@@ -186,7 +186,7 @@ fn port_of(service: &Service, image_ports: Option<&Vec<u16>>) -> Option<u16> {
 
 /// Which service a workspace without router labels means: the only one that can be reached, or the one that bears
 /// the workspace's name.
-fn guess(
+pub(crate) fn guess(
     workspace: &WorkspaceName,
     services: &BTreeMap<String, Service>,
     image_ports: &BTreeMap<String, Vec<u16>>,

@@ -168,6 +168,7 @@ mod tests {
             name: "workspace-app".into(),
             source: None,
             routes: Vec::new(),
+            traefik: None,
             one_shot: false,
             restart: crate::compose::model::Restart::Unset,
             stop_grace: None,

@@ -19,7 +19,8 @@ use serde::Serialize;
 use subtle::ConstantTimeEq;
 
 use crate::agent::Agent;
-use crate::deploy::with_causes;
+use crate::deploy::{Tools, with_causes};
+use crate::edge_link::EdgeError;
 use crate::policy::ApiScope;
 
 pub mod sockets;
@@ -243,12 +244,24 @@ async fn soon<T, E: std::error::Error + 'static>(
     }
 }
 
+/// Whether the edge answers and has the routes.
+async fn edge(tools: &Tools) -> Part {
+    let mut hint = None;
+    let (part, _) = soon(async {
+        let repaired = tools.edge.repair().await;
+        hint = repaired.as_ref().err().and_then(EdgeError::hint);
+        repaired
+    })
+    .await;
+    Part { hint: part.hint.or(hint), ..part }
+}
+
 async fn platform(State(api): State<Arc<Api>>) -> axum::Json<Platform> {
     let Agent { reconciler, board, inbox, commands, .. } = &api.agent;
     let tools = &reconciler.tools;
-    let ((docker, _), (edge, _), (bucket, _), (platform_bucket, letters), (queue, depth)) = tokio::join!(
+    let ((docker, _), edge, (bucket, _), (platform_bucket, letters), (queue, depth)) = tokio::join!(
         soon(tools.engine.ping()),
-        soon(tools.edge.repair()),
+        edge(tools),
         soon(tools.workspaces.folders()),
         soon(board.dead_letters()),
         soon(commands.depth()),

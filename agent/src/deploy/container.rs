@@ -8,6 +8,8 @@ use cloudyknight_core::workspace::WorkspaceName;
 use super::names;
 use crate::compose::model::{Mount, MountOptions, MountSource, NamedVolume, Namespace, Service};
 use crate::engine::{ContainerSpec, Mounted};
+use crate::identity::TRAEFIK_ENABLE;
+use crate::traefik::is_traefiks;
 
 /// What the definition itself does not say.
 pub struct Around<'a> {
@@ -45,6 +47,9 @@ pub fn container(definition: &Service, around: Around<'_>) -> ContainerSpec {
         environment.entry("PORT".into()).or_insert_with(|| port.to_string());
     }
     let mut labels: HashMap<String, String> = definition.labels.clone().into_iter().collect();
+    if around.labels.contains_key(TRAEFIK_ENABLE) {
+        labels.retain(|label, _| !is_traefiks(label));
+    }
     labels.extend(around.labels);
     ContainerSpec {
         name: around.name,

@@ -11,6 +11,7 @@ use crate::engine::EngineError;
 use crate::releases::ReleaseError;
 use crate::routes::RouteError;
 use crate::source::SourceError;
+use crate::traefik::LabelError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
@@ -30,6 +31,8 @@ pub enum DeployError {
     Compose(ComposeError),
     #[error("{0}")]
     Route(RouteError),
+    #[error("{0}")]
+    Label(LabelError),
     #[error("service `{service}` would take the route {rule}, which workspace `{other}` already has")]
     RouteTaken { service: String, rule: String, other: String },
     #[error("service `{service}`: there is no image `{image}`, and it could not be pulled: {message}")]
@@ -95,8 +98,9 @@ impl DeployError {
             Self::Report(_)
             | Self::ApiSocket(_)
             | Self::Source(SourceError::Disk { .. })
-            | Self::Edge(_)
             | Self::Unrecorded(_) => Kind::Retry,
+            Self::Edge(EdgeError::Traefik(error)) if error.is_of_the_workspace() => Kind::Human,
+            Self::Edge(_) => Kind::Retry,
             Self::Engine(error) if error.is_outage() => Kind::Retry,
             _ => Kind::Human,
         }
@@ -116,6 +120,7 @@ impl DeployError {
         match self {
             Self::Compose(error) => error.service.as_deref(),
             Self::Route(error) => Some(error.service()),
+            Self::Label(error) => Some(error.service()),
             Self::RouteTaken { service, .. }
             | Self::NoImage { service, .. }
             | Self::Build { service, .. }
@@ -146,6 +151,8 @@ impl DeployError {
             Self::Compose(error) => return error.hint.clone(),
             Self::Route(error) => error.hint(),
             Self::Release(error) => return error.hint(),
+            Self::Label(error) => error.hint(),
+            Self::Edge(EdgeError::Traefik(error)) => error.hint(),
             Self::RouteTaken { .. } => {
                 "choose another rule; or remove the other workspace, and then `cloudyknight retry`".into()
             }

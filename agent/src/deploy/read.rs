@@ -11,11 +11,13 @@ use crate::compose;
 use crate::compose::model::{
     Content, ImageSource, Mount, MountOptions, MountSource, Namespace, Project, PullPolicy, Service,
 };
+use crate::edge_link::{EdgeKind, EdgeLink};
 use crate::hardening;
 use crate::plan::Wanted;
 use crate::routes::{self, ServiceRoute};
 use crate::runtime::Contract;
 use crate::source::Source;
+use crate::traefik;
 
 pub struct Read {
     pub project: Project,
@@ -103,8 +105,17 @@ pub async fn prepare(
     }
     let ports =
         images.iter().map(|(name, image)| (name.clone(), image.contract.ports(&image.facts))).collect();
-    let assigned = routes::assign(job.workspace, &tools.settings.domain, &project.services, &ports);
-    let mut assigned = assigned.map_err(DeployError::Route)?;
+    let (workspace, domain) = (job.workspace, tools.settings.domain.as_str());
+    let mut assigned = match tools.edge.as_ref() {
+        EdgeLink::Embedded(_) => {
+            routes::assign(workspace, domain, &project.services, &ports).map_err(DeployError::Route)?
+        }
+        EdgeLink::Traefik(edge) => {
+            warnings.extend(edge.warning());
+            traefik::assign(workspace, domain, &project.services, &ports, edge.allowed())
+                .map_err(DeployError::Label)?
+        }
+    };
     warnings.append(&mut assigned.warnings);
     for (service, own) in &assigned.routes {
         for route in own {
@@ -127,7 +138,7 @@ pub async fn prepare(
         let none = Vec::new();
         let routes = assigned.routes.get(service).unwrap_or(&none);
         let want = Wanted {
-            spec: spec(&project, service, &images[service], routes, job),
+            spec: spec(&project, service, &images[service], routes, job, tools.edge.kind()),
             depends_on: definition.depends_on.keys().cloned().collect::<BTreeSet<_>>(),
             follows: follows(definition),
             exclusive: exclusive(&project, definition).is_some(),
@@ -213,7 +224,14 @@ fn share_routes(project: &Project, routes: &mut BTreeMap<String, Vec<ServiceRout
 
 /// Digest of everything that makes a container of this service what it is: what the file says, the image, the
 /// routes, and the part of the source that it mounts. A change anywhere else leaves the container alone.
-fn spec(project: &Project, service: &str, image: &Image, routes: &[ServiceRoute], job: &Job<'_>) -> String {
+fn spec(
+    project: &Project,
+    service: &str,
+    image: &Image,
+    routes: &[ServiceRoute],
+    job: &Job<'_>,
+    edge: EdgeKind,
+) -> String {
     // How an image is had and how many of it there are makes no container another one.
     let mut service =
         Service { pull: PullPolicy::default(), replicas: 1, ..project.services[service].clone() };
@@ -228,7 +246,7 @@ fn spec(project: &Project, service: &str, image: &Image, routes: &[ServiceRoute]
     });
     let sources: Vec<_> = sources.chain(files).collect();
     let internal: Vec<bool> = service.networks.keys().map(|name| names::is_internal(project, name)).collect();
-    let all = serde_json::to_vec(&(service, internal, &image.id, routes, sources))
+    let all = serde_json::to_vec(&(service, internal, &image.id, routes, sources, edge))
         .expect("a service is plain data");
     let mut hasher = blake3::Hasher::new();
     hasher.update(&all);

@@ -6,10 +6,12 @@ use std::net::Ipv4Addr;
 use super::check::{self, Gate};
 use super::container::{Around, container};
 use super::{DeployError, Job, Prepared, Tools, hooks, names, private, refresh, resume};
-use crate::compose::model::{Condition, MountSource, Namespace, Service};
+use crate::compose::model::{Condition, MountSource, Namespace, Project, Service};
+use crate::edge_link::EdgeKind;
 use crate::engine::{Bearer, ContainerSpec};
-use crate::identity::{Identity, Slot};
+use crate::identity::{Identity, Slot, TRAEFIK_ENABLE};
 use crate::plan::{Plan, Seen};
+use crate::traefik::is_traefiks;
 
 /// What a deployment has done so far: all that must be taken back when it fails.
 #[derive(Default)]
@@ -271,11 +273,24 @@ async fn identity(
         name,
         source: mounts_source.then(|| prepared.source.folder.clone()),
         routes: prepared.routes.get(service).cloned().unwrap_or_default(),
+        traefik: (tools.edge.kind() == EdgeKind::Traefik).then(|| traefiks(&prepared.project, service)),
         one_shot: prepared.project.services.values().any(awaited),
         restart: definition.restart,
         stop_grace: definition.stop_grace_period,
         pre_stop: definition.pre_stop.clone(),
     })
+}
+
+/// The labels that speak of Traefik: its own, and those of services that are reached at its address because they live in
+/// its network.
+fn traefiks(project: &Project, service: &str) -> BTreeMap<String, String> {
+    let lodgers = project.services.iter().filter(|(_, one)| {
+        one.isolation.shared.get(&Namespace::Network).is_some_and(|owner| owner == service)
+    });
+    let theirs = lodgers.flat_map(|(_, one)| &one.labels);
+    let theirs = theirs.filter(|(label, _)| !label.eq_ignore_ascii_case(TRAEFIK_ENABLE));
+    let all = theirs.chain(&project.services[service].labels).filter(|(label, _)| is_traefiks(label));
+    all.map(|(label, value)| (label.clone(), value.clone())).collect()
 }
 
 fn spec(

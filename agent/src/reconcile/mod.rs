@@ -23,6 +23,7 @@ use tracing::Instrument;
 
 use crate::board::{Board, Progress, now};
 use crate::deploy::{self, Cut, DeployError, Deployed, Job, Tools, with_causes};
+use crate::edge_link::EdgeKind;
 use crate::identity::DeploymentId;
 use crate::plan::Running;
 use crate::releases::ReleaseError;
@@ -129,7 +130,8 @@ impl Reconciler {
             let first = self.list(workspace).await?;
             let desired = self.tools.desires.get(workspace);
             self.show(workspace, &first, &desired);
-            let running = Running::recover(self.tools.engine.containers(Some(workspace)).await?);
+            let mut running = Running::recover(self.tools.engine.containers(Some(workspace)).await?);
+            self.forget_what_another_edge_served(&mut running);
             let status = self.board.get(workspace);
             let look = Look {
                 manifest: &first,
@@ -166,6 +168,12 @@ impl Reconciler {
             }
         }
         unreachable!("the loop ends by returning")
+    }
+
+    /// Whoever carries the traffic now knows nothing of containers that were made for another edge: they serve nobody.
+    fn forget_what_another_edge_served(&self, running: &mut Running) {
+        let for_traefik = self.tools.edge.kind() == EdgeKind::Traefik;
+        running.live.retain(|_, one| one.identity.traefik.is_some() == for_traefik);
     }
 
     async fn nothing(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
