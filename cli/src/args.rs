@@ -219,6 +219,9 @@ pub struct Listen {
     /// Address of the edge, where the apps answer [default: 0.0.0.0:8080; 0.0.0.0:80 with a domain]
     #[arg(long, env = "CLOUDYKNIGHT_EDGE_LISTEN", value_name = "ADDRESS")]
     pub edge_listen: Option<String>,
+    /// What carries the traffic: embedded, or traefik [default: embedded]
+    #[arg(long, env = "CLOUDYKNIGHT_EDGE", value_name = "EDGE")]
+    pub edge: Option<String>,
     /// Address of the API [default: 127.0.0.1:9100]
     #[arg(long, env = "CLOUDYKNIGHT_API_LISTEN", value_name = "ADDRESS")]
     pub api_listen: Option<String>,

@@ -1,7 +1,7 @@
 //! The operator's settings: from `config.toml` in the home, over it the environment, over it the flags. Read once, by
 //! the process that starts; everything else gets values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cloudyknight_agent::compose::policy::Platform;
+use cloudyknight_agent::edge_link::EdgeKind;
 use cloudyknight_agent::firewall::{Guarded, Part};
 use cloudyknight_agent::policy::PolicyFile;
 use cloudyknight_agent::releases::Retention;
@@ -21,6 +22,7 @@ use crate::backends::{Commands, Endpoint, Events, QueueUrl, Store};
 use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::Home;
+use crate::traefik;
 
 /// `config.toml`. Everything has a default; an unknown key is an error, so that no typo is obeyed by silence.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,7 +48,15 @@ pub struct Config {
     #[serde(skip)]
     pub ingest_token: Option<String>,
     pub s3_listen: String,
-    /// `None`: port 8080, or 80 with a domain.
+    /// What carries the traffic.
+    pub edge: EdgeKind,
+    /// What a Traefik reads; `None` for the folder `traefik` of the home.
+    pub traefik_dir: Option<PathBuf>,
+    /// Where its API is; `None` for none to ask.
+    pub traefik_api: Option<String>,
+    /// What labels of workspaces may use of Traefik's beyond their own.
+    pub traefik_allow: BTreeSet<String>,
+    /// Where our edge listens, or where people reach the Traefik. `None`: port 8080, or 80 with a domain.
     pub edge_listen: Option<String>,
     pub api_listen: String,
     pub domain: String,
@@ -94,6 +104,10 @@ impl Default for Config {
             ingest_listen: None,
             ingest_token: None,
             s3_listen: "127.0.0.1:9000".into(),
+            edge: EdgeKind::Embedded,
+            traefik_dir: None,
+            traefik_api: None,
+            traefik_allow: BTreeSet::new(),
             edge_listen: None,
             api_listen: "127.0.0.1:9100".into(),
             domain: "localhost".into(),
@@ -132,6 +146,9 @@ impl Config {
         }
         if flags.edge_listen.is_some() {
             config.edge_listen.clone_from(&flags.edge_listen);
+        }
+        if let Some(edge) = &flags.edge {
+            config.edge = traefik::kind(edge)?;
         }
         if let Some(domain) = &flags.domain {
             config.domain.clone_from(domain);
@@ -177,6 +194,13 @@ impl Config {
                 message,
                 "set `sweep_interval_s`; or `commands` to the queue that the functions send to",
             ));
+        }
+        if let Some(api) = &self.traefik_api {
+            traefik::check_api(api)?;
+        }
+        if self.traefik_dir.as_ref().is_some_and(|dir| !dir.is_absolute()) {
+            let message = "`traefik_dir` is no absolute path";
+            return Err(hinted(message, "Traefik and the platform must mean the same folder"));
         }
         if self.workspaces_bucket == self.platform_bucket {
             let message = "`workspaces_bucket` and `platform_bucket` are the same bucket";
@@ -227,6 +251,12 @@ impl Config {
         if let Some(value) = variable("CLOUDYKNIGHT_COMMANDS") {
             self.commands =
                 value.parse().map_err(|error| hinted(format!("CLOUDYKNIGHT_COMMANDS: {error}"), hint))?;
+        }
+        if let Some(value) = variable("CLOUDYKNIGHT_TRAEFIK_DIR") {
+            self.traefik_dir = Some(value.into());
+        }
+        if let Some(value) = variable("CLOUDYKNIGHT_TRAEFIK_API") {
+            self.traefik_api = Some(value);
         }
         if let Some(value) = variable("CLOUDYKNIGHT_INGEST_LISTEN") {
             self.ingest_listen = Some(value);
@@ -364,6 +394,8 @@ impl Config {
             let url = url::Url::parse(url).ok()?;
             Some(Guarded { part, host: url.host_str()?.to_owned(), port: url.port_or_known_default()? })
         };
+        // It tells the addresses of all containers, and the names of all routes.
+        guarded.extend(self.traefik_api.as_deref().and_then(|url| of_url(Part::Api, url)));
         match &self.store {
             Store::Embedded => guarded.push(own(Part::Store, self.s3_address()?)),
             Store::S3(endpoint) => guarded.extend(of_url(Part::Store, &endpoint.url)),

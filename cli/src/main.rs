@@ -15,6 +15,7 @@ mod home;
 mod roles;
 mod s3;
 mod show;
+mod traefik;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();

@@ -15,6 +15,7 @@ use crate::backends::Store;
 use crate::config::Config;
 use crate::home::Home;
 use crate::roles::lock;
+use crate::traefik;
 
 /// In the order in which they are asked to stop: the supervisor stops the others.
 const ROLES: [&str; 3] = ["run", "serve", "edge"];
@@ -59,6 +60,8 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
             0
         }
     };
+    // Whatever routes by them now would lead nowhere.
+    cloudyknight_agent::traefik::forget(&traefik::dir(&config, home), &home.platform())?;
     remove_dir(&config.source_dir(home))?;
     if purge {
         remove_dir(home.path())?;

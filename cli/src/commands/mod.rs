@@ -75,8 +75,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Doctor => doctor::run(&home, json).await,
         Command::Run(listen) => {
             roles::log_to_stderr();
-            Config::load(&home, &listen)?;
-            Ok(role(roles::supervise::run(home.clone(), passed_on(&home, &listen)).await))
+            let config = Config::load(&home, &listen)?;
+            let arguments = passed_on(&home, &listen);
+            Ok(role(roles::supervise::run(home.clone(), config.edge, arguments).await))
         }
         Command::Serve(listen) => {
             roles::log_to_stderr();
@@ -115,6 +116,7 @@ fn passed_on(home: &Home, listen: &Listen) -> Vec<String> {
     for (flag, value) in [
         ("--s3-listen", &listen.s3_listen),
         ("--edge-listen", &listen.edge_listen),
+        ("--edge", &listen.edge),
         ("--api-listen", &listen.api_listen),
         ("--domain", &listen.domain),
     ] {

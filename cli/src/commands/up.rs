@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use cloudyknight_agent::edge_link::EdgeKind;
 use serde_json::{Value, json};
 
 use crate::args::Listen;
@@ -41,7 +42,7 @@ pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<
         home.forget_failure()?;
         start(home, listen)?;
     }
-    let (endpoints, platform) = match ready(home, config.store == Store::Embedded).await {
+    let (endpoints, platform) = match ready(home, &config).await {
         Ok(ready) => ready,
         Err(error) if ran_before || !error.is::<CannotBegin>() => return Err(error),
         Err(error) => {
@@ -93,7 +94,7 @@ struct CannotBegin(Failure);
 
 /// What does not answer yet, and will be tried on: the platform is up without it.
 fn warn(platform: &Value) {
-    for part in ["docker", "bucket", "platform_bucket", "commands"] {
+    for part in ["docker", "edge", "bucket", "platform_bucket", "commands"] {
         let text = |field| platform.pointer(&format!("/{part}/{field}")).and_then(Value::as_str);
         if let Some(message) = text("message") {
             anstream::eprintln!("warning: {part}: {message}");
@@ -106,14 +107,17 @@ fn warn(platform: &Value) {
 }
 
 /// Waits until every part of our own answers, and tells what the platform then says of itself.
-async fn ready(home: &Home, serves_s3: bool) -> anyhow::Result<(Endpoints, Value)> {
+async fn ready(home: &Home, config: &Config) -> anyhow::Result<(Endpoints, Value)> {
+    let serves_s3 = config.store == Store::Embedded;
+    // A Traefik is not ours to start, and need not be there yet.
+    let has_edge = config.edge == EdgeKind::Embedded;
     let give_up = Instant::now() + LIMIT;
     let began = Instant::now();
     loop {
         if let Some(endpoints) = home.endpoints()?
             && (!serves_s3 || answers(&endpoints.s3).await)
             && let Ok(platform) = Client::of(home)?.get::<Value>("/api/v1/platform").await
-            && platform.pointer("/edge/ok") == Some(&Value::Bool(true))
+            && (!has_edge || platform.pointer("/edge/ok") == Some(&Value::Bool(true)))
         {
             return Ok((endpoints, platform));
         }

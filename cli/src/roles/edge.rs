@@ -1,6 +1,7 @@
 //! The edge process: carries the traffic by the table it was told last, whether or not the agent runs.
 
 use anyhow::Context;
+use cloudyknight_agent::edge_link::EdgeKind;
 use cloudyknight_edge::{Edge, Options, control};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -8,9 +9,17 @@ use tokio_util::sync::CancellationToken;
 use super::lock::RoleLock;
 use super::serve::listen;
 use crate::config::Config;
+use crate::errors::hinted;
 use crate::home::Home;
 
 pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
+    if config.edge == EdgeKind::Traefik {
+        let message = "`edge` is \"traefik\": there is no edge of ours to run";
+        return Err(hinted(
+            message,
+            "docs/traefik.md says how Traefik is started; or set `edge` to \"embedded\"",
+        ));
+    }
     home.make()?;
     super::raise_file_limit();
     let _lock = RoleLock::take(&home, "edge").await?;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use cloudyknight_agent::edge_link::EdgeLink;
 use cloudyknight_agent::engine::Engine;
 use cloudyknight_agent::{Agent, api};
 use cloudyknight_functions::ingest::{self, Ingest};
@@ -46,8 +45,8 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         workspaces: ports.workspaces.clone(),
         platform: ports.platform.clone(),
         commands: ports.commands.clone(),
+        edge: crate::traefik::edge_link(&config, &home, &engine),
         engine,
-        edge: EdgeLink::embedded(home.run("edge.sock")),
         meters: ports.meters.clone(),
     };
     let agent = Agent::new(settings, plugged).await;

@@ -1,11 +1,12 @@
-//! `cloudyknight run`: keeps the two processes of the platform alive. Either may die and is started again without the
-//! other noticing more than a pause.
+//! `cloudyknight run`: keeps the processes of the platform alive: two, or one where a Traefik is the edge. Either may die
+//! and is started again without the other noticing more than a pause.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use cloudyknight_agent::edge_link::EdgeKind;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
@@ -14,21 +15,20 @@ use super::EXIT_SETTINGS;
 use super::lock::RoleLock;
 use crate::home::Home;
 
-const ROLES: [&str; 2] = ["serve", "edge"];
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A process that ran this long was well: the pause starts small again.
 const WELL: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(45);
 
-pub async fn run(home: Home, arguments: Vec<String>) -> anyhow::Result<()> {
+pub async fn run(home: Home, edge: EdgeKind, arguments: Vec<String>) -> anyhow::Result<()> {
     home.make()?;
     let _lock = RoleLock::take(&home, "run").await?;
     // Asked for once: after an upgrade the path leads to the new program, but Linux would name the old one.
     let program = std::env::current_exe().context("could not find our own program")?;
     let shutdown = CancellationToken::new();
     let mut keepers = tokio::task::JoinSet::new();
-    for role in ROLES {
+    for role in roles(edge) {
         keepers.spawn(keep(role, program.clone(), arguments.clone(), shutdown.clone()));
     }
     let result = tokio::select! {
@@ -41,6 +41,14 @@ pub async fn run(home: Home, arguments: Vec<String>) -> anyhow::Result<()> {
         ended.context("a keeper panicked")??;
     }
     result
+}
+
+/// The processes of the platform. A Traefik is the operator's to start.
+fn roles(edge: EdgeKind) -> &'static [&'static str] {
+    match edge {
+        EdgeKind::Embedded => &["serve", "edge"],
+        EdgeKind::Traefik => &["serve"],
+    }
 }
 
 /// Starts a role again and again until it is time to stop.

@@ -15,6 +15,7 @@ mod host;
 mod platform;
 mod queues;
 mod store;
+mod traefik;
 
 #[derive(Serialize)]
 struct Finding {
@@ -66,6 +67,7 @@ pub async fn run(home: &Home, json: bool) -> anyhow::Result<ExitCode> {
     let config = config.unwrap_or_default();
     host::docker(&config, home, &mut findings).await;
     host::source_dir(&config, &mut findings);
+    traefik::look(home, &config, &mut findings).await;
     platform::platform(home, &mut findings).await;
 
     let well = findings.found.iter().all(|finding| finding.ok);
