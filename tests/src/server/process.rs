@@ -52,12 +52,20 @@ impl Stage {
 
     /// Starts it. `port` is the one of its own that clients are to use.
     pub fn start(self, mut command: Command, port: u16) -> Process {
-        let log = File::create(self.path().join("log")).expect("a file for the log");
-        let errors = log.try_clone().expect("the same file");
-        let spawned = command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0).spawn();
-        let child = spawned.unwrap_or_else(|error| panic!("{} could not be started: {error}", self.name));
+        let child = self.spawn(&mut command);
         let endpoint = format!("http://{}", self.ports.address(port));
         Process { stage: self, child, endpoint }
+    }
+}
+
+impl Stage {
+    /// Its log goes on where it was.
+    fn spawn(&self, command: &mut Command) -> Child {
+        let log = File::options().create(true).append(true).open(self.path().join("log"));
+        let log = log.expect("a file for the log");
+        let errors = log.try_clone().expect("the same file");
+        let spawned = command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0).spawn();
+        spawned.unwrap_or_else(|error| panic!("{} could not be started: {error}", self.name))
     }
 }
 
@@ -72,6 +80,12 @@ impl Process {
 
     /// Waits until it answers a request for this path, and the answer is what is looked for.
     pub fn until(mut self, path: &str, looked_for: impl Fn(&http::Answer) -> bool) -> Self {
+        self.wait_until(path, looked_for);
+        self
+    }
+
+    /// The same, for one that was started again.
+    pub fn wait_until(&mut self, path: &str, looked_for: impl Fn(&http::Answer) -> bool) {
         let what = format!("{} answers {path}", self.stage.name);
         eventually(&what, PATIENCE, || {
             if let Some(end) = self.child.try_wait().expect("its state") {
@@ -81,20 +95,38 @@ impl Process {
             let answer = http::get(address, address, path).ok()?;
             looked_for(&answer).then_some(())
         });
-        self
     }
-}
 
-impl Drop for Process {
-    fn drop(&mut self) {
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Ends it and all that it started, without a word.
+    pub fn kill(&mut self) {
         if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             // It may have ended by itself.
             let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.child.wait();
+    }
+
+    /// Ends it, and starts it again at its place.
+    pub fn restart(&mut self, mut command: Command) {
+        self.kill();
+        self.child = self.stage.spawn(&mut command);
+    }
+
+    pub fn log(&self) -> String {
+        let log = std::fs::read(self.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
         if std::thread::panicking() {
-            let log = std::fs::read(self.path().join("log")).unwrap_or_default();
-            let log = String::from_utf8_lossy(&log);
+            let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             let end = &lines[lines.len().saturating_sub(LINES_OF_LOG)..];
             eprintln!("--- the end of the log of {}\n{}\n---", self.stage.name, end.join("\n"));
