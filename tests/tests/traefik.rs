@@ -9,6 +9,7 @@ use cloudyknight_tests::http::Connection;
 use cloudyknight_tests::platform::Role;
 use cloudyknight_tests::server::Traefik;
 use cloudyknight_tests::{Client, Folder, Platform, Visitor, eventually};
+use rustix::process::Pid;
 
 /// Says its version and asks the other service for that one's; below `/slow` half of it soon, the rest after a while;
 /// and a WebSocket that sends back every line.
@@ -303,7 +304,7 @@ fn labels_that_traefik_refuses_fail_the_push_and_nothing_else_notices_on_traefik
         (&format!("{rule}\n      traefik.http.routers.shop.entrypoints: nowhere"), "nowhere", "entry points"),
         (
             &format!("{rule}\n      traefik.http.middlewares.marked.addprefix.prefix: /two-kinds"),
-            "marked",
+            "multi-types",
             "label",
         ),
         (&format!("{rule}\n      traefik.http.routers.shop.priority: high"), "whole number", "whole number"),
@@ -357,10 +358,8 @@ fn whatever_is_started_again_the_routes_are_right_without_a_deployment_on_traefi
     };
 
     let visitor = Visitor::at(&platform, "/shop");
-    platform.kill(Role::Serve);
-    eventually("the agent is back", Duration::from_secs(60), || {
-        platform.cli(&["status", "shop"]).status.success().then_some(())
-    });
+    let killed = platform.kill(Role::Serve);
+    comes_back(&platform, killed);
     platform.live("shop");
     visitor.leave().all_answered();
 
@@ -368,11 +367,12 @@ fn whatever_is_started_again_the_routes_are_right_without_a_deployment_on_traefi
     serves("Traefik reads what it was told");
 
     // Both away, and Traefik back first.
-    platform.kill(Role::Serve);
+    let killed = platform.kill(Role::Serve);
     traefik.restart();
     serves("the routes are there without the agent");
 
     // Somebody tidies up.
+    comes_back(&platform, killed);
     platform.live("shop");
     for file in std::fs::read_dir(traefik.dir()).expect("the folder").flatten() {
         let name = file.file_name().to_string_lossy().into_owned();
@@ -392,6 +392,14 @@ fn whatever_is_started_again_the_routes_are_right_without_a_deployment_on_traefi
     let after = platform.live("shop");
     assert_eq!(after["deployment"]["id"], before["deployment"]["id"], "nothing was deployed");
     assert_eq!(platform.docker().containers_of("shop"), containers);
+}
+
+/// Waits until another process plays the role of one that was killed, and answers.
+fn comes_back(platform: &Platform, killed: Pid) {
+    eventually("the agent is back", Duration::from_secs(60), || {
+        let other = platform.process(Role::Serve) != killed;
+        (other && platform.cli(&["status", "shop"]).status.success()).then_some(())
+    });
 }
 
 fn docker(arguments: &[&str]) {

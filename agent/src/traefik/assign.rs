@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cloudyknight_core::rule::Syntax;
 use cloudyknight_core::workspace::WorkspaceName;
 use serde_json::Value;
 
@@ -54,6 +55,9 @@ pub fn assign(
                 // Traefik's middlewares do it.
                 strip_prefixes: Vec::new(),
                 page_root: None,
+                syntax: Syntax::default(),
+                middlewares: Vec::new(),
+                hides_host: false,
                 port: port.ok_or_else(|| LabelError::NoPort { service: name.clone() })?,
             });
         }

@@ -1,3 +1,5 @@
+use cloudyknight_core::rule::Syntax;
+
 use super::*;
 
 fn reached(labels: &[(&str, &str)], port: u16, addresses: &[[u8; 4]]) -> Reached {
@@ -8,6 +10,9 @@ fn reached(labels: &[(&str, &str)], port: u16, addresses: &[[u8; 4]]) -> Reached
         priority: None,
         strip_prefixes: Vec::new(),
         page_root: None,
+        syntax: Syntax::default(),
+        middlewares: Vec::new(),
+        hides_host: false,
         port,
     };
     let backends = addresses.iter().enumerate().map(|(n, ip)| (n.to_string(), Ipv4Addr::from(*ip)));

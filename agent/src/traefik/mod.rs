@@ -59,6 +59,7 @@ pub struct Traefik {
     /// One change of a workspace's file at a time.
     turns: Mutex<BTreeMap<WorkspaceName, Arc<Mutex<()>>>>,
     switched: Mutex<Option<Instant>>,
+    repairing: Mutex<()>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -123,7 +124,7 @@ const CONNECTS_WITHIN: Duration = Duration::from_secs(1);
 const LOOKS: u32 = 6;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// The file that every Traefik on the folder must have in force: no workspace has a name like that.
-const PROBE: &str = "_platform";
+const PROBE: &str = "_probe";
 
 impl Traefik {
     pub fn new(settings: TraefikSettings, engine: Engine) -> Self {
@@ -135,6 +136,7 @@ impl Traefik {
             told: Mutex::default(),
             turns: Mutex::default(),
             switched: Mutex::default(),
+            repairing: Mutex::default(),
         }
     }
 
@@ -158,7 +160,7 @@ impl Traefik {
         for (workspace, routing) in routings {
             match self.compose(&workspace, routing) {
                 Ok(one) => drop(told.insert(workspace, one)),
-                // What its file says stays: `repair` touches only what it knows.
+                // The operator allows less than before, perhaps: it is routed to no more, and its next deployment says why.
                 Err(error) => {
                     tracing::warn!(%workspace, %error, "its routes cannot be made again from its containers")
                 }
@@ -246,7 +248,7 @@ impl Traefik {
     async fn put(&self, workspace: &WorkspaceName, before: &Told, next: &Told) -> Result<(), TraefikError> {
         let name = workspace.as_str();
         let Some(api) = &self.api else {
-            self.write(name, &next.live, None)?;
+            self.write_or_remove(name, &next.live)?;
             tokio::time::sleep(BLIND_WAIT).await;
             return Ok(());
         };
@@ -294,8 +296,11 @@ impl Traefik {
             .collect(),
             ..Configuration::default()
         };
-        let probe = self.write(PROBE, &probe, None)?;
-        match self.until(api, &probe, true).await {
+        let own = format!("{PROBE}-{name}");
+        let probe = self.write(&own, &probe, None)?;
+        let taken = self.until(api, &probe, true).await;
+        self.files.remove(&own)?;
+        match taken {
             Ok(()) => {
                 let why = "it cannot read what they say; its log has the reason, and an older Traefik may not know them all";
                 Err(TraefikError::Refused(why.to_owned()))
@@ -346,9 +351,9 @@ impl Traefik {
 
     /// Makes the files what they should be, and looks whether Traefik has taken them.
     pub async fn repair(&self) -> Result<(), TraefikError> {
-        let told = self.told.lock().await.clone();
-        let mut marks = vec![self.write(PROBE, &Configuration::default(), None)?];
-        let mut names: BTreeSet<String> = told.keys().map(ToString::to_string).collect();
+        let one_at_a_time = self.repairing.lock().await;
+        let mut marks = vec![(None, self.write(PROBE, &Configuration::default(), None)?)];
+        let mut names: BTreeSet<String> = self.told.lock().await.keys().map(ToString::to_string).collect();
         names.extend(self.files.names()?);
         names.remove(PROBE);
         for name in names {
@@ -360,13 +365,18 @@ impl Traefik {
             if live.routers.is_empty() {
                 self.files.remove(&name)?;
             } else {
-                marks.push(self.write(&name, &live, None)?);
+                let mark = self.write(&name, &live, None)?;
+                marks.push((Some(workspace), mark));
             }
         }
+        drop(one_at_a_time);
         let Some(api) = &self.api else { return Ok(()) };
         let give_up = Instant::now() + REPAIRS_WITHIN;
-        for mark in marks {
+        for (workspace, mark) in marks {
             while !api.has_middleware(&mark).await? {
+                if !self.is_current(workspace.as_ref(), &mark).await {
+                    break;
+                }
                 if Instant::now() >= give_up {
                     let (url, dir) = (api.url().to_owned(), self.files.dir().to_owned());
                     return Err(TraefikError::NotTaken { url, dir });
@@ -375,6 +385,15 @@ impl Traefik {
             }
         }
         Ok(())
+    }
+
+    /// Whether a mark is still to be in force: not, when the workspace is switched or was just now.
+    async fn is_current(&self, workspace: Option<&WorkspaceName>, mark: &str) -> bool {
+        let Some(workspace) = workspace else { return true };
+        let turn = self.turn(workspace).await;
+        let Ok(_turn) = turn.try_lock() else { return false };
+        let told = self.told.lock().await;
+        told.get(workspace).is_some_and(|one| document(workspace.as_str(), &one.live, None).1 == mark)
     }
 
     async fn turn(&self, workspace: &WorkspaceName) -> Arc<Mutex<()>> {

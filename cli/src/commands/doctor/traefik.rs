@@ -7,6 +7,8 @@ use cloudyknight_agent::deploy::with_causes;
 use cloudyknight_agent::edge_link::EdgeKind;
 use cloudyknight_agent::traefik::Api;
 
+use url::Url;
+
 use super::{Findings, fine, wrong};
 use crate::config::Config;
 use crate::home::Home;
@@ -39,6 +41,11 @@ pub async fn look(home: &Home, config: &Config, findings: &mut Findings) {
         },
     });
     let Ok(mut address) = config.edge_address() else { return };
+    // The running platform may have been told another port by a flag.
+    if let Some(port) = home.endpoints().ok().flatten().and_then(|told| told.edge.parse::<Url>().ok()?.port())
+    {
+        address.set_port(port);
+    }
     if address.ip().is_unspecified() {
         address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port());
     }
