@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudyknight_core::archive;
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::aws::Meter;
@@ -175,9 +176,15 @@ impl Agent {
         }
         let mut pause = Duration::from_millis(200);
         loop {
-            match tools.workspaces.folders().await {
-                Ok(folders) => {
-                    for folder in folders {
+            match tools.workspaces.top_level().await {
+                Ok(top) => {
+                    // Before anything is deployed: an archive may have been taken only in part.
+                    for name in top.objects.iter().filter_map(|object| archive::workspace(&object.key)?.ok())
+                    {
+                        self.reconciler.expect_archive(&name);
+                        names.insert(name);
+                    }
+                    for folder in top.folders {
                         match folder.parse() {
                             Ok(name) => drop(names.insert(name)),
                             Err(error) => {

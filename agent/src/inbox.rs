@@ -119,6 +119,10 @@ impl Inbox {
     }
 
     fn put(self: &Arc<Self>, workspace: WorkspaceName, ask: Ask, receipt: Option<Receipt>) {
+        if matches!(ask.cause, Cause::Archive { .. }) {
+            // Of several reasons to look, the last is told; this one must not get lost.
+            self.reconciler.expect_archive(&workspace);
+        }
         let mut desks = self.lock();
         let is_new = !desks.contains_key(&workspace);
         let desk = desks.entry(workspace.clone()).or_default();

@@ -48,6 +48,12 @@ impl Settling {
         }
     }
 
+    /// A push that somebody declared complete.
+    pub fn complete(first: Manifest) -> Self {
+        let none = Duration::ZERO;
+        Self { quiet: none, burst_quiet: none, cap: none, last: first, last_change_at: none, burst: false }
+    }
+
     /// What to do at `now` (since the push was first seen), given what was observed so far.
     pub fn next(&self, now: Duration) -> Next {
         if now >= self.cap {
@@ -111,6 +117,13 @@ mod tests {
         push.observe(files(4), ms(1090));
         assert_eq!(push.next(ms(1090)), Next::Settled);
         assert_eq!(push.into_manifest(), files(4));
+    }
+
+    #[test]
+    fn a_push_that_is_declared_complete_waits_for_nothing() {
+        let push = Settling::complete(files(7));
+        assert_eq!(push.next(ms(0)), Next::Settled);
+        assert_eq!(push.into_manifest(), files(7));
     }
 
     #[test]

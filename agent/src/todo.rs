@@ -45,6 +45,9 @@ pub fn todo(look: &Look<'_>) -> Todo {
     let Look { manifest, desired, status, running, .. } = *look;
     let state = status.map(|status| status.state);
     if manifest.is_empty() && desired.pinned.is_none() {
+        if status.is_some_and(WorkspaceStatus::only_refused) && !runs(running) {
+            return Todo::Nothing;
+        }
         let known = state.is_some_and(|state| state != State::Removed);
         return if known || runs(running) { Todo::Deploy } else { Todo::Nothing };
     }

@@ -13,6 +13,8 @@ use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::listing;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::Intake;
+
 use super::{Api, Problem, parse};
 
 #[derive(Deserialize)]
@@ -52,15 +54,19 @@ pub(super) async fn wait(
     let limit = Duration::from_secs(asked.timeout.unwrap_or(LONGEST).min(LONGEST));
     let give_up = tokio::time::Instant::now() + limit;
     let mut changes = api.agent.board.watch();
+    let mut archive = release.is_none();
     loop {
         changes.mark_unchanged();
         let wanted = match &release {
             Some(release) => Wanted::Exactly(release.clone()),
             None => wanted(&api, &name).await?,
         };
+        archive = archive && arriving(&api, &name).await?;
         let status = api.agent.board.get(&name);
         match settled(&wanted, status.as_ref()) {
             // Not before somebody has looked whether it is true here.
+            // What is to be deployed is still in an archive.
+            _ if archive => {}
             Settled::Done if api.agent.board.is_hearsay(&name) => {}
             Settled::Done => return Ok(axum::Json(Waited { done: true, status })),
             Settled::Unknown => return Err(Problem::unknown(&name)),
@@ -116,12 +122,19 @@ async fn wanted(api: &Api, name: &WorkspaceName) -> Result<Wanted, Problem> {
     Ok(Wanted::Asked(manifest, tools.desires.get(name)))
 }
 
+/// Whether an archive of the workspace lies in the bucket, and was not refused.
+async fn arriving(api: &Api, name: &WorkspaceName) -> Result<bool, Problem> {
+    let tools = &api.agent.reconciler.tools;
+    let intake = Intake::of(tools, &api.agent.board);
+    intake.is_expected(name).await.map_err(|error| Problem::down(&error))
+}
+
 fn settled(wanted: &Wanted, status: Option<&WorkspaceStatus>) -> Settled {
     let is_done = match wanted {
         Wanted::Exactly(release) => status.is_some_and(|status| exactly(release, status)),
         Wanted::Asked(manifest, desired) if manifest.is_empty() && desired.pinned.is_none() => match status {
             None => return Settled::Unknown,
-            Some(status) => status.state == WorkspaceState::Removed,
+            Some(status) => status.state == WorkspaceState::Removed || status.only_refused(),
         },
         Wanted::Asked(manifest, desired) => status.is_some_and(|status| asked(manifest, desired, status)),
     };
@@ -137,6 +150,11 @@ fn exactly(release: &ReleaseDigest, status: &WorkspaceStatus) -> bool {
 fn asked(manifest: &Manifest, desired: &Desired, status: &WorkspaceStatus) -> bool {
     if status.state == WorkspaceState::Ignored {
         return true;
+    }
+    let waits = status.uncommitted.as_ref().is_some_and(|waiting| waiting.release == manifest.digest());
+    if waits && desired.pinned.is_none() && !desired.stopped {
+        // For its commit, as long as that takes. What was committed before serves.
+        return status.release.is_some() && status.state != WorkspaceState::Updating;
     }
     // Nobody is told of a rollback that does not show, nor that what was pushed just now is held back before it is kept.
     if status.pinned != desired.pinned || status.held_back != desired.held_back(manifest) {

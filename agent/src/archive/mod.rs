@@ -19,7 +19,7 @@ use futures::TryStreamExt;
 use tokio::io::AsyncWriteExt;
 
 use crate::board::{Board, now};
-use crate::deploy::with_causes;
+use crate::deploy::{Tools, with_causes};
 use crate::publish::{PublishError, Published, publish};
 use crate::source;
 
@@ -73,14 +73,28 @@ pub enum ArchiveError {
     Report(#[source] BucketError),
 }
 
-impl Intake<'_> {
+impl<'a> Intake<'a> {
+    pub fn of(tools: &'a Tools, board: &'a Board) -> Self {
+        Self {
+            workspaces: tools.workspaces.as_ref(),
+            board,
+            source_dir: &tools.settings.source_dir,
+            max_bytes: tools.settings.max_source_bytes,
+        }
+    }
+
+    /// Whether there is one that was not refused.
+    pub async fn is_expected(&self, workspace: &WorkspaceName) -> Result<bool, BucketError> {
+        let latest = latest(&self.find(workspace).await?);
+        Ok(latest.is_some_and(|latest| !self.was_refused(workspace, &latest)))
+    }
+
     /// Takes the archive of a workspace, if there is one; of several, the last that was uploaded. One that was refused
     /// before is looked at only `again`.
     pub async fn take(&self, workspace: &WorkspaceName, again: bool) -> Result<Taken, ArchiveError> {
         loop {
             let mut found = self.find(workspace).await?;
-            let latest = archive::latest(found.iter().cloned(), |one| (one.modified_ms, one.key.clone()));
-            let Some(latest) = latest else {
+            let Some(latest) = latest(&found) else {
                 self.forget(workspace).await?;
                 return Ok(Taken::None);
             };
@@ -228,6 +242,10 @@ impl Intake<'_> {
     }
 }
 
+fn latest(found: &[Object]) -> Option<Object> {
+    archive::latest(found, |one| (one.modified_ms, one.key.clone())).cloned()
+}
+
 enum Step {
     Done,
     Again,
@@ -250,8 +268,8 @@ impl ArchiveError {
         match self {
             Self::Bucket(error) | Self::Publish(PublishError::Bucket(error)) => match error.follow() {
                 Follow::Human => Some(
-                    "archives need an agent that may write and delete in the workspaces bucket; `cloudyknight doctor` \
-                     tells what it may"
+                    "archives need an agent that may write and delete in the workspaces bucket (`PublishFiles` in \
+                     `infra/template.yaml`)"
                         .to_owned(),
                 ),
                 _ => cloudyknight_store::hint::of(error),

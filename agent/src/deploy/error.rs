@@ -5,6 +5,7 @@ use std::time::Duration;
 use cloudyknight_core::status::Failure;
 use cloudyknight_store::bucket::{BucketError, Follow};
 
+use crate::archive::ArchiveError;
 use crate::compose::model::ComposeError;
 use crate::edge_link::EdgeError;
 use crate::engine::EngineError;
@@ -25,6 +26,8 @@ pub enum DeployError {
     Report(#[source] BucketError),
     #[error(transparent)]
     Release(#[from] ReleaseError),
+    #[error("the uploaded archive could not be taken")]
+    Archive(#[from] ArchiveError),
     #[error("could not fetch the source")]
     Source(#[from] SourceError),
     #[error("{0}")]
@@ -97,6 +100,7 @@ impl DeployError {
             Self::Source(SourceError::Other { .. }) => Kind::ListAgain,
             Self::Report(_)
             | Self::ApiSocket(_)
+            | Self::Archive(_)
             | Self::Source(SourceError::Disk { .. })
             | Self::Unrecorded(_) => Kind::Retry,
             Self::Edge(EdgeError::Traefik(error)) if error.is_of_the_workspace() => Kind::Human,
@@ -135,6 +139,7 @@ impl DeployError {
             Self::Superseded
             | Self::Cancelled
             | Self::Release(_)
+            | Self::Archive(_)
             | Self::Bucket(_)
             | Self::Report(_)
             | Self::Source(_)
@@ -148,6 +153,7 @@ impl DeployError {
 
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Archive(error) => return error.hint(),
             Self::Compose(error) => return error.hint.clone(),
             Self::Route(error) => error.hint(),
             Self::Release(error) => return error.hint(),

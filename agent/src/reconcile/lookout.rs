@@ -92,8 +92,8 @@ impl Reconciler {
 
     async fn moved_on(&self, workspace: &WorkspaceName, release: Option<&ReleaseDigest>) -> bool {
         let Some(release) = release else { return false };
-        match self.list(workspace).await {
-            Ok(now) => now.digest() != *release,
+        match self.is_pushed_over(workspace, release).await {
+            Ok(moved_on) => moved_on,
             Err(error) => {
                 // There is one more look before the switch.
                 tracing::debug!(%workspace, error = with_causes(&error), "could not look");

@@ -40,6 +40,12 @@ pub struct Memory {
     pub probation: Option<Probation>,
     /// What went live before this agent started was looked at.
     pub is_taken_over: bool,
+    /// There may be an archive to take.
+    pub archive_expected: bool,
+    /// What was listed last is a whole push: nothing is to be waited for.
+    pub is_complete: bool,
+    /// And a marker says so: what came after it belongs to the next push.
+    pub is_committed: bool,
     /// Ends the deployment under way.
     pub current: Option<Cut>,
     /// There is a reason to look at the workspace again while it is being deployed.

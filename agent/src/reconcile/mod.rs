@@ -36,10 +36,12 @@ mod hold;
 mod lookout;
 mod memory;
 mod probation;
+mod pushes;
 mod tell;
 
 use lookout::Patience;
 use memory::{Memories, Memory};
+use pushes::Pushed;
 
 /// Why to look at a workspace. Neither decides what is deployed.
 #[derive(Clone, Debug)]
@@ -125,11 +127,16 @@ impl Reconciler {
     }
 
     async fn attempt(&self, workspace: &WorkspaceName, ask: &Ask) -> Result<Next, DeployError> {
+        self.take_archive(workspace, ask).await?;
         for superseded in 0.. {
             self.look_after_what_went_live(workspace).await?;
-            let first = self.list(workspace).await?;
+            let Pushed { manifest: first, waits } = self.take_push(workspace).await?;
             let desired = self.tools.desires.get(workspace);
             self.show(workspace, &first, &desired);
+            let Some(desired) = self.until_committed(workspace, desired, waits.as_ref()).await? else {
+                self.nothing(workspace).await?;
+                return Ok(Next::Done);
+            };
             let mut running = Running::recover(self.tools.engine.containers(Some(workspace)).await?);
             self.forget_what_another_edge_served(&mut running);
             let status = self.board.get(workspace);
@@ -143,6 +150,11 @@ impl Reconciler {
                 retrying: self.remember(workspace, |memory| memory.try_again),
             };
             let next = match todo(&look) {
+                Todo::Hold if waits.is_some() => {
+                    // What is not committed is nothing to go forward to.
+                    self.nothing(workspace).await?;
+                    return Ok(Next::Done);
+                }
                 Todo::Nothing => {
                     self.nothing(workspace).await?;
                     return Ok(Next::Done);
@@ -279,8 +291,11 @@ impl Reconciler {
             return Ok(first);
         }
         let began = Instant::now();
-        let mut settling =
-            Settling::new(settings.quiet, settings.burst_quiet, settings.settle_cap, &live, first);
+        let mut settling = if self.remember(workspace, |memory| memory.is_complete) {
+            Settling::complete(first)
+        } else {
+            Settling::new(settings.quiet, settings.burst_quiet, settings.settle_cap, &live, first)
+        };
         let settled = async {
             while let settle::Next::Wait(time) = settling.next(began.elapsed()) {
                 if let Err(error) = try_.cut.sleep(time).await {
@@ -288,7 +303,12 @@ impl Reconciler {
                     self.board.update(workspace, |status| note_release(status, seen));
                     return Err(error);
                 }
-                settling.observe(self.list(workspace).await?, began.elapsed());
+                let now = self.look(workspace).await?;
+                if now.commit.is_some() {
+                    // It is not for the window to say any more.
+                    return Err(DeployError::Superseded);
+                }
+                settling.observe(now.manifest, began.elapsed());
             }
             Ok::<Manifest, DeployError>(settling.into_manifest())
         };
@@ -317,6 +337,8 @@ impl Reconciler {
             let turn = async { Ok(self.turns.acquire().await.expect("the semaphore is never closed")) };
             let _turn = cut.or(turn).await?;
             let before = self.tools.edge.backends(workspace).await;
+            // What is put after a commit is none of it.
+            let committed = self.remember(workspace, |memory| memory.is_committed);
             let job = Job {
                 workspace,
                 deployment: &try_.id,
@@ -324,7 +346,7 @@ impl Reconciler {
                 kept,
                 restarts: try_.desired.restarts,
                 previous: previous.as_ref(),
-                confirm: patience == Patience::Left,
+                confirm: patience == Patience::Left && !committed,
                 cut,
             };
             Ok((deploy::deploy(&self.tools, &job, &try_.progress).await?, before))

@@ -40,10 +40,13 @@ fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
+/// Paths, and what the files hold.
+type Files = Vec<(String, String)>;
+
 const LIMITS: Limits = Limits { bytes: 1 << 20, entries: 1000 };
 
 /// Everything below a folder, with what the files hold.
-fn files_below(folder: &Path) -> Vec<(String, String)> {
+fn files_below(folder: &Path) -> Files {
     let mut files = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {
@@ -65,7 +68,7 @@ fn files_below(folder: &Path) -> Vec<(String, String)> {
 }
 
 /// Files with what they hold, and what was left out.
-type Found = (Vec<(String, String)>, Vec<String>);
+type Found = (Files, Vec<String>);
 
 /// Unpacks with nothing but the archive's own folder to write to, and checks that nothing else was touched.
 fn unpacked_with(archive: &[u8], limits: Limits) -> Result<Found, UnpackError> {
@@ -84,7 +87,7 @@ fn unpacked_with(archive: &[u8], limits: Limits) -> Result<Found, UnpackError> {
     result.map(|unpacked| (files_below(&unpacked.folder), unpacked.left_out))
 }
 
-fn unpacked(archive: &[u8]) -> Vec<(String, String)> {
+fn unpacked(archive: &[u8]) -> Files {
     unpacked_with(archive, LIMITS).unwrap().0
 }
 
@@ -95,6 +98,6 @@ fn refusal(archive: &[u8]) -> Refusal {
     }
 }
 
-fn owned(files: &[(&str, &str)]) -> Vec<(String, String)> {
+fn owned(files: &[(&str, &str)]) -> Files {
     files.iter().map(|(path, body)| ((*path).to_owned(), (*body).to_owned())).collect()
 }

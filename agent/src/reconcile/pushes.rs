@@ -1,0 +1,232 @@
+//! Which listing is a push: an archive that was uploaded makes one, a commit marker makes one, and without them it is the
+//! quiet window that tells.
+
+use cloudyknight_core::command::Cause;
+use cloudyknight_core::commit::{Committed, Gate, Uncommitted};
+use cloudyknight_core::desired::{Desired, Pin};
+use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
+use cloudyknight_core::status::{Deployment, Failure, Outcome, State};
+use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::listing::{self, Listing};
+
+use super::{Ask, Reconciler, finish, new_deployment};
+use crate::archive::{Intake, Taken};
+use crate::board::now;
+use crate::deploy::DeployError;
+
+/// What the bucket holds.
+pub struct Pushed {
+    pub manifest: Manifest,
+    /// It is no push before it is committed.
+    pub waits: Option<Waits>,
+}
+
+pub struct Waits {
+    /// The release that was committed last.
+    pub committed: Option<ReleaseDigest>,
+}
+
+impl Reconciler {
+    /// There may be an archive of this workspace. It is looked for at the next look, however that comes about: the reasons
+    /// of several looks become one.
+    pub fn expect_archive(&self, workspace: &WorkspaceName) {
+        self.remember(workspace, |memory| memory.archive_expected = true);
+    }
+
+    /// Makes an archive that came the workspace's content. While that does not work, nothing else is done for the workspace.
+    pub(super) async fn take_archive(&self, workspace: &WorkspaceName, ask: &Ask) -> Result<(), DeployError> {
+        let asked = ask.cause == Cause::Requested;
+        let expected = asked || matches!(ask.cause, Cause::Archive { .. });
+        let expected = self.remember(workspace, |memory| {
+            memory.archive_expected |= expected;
+            memory.archive_expected
+        });
+        if !expected {
+            return Ok(());
+        }
+        // Unpacking takes memory and a processor, as a deployment does.
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        let intake = Intake::of(&self.tools, &self.board);
+        // What comes from here on is looked for once more.
+        self.remember(workspace, |memory| memory.archive_expected = false);
+        let again = asked || ask.cause == Cause::AgentStarted;
+        match intake.take(workspace, again).await {
+            Ok(Taken::None | Taken::Published) => Ok(()),
+            Ok(Taken::Refused(failure)) => self.refused(workspace, ask, failure).await,
+            Err(error) => {
+                self.expect_archive(workspace);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A push that failed before it changed anything: what was tried last is still what the bucket holds.
+    async fn refused(
+        &self,
+        workspace: &WorkspaceName,
+        ask: &Ask,
+        failure: Failure,
+    ) -> Result<(), DeployError> {
+        let id = new_deployment(&self.tools.settings.platform, workspace);
+        self.board.update(workspace, |status| {
+            if matches!(status.state, State::Stopped | State::Ignored) {
+                return;
+            }
+            let before = status.deployment.take();
+            status.state = if status.release.is_some() { State::Degraded } else { State::Failed };
+            status.deployment = Some(Deployment {
+                id: id.to_string(),
+                release: before.and_then(|before| before.release),
+                cause: ask.cause.clone(),
+                traceparent: ask.traceparent.clone(),
+                started_at: now(),
+                finished_at: None,
+                outcome: Outcome::Running,
+                steps: Vec::new(),
+                restarts: self.tools.desires.get(workspace).restarts,
+                previous: status.release.clone(),
+                live_at: None,
+                instead: None,
+            });
+            finish(status, Outcome::Failed(failure));
+        });
+        self.note(workspace, None).await;
+        self.tell(workspace).await
+    }
+
+    /// What the bucket holds, and whether that is a push.
+    pub(super) async fn take_push(&self, workspace: &WorkspaceName) -> Result<Pushed, DeployError> {
+        let listing = self.look(workspace).await?;
+        let gate = self.gate(workspace, &listing);
+        let complete = gate == Gate::Committed;
+        self.remember(workspace, |memory| {
+            memory.is_complete = complete;
+            memory.is_committed = complete && listing.commit.is_some();
+        });
+        let waits = match gate {
+            Gate::Open => None,
+            Gate::Committed => {
+                self.take_commit(workspace, &listing);
+                None
+            }
+            Gate::Closed => Some(self.wait_for_commit(workspace, &listing).await?),
+        };
+        if waits.is_none() && self.board.get(workspace).is_some_and(|status| status.uncommitted.is_some()) {
+            self.board.update(workspace, |status| status.uncommitted = None);
+            self.remember(workspace, |memory| memory.is_untold = true);
+        }
+        Ok(Pushed { manifest: listing.manifest, waits })
+    }
+
+    /// What is wanted of a workspace that waits for a commit: what was committed before, as if it were pinned to that.
+    /// `None`: nothing was, and nothing is to be done.
+    pub(super) async fn until_committed(
+        &self,
+        workspace: &WorkspaceName,
+        desired: Desired,
+        waits: Option<&Waits>,
+    ) -> Result<Option<Desired>, DeployError> {
+        let Some(Waits { committed }) = waits else { return Ok(Some(desired)) };
+        if desired.pinned.is_some() || desired.stopped {
+            return Ok(Some(desired));
+        }
+        match committed {
+            Some(release) if self.tools.releases.list(workspace).await?.contains(release) => {
+                let pin = Pin { release: release.clone(), at: String::new() };
+                Ok(Some(Desired { pinned: Some(pin), ..desired }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether something else than `release` was pushed by now.
+    pub(super) async fn is_pushed_over(
+        &self,
+        workspace: &WorkspaceName,
+        release: &ReleaseDigest,
+    ) -> Result<bool, DeployError> {
+        let now = self.look(workspace).await?;
+        Ok(now.manifest.digest() != *release && self.gate(workspace, &now) != Gate::Closed)
+    }
+
+    pub(super) async fn look(&self, workspace: &WorkspaceName) -> Result<Listing, DeployError> {
+        Ok(listing::listing(self.tools.workspaces.as_ref(), workspace).await?)
+    }
+
+    fn gate(&self, workspace: &WorkspaceName, listing: &Listing) -> Gate {
+        match self.board.get(workspace) {
+            Some(status) => listing.gate(&status),
+            None => {
+                let unknown =
+                    cloudyknight_core::status::WorkspaceStatus::new(workspace.clone(), String::new());
+                listing.gate(&unknown)
+            }
+        }
+    }
+
+    /// Takes note of a marker. The same release, committed once more, is tried once more if it failed.
+    fn take_commit(&self, workspace: &WorkspaceName, listing: &Listing) {
+        let known = self.board.get(workspace);
+        // A marker in a workspace that never held anything is no workspace.
+        if known.is_none() && listing.manifest.is_empty() {
+            return;
+        }
+        if known.as_ref().is_some_and(|status| listing.is_taken(status)) {
+            return;
+        }
+        let release = listing.manifest.digest();
+        let last = known.and_then(|status| status.deployment);
+        let failed = |last: &Deployment| {
+            last.release.as_ref() == Some(&release) && matches!(last.outcome, Outcome::Failed(_))
+        };
+        let again = last.as_ref().is_some_and(failed);
+        self.board.update(workspace, |status| {
+            status.committed = Some(Committed { commit: listing.commit.clone(), release });
+        });
+        self.remember(workspace, |memory| {
+            memory.try_again |= again;
+            memory.is_untold = true;
+        });
+    }
+
+    async fn wait_for_commit(
+        &self,
+        workspace: &WorkspaceName,
+        listing: &Listing,
+    ) -> Result<Waits, DeployError> {
+        let release = listing.manifest.digest();
+        let known = self.board.get(workspace);
+        let committed = known.as_ref().and_then(|status| status.committed.as_ref());
+        let committed = committed.map(|committed| committed.release.clone());
+        let told = known.as_ref().and_then(|status| status.uncommitted.as_ref());
+        let interrupted =
+            known.as_ref().is_some_and(|status| matches!(status.state, State::Updating | State::Deploying));
+        if told.is_none_or(|told| told.release != release) || (interrupted && committed.is_some()) {
+            let files = self.uncommitted(workspace, listing, committed.as_ref()).await;
+            self.board.update(workspace, |status| {
+                status.uncommitted = Some(Uncommitted { files, release });
+                if status.state == State::Updating {
+                    status.state = State::Live;
+                }
+            });
+            self.remember(workspace, |memory| memory.is_untold = true);
+        }
+        Ok(Waits { committed })
+    }
+
+    /// How many files differ from what was committed, where that is still known.
+    async fn uncommitted(
+        &self,
+        workspace: &WorkspaceName,
+        listing: &Listing,
+        committed: Option<&ReleaseDigest>,
+    ) -> Option<usize> {
+        let Some(committed) = committed else { return Some(listing.manifest.entries.len()) };
+        let live = self.remember(workspace, |memory| memory.manifest.clone());
+        if live.digest() == *committed {
+            return Some(live.difference(&listing.manifest));
+        }
+        let kept = self.tools.releases.get(workspace, committed).await.ok().flatten();
+        kept.map(|kept| kept.manifest.difference(&listing.manifest))
+    }
+}
