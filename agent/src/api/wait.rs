@@ -157,7 +157,9 @@ fn asked(manifest: &Manifest, desired: &Desired, status: &WorkspaceStatus) -> bo
         return status.release.is_some() && status.state != WorkspaceState::Updating;
     }
     // Nobody is told of a rollback that does not show, nor that what was pushed just now is held back before it is kept.
-    if status.pinned != desired.pinned || status.held_back != desired.held_back(manifest) {
+    // What waits for its commit is nothing to hold back yet.
+    let is_held = waits || status.held_back == desired.held_back(manifest);
+    if status.pinned != desired.pinned || !is_held {
         return false;
     }
     match status.state {

@@ -166,7 +166,14 @@ impl Reconciler {
                 Todo::Stop => self.stop(workspace).await?,
                 Todo::Hold => self.hold_back(workspace, first).await?,
                 Todo::Deploy => self.deploy_bucket(workspace, first, ask, superseded).await?,
-                Todo::GoBack(release) => self.go_back(workspace, &release, ask).await?,
+                Todo::GoBack(release) => {
+                    let next = self.go_back(workspace, &release, ask).await?;
+                    // Also where going back failed: nobody else looks before something happens.
+                    if waits.is_none() && desired.held_back(&first).is_some() {
+                        self.hold_back(workspace, first).await?;
+                    }
+                    next
+                }
                 Todo::FallBack(release) => self.fall_back(workspace, &release, ask).await?,
             };
             if let Some(next) = next {
