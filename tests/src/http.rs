@@ -63,7 +63,8 @@ impl Connection {
         self.answer()
     }
 
-    fn answer(&mut self) -> io::Result<Answer> {
+    /// Reads an answer to what was sent by hand.
+    pub fn answer(&mut self) -> io::Result<Answer> {
         let first = self.line()?;
         let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| broken(&format!("no status line: {first:?}")))?;

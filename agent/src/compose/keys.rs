@@ -359,9 +359,10 @@ pub(super) const VOLUME: Keys = &[
     ("name", Partly("a warning but for external ones: the platform keeps the volumes of workspaces apart")),
 ];
 
-/// The platform's own extension, at the top level.
+/// The platform's own extension, at the top level and in services.
 pub(super) const CLOUDYKNIGHT: &str = "x-cloudyknight";
-pub(super) const CLOUDYKNIGHT_KEYS: Keys = &[("fresh", Read)];
+pub(super) const CLOUDYKNIGHT_KEYS: Keys = &[("fresh", Read), ("strategy", Read)];
+pub(super) const CLOUDYKNIGHT_SERVICE: Keys = &[("strategy", Read)];
 
 /// Looks at every key of `map`. `place` is where it stands, such as `` service `web` ``.
 pub(super) fn check(map: &Map, keys: Keys, place: &str, scope: &mut Scope<'_>) -> Result<(), Problem> {

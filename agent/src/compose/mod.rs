@@ -60,6 +60,7 @@ mod quantity;
 mod resources;
 mod scaling;
 mod secrets;
+mod strategy;
 mod surroundings;
 mod volumes;
 mod words;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use cloudyknight_core::status::Strategy;
 use cloudyknight_core::workspace::WorkspaceName;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,9 @@ pub struct Service {
     pub platform: Option<String>,
     /// How many containers it has. At least one.
     pub replicas: u32,
+    /// How they are replaced, where the file says so. No part of what they are.
+    #[serde(skip)]
+    pub strategy: Option<Strategy>,
 }
 
 #[cfg(test)]
@@ -77,6 +81,7 @@ impl Service {
     pub fn plain(image: ImageSource) -> Self {
         Self {
             image,
+            strategy: None,
             container_name: None,
             command: None,
             entrypoint: None,

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use cloudyknight_core::status::Strategy;
+
 use super::depends_on::{self, Dependencies};
 use super::keys;
 use super::model::{MountSource, Project, Protocol, Service};
@@ -13,6 +15,7 @@ use super::profiles::{self, Profiles};
 use super::scope::Scope;
 use super::secrets;
 use super::service::{self, Declared, Read};
+use super::strategy;
 use super::volumes::{Volumes, is_name};
 
 const MAX_SERVICES: usize = 100;
@@ -21,7 +24,7 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
     let map = root.map("a compose file")?;
     let entries = services(map)?;
     keys::check(map, keys::PROJECT, "top level", scope)?;
-    let fresh = fresh(map, scope)?;
+    let (fresh, strategy) = own(map, scope)?;
     let declared = Declared {
         networks: Networks::read(map.given("networks"), scope)?,
         volumes: Volumes::read(map.given("volumes"), scope)?,
@@ -57,7 +60,12 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
     give_aliases(&mut services)?;
     let Declared { networks, volumes, .. } = declared;
 
-    let services: BTreeMap<_, _> = services.into_iter().map(|(name, read)| (name, finish(read))).collect();
+    let finished = |(name, read): (String, Read)| {
+        let mut service = finish(read);
+        service.strategy = service.strategy.or(strategy);
+        (name, service)
+    };
+    let services: BTreeMap<_, _> = services.into_iter().map(finished).collect();
     let used = |name: &str| services.values().any(|service| service.networks.contains_key(name));
     let networks = networks.into_used(used);
     let mounted = |name: &str| services.values().any(|service| mounts_volume(service, name));
@@ -104,11 +112,13 @@ fn services(map: &Map) -> Result<&[Entry], Problem> {
     Ok(entries)
 }
 
-fn fresh(map: &Map, scope: &mut Scope<'_>) -> Result<bool, Problem> {
-    let Some(node) = map.given(keys::CLOUDYKNIGHT) else { return Ok(false) };
+/// What the platform's own extension says.
+fn own(map: &Map, scope: &mut Scope<'_>) -> Result<(bool, Option<Strategy>), Problem> {
+    let Some(node) = map.given(keys::CLOUDYKNIGHT) else { return Ok((false, None)) };
     let own = node.map(&quoted(keys::CLOUDYKNIGHT))?;
     keys::check(own, keys::CLOUDYKNIGHT_KEYS, &quoted(keys::CLOUDYKNIGHT), scope)?;
-    own.given("fresh").map(|node| node.boolean("`fresh`")).transpose().map(Option::unwrap_or_default)
+    let fresh = own.given("fresh").map(|node| node.boolean("`fresh`")).transpose()?.unwrap_or_default();
+    Ok((fresh, strategy::read(own)?))
 }
 
 fn resolve_dependencies(

@@ -22,6 +22,7 @@ use super::resources::resources;
 use super::scaling::{Deploy, deploy};
 use super::scope::Scope;
 use super::secrets;
+use super::strategy;
 use super::surroundings::surroundings;
 use super::volumes::{Volumes, is_name};
 use super::words;
@@ -55,12 +56,7 @@ pub(super) fn read(
     let place = format!("service {}", quoted(name));
     let map = entry.value.map(&place)?;
     keys::check(map, keys::SERVICE, &place, scope)?;
-    if let Some(own) = map.entries.iter().find(|entry| entry.key == keys::CLOUDYKNIGHT) {
-        return Err(Problem::at(
-            own.key_at,
-            format!("{place}: `{}` belongs at the top level", keys::CLOUDYKNIGHT),
-        ));
-    }
+    let strategy = strategy::of_service(map, &place, scope)?;
     let Deploy { replicas, restart: restart_policy } = deploy(map, &place, scope)?;
     let isolation = isolation(map, scope)?;
     let elsewhere = isolation.host_namespaces.contains(&Namespace::Network)
@@ -137,6 +133,7 @@ pub(super) fn read(
     let pull = map.given("pull_policy").map(|node| pull_policy(node, map)).transpose()?.unwrap_or_default();
     let text = |key: &str| map.given(key).map(|node| node.text(&quoted(key)).map(str::to_owned)).transpose();
     let service = Service {
+        strategy,
         image: image(map, entry.key_at, &place, scope)?,
         container_name: map.given("container_name").map(container_name).transpose()?,
         command: map.given("command").map(|node| command(node, "command", scope)).transpose()?,

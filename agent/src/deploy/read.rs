@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cloudyknight_core::status::Strategy;
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::images::{Image, subset};
@@ -185,7 +186,9 @@ fn exclusive(project: &Project, service: &Service) -> Option<&'static str> {
     let writes = |mount: &crate::compose::model::Mount| {
         matches!(mount.source, MountSource::Volume(_)) && !mount.read_only
     };
-    if fixed_port {
+    if service.strategy == Some(Strategy::Recreate) {
+        Some("its file asks for that (`strategy: recreate`)")
+    } else if fixed_port {
         Some("it publishes a fixed port of the host")
     } else if service.mounts.iter().any(writes)
         || lenders(project, service).any(|one| one.mounts.iter().any(writes))

@@ -100,7 +100,10 @@ fn services() {
         "frobnicate: 1",
         "4:5: service `a`: unknown key `frobnicate`\nhint: Compose knows no such key; keys of your own start with `x-`",
     );
-    service("x-cloudyknight: {fresh: true}", "4:5: service `a`: `x-cloudyknight` belongs at the top level");
+    service(
+        "x-cloudyknight: {fresh: true}",
+        "4:22: service `a`: `x-cloudyknight`: `fresh` belongs at the top level",
+    );
     service(
         "security_opt: ['seccomp:./p.json']",
         "4:20: `security_opt`: `seccomp:./p.json` is not supported\nhint: `no-new-privileges:true` is",
