@@ -7,6 +7,7 @@ engine_answers() { docker version >/dev/null 2>&1; }
 
 # Returns when `docker` works. Installs and starts an engine only where none answers.
 ensure_engine() {
+    ensure_firewall
     if engine_answers; then return; fi
     if [ -n "${DOCKER_HOST:-}" ]; then
         die "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST" "start it there, or unset DOCKER_HOST to use one on this machine"
@@ -17,9 +18,19 @@ ensure_engine() {
     engine_answers || may_not_use_engine
 }
 
+# What keeps containers from the platform's doors. Only root can use it, and an engine elsewhere has no use for it.
+ensure_firewall() {
+    if [ "$(id -u)" -ne 0 ] || [ -n "${DOCKER_HOST:-}" ] || command -v nft >/dev/null; then return; fi
+    if ! command -v apt-get >/dev/null; then
+        say "\`nft\` is missing: nothing will keep containers from the platform's doors. Install nftables by hand."
+        return
+    fi
+    install_packages "it keeps containers from the platform's doors" nftables
+}
+
 install_engine() {
     # tini is what `init: true` runs as PID 1. Debian 13 has the client in a package of its own.
-    local packages=(docker.io iptables nftables tini)
+    local packages=(docker.io iptables tini)
     refresh_package_lists
     if apt-cache show docker-cli >/dev/null 2>&1; then packages+=(docker-cli); fi
     install_packages "apps run in containers, and no Docker Engine answers here" "${packages[@]}"
