@@ -36,7 +36,6 @@ struct World {
     releases: Releases,
     app: WorkspaceName,
     sources: tempfile::TempDir,
-    next: AtomicU64,
 }
 
 impl World {
@@ -62,7 +61,6 @@ impl World {
             desires,
             app: "app".parse().unwrap(),
             sources: tempfile::tempdir().unwrap(),
-            next: AtomicU64::new(0),
         }
     }
 
@@ -87,8 +85,10 @@ impl World {
         Place { source_dir: self.sources.path(), workspace: &self.app, deployment, limit: 1 << 30, previous }
     }
 
+    /// Also on another host no id comes twice.
     fn deployment(&self) -> DeploymentId {
-        DeploymentId(format!("{:06}", self.next.fetch_add(1, Ordering::Relaxed)))
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        DeploymentId(format!("{:06}", NEXT.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// Pushes, fetches and keeps; answers which release that is.
