@@ -62,7 +62,7 @@ fn a_release_that_falls_after_it_went_live_gives_way_to_the_one_before() {
     let history = platform.cli_json(&["history", "app"]);
     let causes: Vec<&Value> =
         history["deployments"].as_array().expect("a list").iter().map(|one| &one["cause"]["kind"]).collect();
-    assert_eq!(causes.last(), Some(&&"fell_back".into()), "{history:#}");
+    assert_eq!(causes.first(), Some(&&"fell_back".into()), "{history:#}");
 
     // It is not tried again, neither by a look nor by another agent.
     let serving = platform.docker().container_of("app");
