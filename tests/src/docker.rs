@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::run::{run, stdout, succeeded};
+use crate::wait::eventually;
+
+/// For what is replaced to be gone: longer than it may drain.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 pub struct Docker {
@@ -35,12 +40,13 @@ impl Docker {
         lines.into_iter().filter_map(pair).collect()
     }
 
-    /// The container of a workspace that has only one.
+    /// The container of a workspace that has only one, as soon as those that it replaced are gone.
     #[track_caller]
     pub fn container_of(&self, workspace: &str) -> String {
-        let containers = self.containers_of(workspace);
-        assert_eq!(containers.len(), 1, "one container of `{workspace}`: {containers:?}");
-        containers.into_values().next().expect("there is one")
+        eventually("there is one container", PATIENCE, || {
+            let mut ids = self.containers_of(workspace).into_values();
+            ids.next().filter(|_| ids.next().is_none())
+        })
     }
 
     pub fn networks(&self) -> Vec<String> {

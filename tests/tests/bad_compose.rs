@@ -105,7 +105,9 @@ fn a_mistake_in_a_compose_file_is_told_with_its_line_and_column() {
         "    labels: ['traefik.http.routers.app.rule=PathPrefix(/app)']\n",
         "service `app`: label `traefik.http.routers.app.rule` is no rule: column 12: expected a value in \
          `backticks` or \"double quotes\", found '/'",
-        Some("rules are built from Host(`…`), Path(`…`), PathPrefix(`…`) and the like, with &&, ||, ! and parentheses"),
+        Some(
+            "rules are built from Host(`…`), Path(`…`), PathPrefix(`…`) and the like, with &&, ||, ! and parentheses",
+        ),
     );
     stage.check(
         b"services:\n  app:\n    image: caf\xe9\n",

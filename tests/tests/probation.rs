@@ -71,14 +71,18 @@ fn a_release_that_falls_after_it_went_live_gives_way_to_the_one_before() {
         (platform.process(Role::Serve) != killed && platform.cli(&["status"]).status.success()).then_some(())
     };
     eventually("the agent is back", PATIENCE, back);
-    s3.put("app/more.txt", "more");
-    s3.rm_one("app/more.txt");
+    let sent = || platform.log().matches("sent a command").count();
+    let before = sent();
+    s3.cp(&app.write("index.js", FALLS), "app/index.js");
+    eventually("the same content is looked at", PATIENCE, || (sent() > before).then_some(()));
     told(&platform, "serves again");
     assert_eq!(platform.docker().container_of("app"), serving);
 
     s3.cp(&app.write("index.js", GOOD.replace("version 1", "version 3")), "app/index.js");
     platform.live("app");
     assert_eq!(platform.get("/app"), (200, "version 3".to_owned()));
+    let after = platform.cli_json(&["history", "app"]);
+    assert_eq!(after["deployments"].as_array().map(Vec::len), Some(causes.len() + 1), "{after:#}");
 }
 
 #[test]
