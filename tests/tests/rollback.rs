@@ -231,6 +231,84 @@ fn a_workspace_that_was_deleted_by_mistake_is_restored_with_what_its_volumes_hol
     refused(&platform, &["restore", "notes"], &["no release of `notes` that was live is kept"]);
 }
 
+#[test]
+fn what_the_bucket_holds_is_replaced_by_a_release_where_that_is_asked_for() {
+    let platform = Platform::start();
+    let s3 = platform.s3(Client::Boto3);
+    let site = Folder::of(&[("old.html", "old")]);
+    let first = deploy(&platform, &site, "version 1");
+    let files = s3.ls("site/");
+    std::fs::remove_file(site.path().join("old.html")).expect("it is there");
+    site.write("new.html", "new");
+    deploy(&platform, &site, "version 2");
+    assert_ne!(s3.ls("site/"), files);
+
+    refused(&platform, &["restore", "site", &first[..12]], &["is not removed", "--force"]);
+    assert_eq!(platform.get("/site/new.html").0, 200);
+    let status = platform.cli_json(&["restore", "site", &first[..12], "--force"]);
+    assert_eq!((text(&status["release"]), &status["pinned"]), (&*first, &Value::Null), "{status:#}");
+    assert_eq!(s3.ls("site/"), files);
+    assert_eq!(platform.get("/site/"), (200, "version 1".to_owned()));
+    assert_eq!((platform.get("/site/old.html").0, platform.get("/site/new.html").0), (200, 404));
+}
+
+#[test]
+fn a_pinned_workspace_outlives_its_files_until_it_is_removed() {
+    let platform = Platform::start();
+    let site = Folder::new();
+    let first = deploy(&platform, &site, "version 1");
+    deploy(&platform, &site, "version 2");
+    platform.cli_json(&["rollback", "site"]);
+    platform.s3(Client::Boto3).rm("site");
+    let status = platform.live("site");
+    assert_eq!(text(&status["release"]), first);
+    assert_eq!(platform.get("/site/"), (200, "version 1".to_owned()));
+
+    succeeded("rm", &platform.cli(&["rm", "site", "--yes"]));
+    platform.removed("site");
+    assert_eq!(platform.get("/site/").0, 404);
+    assert_eq!(platform.docker().containers_of("site"), Default::default());
+    refused(&platform, &["rm", "site", "--yes"], &["the bucket holds nothing of `site`"]);
+}
+
+#[test]
+fn going_back_to_a_release_that_does_not_start_leaves_what_serves() {
+    let platform = Platform::start();
+    let s3 = platform.s3(Client::Boto3);
+    let app = Folder::of(&[("index.js", WARY), ("compose.yaml", WARY_COMPOSE)]);
+    s3.sync(app.path(), "app");
+    let good = text(&platform.live("app")["release"]).to_owned();
+    s3.cp(&app.write("index.js", UPGRADING), "app/index.js");
+    let newer = text(&platform.live("app")["release"]).to_owned();
+
+    refused(&platform, &["rollback", "app", &good[..12]], &["exited with code 4"]);
+    let status = platform.status("app");
+    assert_eq!((text(&status["state"]), text(&status["release"])), ("degraded", &*newer), "{status:#}");
+    assert_eq!(platform.get("/app"), (200, "new".to_owned()));
+    let status = platform.cli_json(&["unpin", "app"]);
+    assert_eq!((text(&status["release"]), &status["pinned"]), (&*newer, &Value::Null), "{status:#}");
+}
+
+/// Does not start on what a newer one has written.
+const WARY: &str = "\
+if (require('node:fs').existsSync('/kept/new')) { console.log('too new for me'); process.exit(4); }
+require('node:http').createServer((_, response) => response.end('old')).listen(3000);
+";
+const UPGRADING: &str = "\
+require('node:fs').writeFileSync('/kept/new', '');
+require('node:http').createServer((_, response) => response.end('new')).listen(3000);
+";
+const WARY_COMPOSE: &str = "\
+services:
+  app:
+    image: workspace-node-ephemeral:latest
+    volumes:
+      - .:/workspace:ro
+      - kept:/kept
+volumes:
+  kept:
+";
+
 /// Answers only after a while that no test waits for.
 const SLOW: &str =
     "setTimeout(() => require('node:http').createServer((_, r) => r.end('slow')).listen(3000), 1e6);";

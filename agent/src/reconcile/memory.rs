@@ -1,6 +1,6 @@
 //! What is remembered of a workspace between two reconciles. All of it can be lost: it only saves work.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use cloudyknight_core::history::Record;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::probation::Probation;
-use crate::deploy::{Cut, Needs};
+use crate::deploy::{Cut, Needs, Newcomer};
 use crate::source::Source;
 
 #[derive(Clone, Default)]
@@ -38,6 +38,8 @@ pub struct Memory {
     pub records: Vec<Record>,
     /// The live release, while it may still turn out not to hold.
     pub probation: Option<Probation>,
+    /// Containers that take traffic, of a deployment that ended with its agent before anything was told of it. By id.
+    pub switched_untold: BTreeMap<String, Newcomer>,
     /// What went live before this agent started was looked at.
     pub is_taken_over: bool,
     /// There may be an archive to take.

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::{Ask, Next, Reconciler, note_release};
 use crate::deploy::{DeployError, Kind, Newcomer, with_causes};
 use crate::engine::{Happened, What};
+use crate::identity::Identity;
 use crate::plan::Running;
 
 pub struct Probation {
@@ -45,8 +46,9 @@ enum How {
 const LOG_LINES: usize = 30;
 
 impl Reconciler {
-    /// A release went live with these containers.
-    pub(super) fn watch_over(&self, workspace: &WorkspaceName, newcomers: BTreeMap<String, Newcomer>) {
+    /// A release went live with these containers, and with those that an agent made live which did not live to tell.
+    pub(super) fn watch_over(&self, workspace: &WorkspaceName, mut newcomers: BTreeMap<String, Newcomer>) {
+        newcomers.extend(self.remember(workspace, |memory| std::mem::take(&mut memory.switched_untold)));
         let last = self.board.get(workspace).and_then(|status| status.deployment);
         let fell_back = matches!(last.map(|last| last.cause), Some(Cause::FellBack { .. }));
         // There is nothing behind what was fallen back to: it served before.
@@ -109,16 +111,19 @@ impl Reconciler {
 
     /// What an earlier agent made live goes on being on probation, or has failed while nobody looked.
     async fn take_over(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
-        let Some(last) = self.board.get(workspace).and_then(|status| status.deployment) else {
-            return Ok(());
-        };
+        let Some(status) = self.board.get(workspace) else { return Ok(()) };
+        let (serves, Some(last)) = (status.release, status.deployment) else { return Ok(()) };
+        let running = Running::recover(self.tools.engine.containers(Some(workspace)).await?);
+        let is_untold = |one: &Identity| one.deployment.0 > last.id && serves.as_ref() != Some(&one.release);
+        let untold = running.live.values().filter(|one| is_untold(&one.identity));
+        let untold = untold.map(|one| (one.id.clone(), Newcomer::of(&one.identity))).collect();
+        self.remember(workspace, |memory| memory.switched_untold = untold);
         let live_at = last.live_at.as_deref().and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok());
         let fell_back = matches!(last.cause, Cause::FellBack { .. });
         let (Some(live_at), Outcome::Live, false) = (live_at, &last.outcome, fell_back) else {
             return Ok(());
         };
         let probation = self.tools.settings.probation;
-        let running = Running::recover(self.tools.engine.containers(Some(workspace)).await?);
         let mut newcomers = BTreeMap::new();
         let mut fallen = None;
         for one in running.live.values().filter(|one| one.identity.deployment.0 == last.id) {

@@ -20,7 +20,11 @@ pub async fn run(home: &Home, name: &str, yes: bool, json: bool) -> anyhow::Resu
     let name: WorkspaceName = name.parse()?;
     let bucket = s3::workspaces(home).await?;
     let objects = bucket.list(&name.prefix()).await?;
-    if objects.is_empty() {
+    let client = Client::new(home)?;
+    // Nobody may know of it yet, which is no reason not to delete it.
+    let status: anyhow::Result<WorkspaceStatus> = client.get(&format!("/api/v1/workspaces/{name}")).await;
+    let pinned = status.is_ok_and(|status| status.pinned.is_some());
+    if objects.is_empty() && !pinned {
         return Err(hinted(
             format!("the bucket holds nothing of `{name}`"),
             "`cloudyknight ls` lists the workspaces",
@@ -32,11 +36,8 @@ pub async fn run(home: &Home, name: &str, yes: bool, json: bool) -> anyhow::Resu
     }
     let deletions = objects.iter().map(|object| bucket.delete(&object.key));
     futures::stream::iter(deletions).buffer_unordered(PARALLEL).try_collect::<()>().await?;
-    let client = Client::new(home)?;
     // Pinned, it would serve on whatever the bucket holds, and that is not what was asked.
-    // Nobody may know of it yet, which is no reason not to delete it.
-    let status: anyhow::Result<WorkspaceStatus> = client.get(&format!("/api/v1/workspaces/{name}")).await;
-    if status.is_ok_and(|status| status.pinned.is_some()) {
+    if pinned {
         client.post(&workspace(name.as_str(), "unpin")).await?;
     }
     wait::hurry(home, &client, name.as_str()).await?;
