@@ -225,12 +225,14 @@ impl Platform {
         let others = text.lines().filter(|line| !line.starts_with(&format!("{name} = ")));
         let lines: Vec<String> =
             std::iter::once(format!("{name} = {value}")).chain(others.map(str::to_owned)).collect();
+        std::fs::create_dir_all(&self.home).expect("the home is made");
         std::fs::write(&path, lines.join("\n") + "\n").expect("the settings are written");
     }
 
     /// Puts another policy in the place of the one there is.
     #[track_caller]
     pub fn set_policy(&self, text: &str) {
+        std::fs::create_dir_all(&self.home).expect("the home is made");
         std::fs::write(self.home.join("policy.toml"), text).expect("the policy is written");
     }
 
@@ -382,6 +384,8 @@ impl Builder {
                 &run(Command::new("cp").arg("-R").arg(store).arg(home.join("store"))),
             );
         }
+        // For most of them the platform makes its home itself, as for everybody who starts it for the first time.
+        let _ = std::fs::remove_dir(&home);
         Platform {
             binary: binary(),
             home,

@@ -26,10 +26,10 @@ const LOG_LIMIT: u64 = 32 * 1024 * 1024;
 pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<ExitCode> {
     // Wrong settings are told here, and not in a log.
     let config = Config::load(home, listen)?;
-    config.agent(home)?;
     config.s3_address()?;
     config.api_address()?;
     home.make()?;
+    config.agent(home)?;
     let ran_before = lock::holder(home, "run")?.is_some();
     if !ran_before {
         // A process whose supervisor died works on, and what it said of itself is still true.
