@@ -254,6 +254,11 @@ impl Progress {
         result
     }
 
+    /// Has the platform bucket know how far it is.
+    pub async fn tell(&self) -> Result<(), BucketError> {
+        self.board.save(&self.workspace).await
+    }
+
     /// The steps of the running deployment; a later one has its own.
     fn steps(&self, change: impl FnOnce(&mut Vec<Step>)) {
         self.board.update(&self.workspace, |status| {

@@ -25,6 +25,8 @@ pub mod archive;
 
 pub mod policy;
 
+pub mod ignore;
+
 pub mod compose;
 
 pub mod runtime;
@@ -36,6 +38,8 @@ pub mod hardening;
 pub mod identity;
 
 pub mod plan;
+
+pub mod in_place;
 
 pub mod deploy;
 

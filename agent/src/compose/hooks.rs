@@ -21,7 +21,7 @@ pub(super) fn hooks(service: &Map, key: &str, scope: &mut Scope<'_>) -> Result<V
     items.iter().map(|item| hook(item, key, scope)).collect()
 }
 
-fn hook(node: &Node, key: &str, scope: &mut Scope<'_>) -> Result<Hook, Problem> {
+pub(super) fn hook(node: &Node, key: &str, scope: &mut Scope<'_>) -> Result<Hook, Problem> {
     let what = format!("an entry of {}", quoted(key));
     let map = node.map(&what)?;
     keys::check(map, keys::HOOK, &what, scope)?;

@@ -78,7 +78,7 @@ pub(super) const SERVICE: Keys = &[
     ("credential_spec", Unsupported("remove it: it is Windows' own")),
     ("depends_on", Read),
     ("deploy", Read),
-    ("develop", Ignored("what is pushed is deployed")),
+    ("develop", Read),
     ("device_cgroup_rules", Allowed(Permission::Devices)),
     ("devices", Allowed(Permission::Devices)),
     ("dns", Read),
@@ -207,6 +207,18 @@ pub(super) const HOOK: Keys = &[
     ("privileged", Allowed(Permission::Privileged)),
     ("user", Read),
     ("working_dir", Read),
+];
+
+pub(super) const DEVELOP: Keys = &[("watch", Read)];
+
+pub(super) const WATCH: Keys = &[
+    ("action", Partly("what is pushed and not covered by a rule is redeployed")),
+    ("exec", Read),
+    ("ignore", Read),
+    ("include", Read),
+    ("initial_sync", Partly("also without it where nothing else brings the files into a new container")),
+    ("path", Partly("a path of the workspace")),
+    ("target", Partly("an absolute path; what lies in a volume, or on a read-only root, is redeployed")),
 ];
 
 /// How a service uses a secret or a config.

@@ -46,6 +46,7 @@ mod service;
 
 mod build;
 mod depends_on;
+mod develop;
 mod duration;
 mod environment;
 mod healthcheck;

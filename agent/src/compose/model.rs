@@ -12,7 +12,7 @@ mod lifecycle;
 mod resources;
 mod surroundings;
 
-pub use lifecycle::{Hook, PullPolicy, VolumesFrom};
+pub use lifecycle::{Hook, PullPolicy, Then, VolumesFrom, WatchAction, WatchRule};
 pub use resources::{Blkio, DeviceRequest, Resources, Ulimit};
 pub use surroundings::{Content, Logging, PrivateFile, Surroundings};
 
@@ -64,6 +64,8 @@ pub struct Service {
     pub surroundings: Surroundings,
     pub post_start: Vec<Hook>,
     pub pre_stop: Vec<Hook>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watch: Vec<WatchRule>,
     pub volumes_from: Vec<VolumesFrom>,
     pub pull: PullPolicy,
     /// Such as `linux/arm64`.
@@ -105,6 +107,7 @@ impl Service {
             surroundings: Surroundings::default(),
             post_start: Vec::new(),
             pre_stop: Vec::new(),
+            watch: Vec::new(),
             volumes_from: Vec::new(),
             pull: PullPolicy::default(),
             platform: None,

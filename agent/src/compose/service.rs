@@ -2,6 +2,7 @@
 
 use super::build::build;
 use super::depends_on::{Dependencies, STARTED, depends_on, link_aliases};
+use super::develop;
 use super::duration;
 use super::environment::{environment, labels};
 use super::healthcheck::{healthcheck, read_duration};
@@ -165,6 +166,7 @@ pub(super) fn read(
         surroundings,
         post_start: hooks(map, "post_start", scope)?,
         pre_stop: hooks(map, "pre_stop", scope)?,
+        watch: develop::watch(map, scope)?,
         volumes_from: borrowed.into_iter().map(|(from, _)| from).collect::<Vec<VolumesFrom>>(),
         pull,
         platform: map.given("platform").map(platform).transpose()?,

@@ -16,6 +16,7 @@ use crate::compose::model::{
 use crate::engine::{BuildNetwork, BuildSpec, ContainerSpec, EngineError, ImageFacts, Mounted};
 use crate::hardening;
 use crate::identity::{PLATFORM, WORKSPACE};
+use crate::ignore::Patterns;
 use crate::runtime::{Contract, Dependencies};
 use crate::source::{self, Source};
 
@@ -28,6 +29,8 @@ pub struct Image {
     pub id: String,
     pub facts: ImageFacts,
     pub contract: Contract,
+    /// What its build leaves out of the context.
+    pub unsent: Patterns,
 }
 
 /// Installations under way, so that two deployments never make the same layer at once.
@@ -47,6 +50,7 @@ pub async fn prepare(
 ) -> Result<BTreeMap<String, Image>, DeployError> {
     let mut images = BTreeMap::new();
     for (service, definition) in &project.services {
+        let mut unsent = Patterns::default();
         let (name, facts) = match &definition.image {
             ImageSource::Image(name) => {
                 let found = found(tools, service, name, definition, progress);
@@ -54,7 +58,8 @@ pub async fn prepare(
             }
             ImageSource::Build(build) => {
                 // Docker ends a build that nobody listens to any more.
-                let built = built(tools, job, service, build, definition, source);
+                unsent = ignored(service, build, source)?;
+                let built = built(tools, job, service, build, definition, source, &unsent);
                 progress.step("build", job.cut.or(built)).await?
             }
         };
@@ -66,7 +71,7 @@ pub async fn prepare(
             }
             _ => facts.id.clone(),
         };
-        images.insert(service.clone(), Image { name, id, facts, contract });
+        images.insert(service.clone(), Image { name, id, facts, contract, unsent });
     }
     Ok(images)
 }
@@ -127,10 +132,11 @@ async fn built(
     build: &Build,
     definition: &Service,
     source: &Source,
+    unsent: &Patterns,
 ) -> Result<(String, ImageFacts), DeployError> {
     let platform = tools.engine.platform();
     let repository = format!("cloudyknight-build-{platform}-{}-{service}", job.workspace).to_lowercase();
-    let name = format!("{repository}:{}", build_key(build, job.manifest));
+    let name = format!("{repository}:{}", build_key(build, job.manifest, unsent));
     if let Some(facts) = tools.engine.image(&name).await?
         && !tools.settings.fresh
         && !build.no_cache
@@ -140,8 +146,10 @@ async fn built(
         return Ok((name, facts));
     }
     let context = source.path.join(&build.context);
-    let inline = build.inline.clone();
-    let archive = tokio::task::spawn_blocking(move || archive(&context, inline.as_deref())).await;
+    let (inline, dockerfile) = (build.inline.clone(), build.dockerfile.clone());
+    let unsent = unsent.clone();
+    let archive = move || archive(&context, inline.as_deref(), &dockerfile, &unsent);
+    let archive = tokio::task::spawn_blocking(archive).await;
     let archive =
         archive.expect("writing an archive does not panic").map_err(|error| DeployError::Refused {
             service: service.into(),
@@ -188,12 +196,46 @@ pub fn build_spec(tag: &str, build: &Build, definition: &Service, network: &Buil
 /// Where a Dockerfile of the compose file lies in the archive.
 const INLINE: &str = ".cloudyknight.Dockerfile";
 
+/// What the build leaves out of its context: as the file beside the Dockerfile says, named after it, or else
+/// `.dockerignore`.
+fn ignored(service: &str, build: &Build, source: &Source) -> Result<Patterns, DeployError> {
+    let within = |name: &str| match build.context.as_str() {
+        "" => name.to_owned(),
+        context => format!("{context}/{name}"),
+    };
+    let own = within(&format!("{}{IGNORE}", build.dockerfile));
+    let general = within(IGNORE);
+    let named = [own, general].into_iter().filter(|path| build.inline.is_none() || *path == within(IGNORE));
+    for path in named {
+        let Some(text) = source.text(&path) else { continue };
+        return Patterns::of_file(&text).map_err(|error| DeployError::Refused {
+            service: service.to_owned(),
+            message: format!("{path}: {error}"),
+        });
+    }
+    Ok(Patterns::default())
+}
+
+/// Docker's name for it, and what follows the name of a Dockerfile in that of its own one.
+const IGNORE: &str = ".dockerignore";
+
+/// Whether a file of the context goes to the builder. What says how to build always does; the builder takes it away where
+/// it is ignored.
+fn is_sent(path: &str, dockerfile: &str, unsent: &Patterns) -> bool {
+    path == dockerfile || path == IGNORE || !unsent.mean(path)
+}
+
 /// Equal keys, equal builds: the files of the context and every option.
-fn build_key(build: &Build, manifest: &Manifest) -> String {
+fn build_key(build: &Build, manifest: &Manifest, unsent: &Patterns) -> String {
     let options = serde_json::to_vec(build).expect("build options are plain data");
     let mut hasher = blake3::Hasher::new();
     hasher.update(&options);
-    hasher.update(subset(manifest, &build.context).digest().as_str().as_bytes());
+    let mut files = subset(manifest, &build.context);
+    files.entries.retain(|path, _| {
+        let inside = path.strip_prefix(&build.context).unwrap_or(path).trim_start_matches('/');
+        is_sent(inside, &build.dockerfile, unsent)
+    });
+    hasher.update(files.digest().as_str().as_bytes());
     hex::encode(&hasher.finalize().as_bytes()[..16])
 }
 
@@ -206,10 +248,35 @@ pub fn subset(manifest: &Manifest, path: &str) -> Manifest {
     Manifest { entries: entries.map(|(path, entry)| (path.clone(), entry.clone())).collect() }
 }
 
-fn archive(context: &std::path::Path, inline: Option<&str>) -> std::io::Result<Vec<u8>> {
+fn archive(
+    context: &std::path::Path,
+    inline: Option<&str>,
+    dockerfile: &str,
+    unsent: &Patterns,
+) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     archive.follow_symlinks(false);
-    archive.append_dir_all("", context)?;
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(context.join(&folder))? {
+            let entry = entry?;
+            // Names were keys, which are text.
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            let is_folder = entry.file_type()?.is_dir();
+            if is_folder {
+                // Also below what is left out something may be taken back.
+                folders.push(path.clone());
+            }
+            if is_sent(&path, dockerfile, unsent) {
+                if is_folder {
+                    archive.append_dir(&path, entry.path())?;
+                } else {
+                    archive.append_path_with_name(entry.path(), &path)?;
+                }
+            }
+        }
+    }
     if let Some(text) = inline {
         let mut header = tar::Header::new_gnu();
         header.set_size(text.len() as u64);

@@ -1,7 +1,7 @@
 //! Carries out one deployment: source, images, plan, start, check, one more look at the bucket, switch. Up to the
 //! switch nothing that serves is touched; whatever fails before it is taken back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ mod cut;
 mod error;
 mod hooks;
 mod images;
+mod in_place;
 mod keep;
 pub(crate) mod names;
 mod ports;
@@ -47,10 +48,12 @@ mod switch;
 
 pub use clear::{Needs, clear_away};
 pub use cut::{Cut, Why};
+use in_place::InPlace;
 use keep::Keeping;
 
 pub use error::{DeployError, Kind, with_causes};
 pub use images::Installing;
+pub use in_place::{Live, SYNC};
 pub use refresh::{recovered, refresh};
 pub use resume::{clear, finish_switch};
 pub use retire::{Retirement, Retiring, report};
@@ -85,6 +88,10 @@ pub struct Job<'a> {
     pub confirm: bool,
     /// Who may end it before that.
     pub cut: &'a Cut,
+    /// What runs, where its containers may be brought to the release in the place of new ones.
+    pub live: Option<&'a Live>,
+    /// Told before anything is done to them: from here on they are of no release, until one is live again.
+    pub touching: &'a (dyn Fn() + Sync),
 }
 
 /// A release that serves.
@@ -101,6 +108,7 @@ pub struct Deployed {
     pub started: BTreeMap<String, Newcomer>,
     /// Whether it is whole in the platform bucket.
     pub is_kept: bool,
+    pub live: Live,
 }
 
 /// A container that was started for a release.
@@ -109,17 +117,23 @@ pub struct Newcomer {
     pub service: String,
     /// Ending well is no failure of it.
     pub may_end: bool,
+    /// Only what happens to it from here on counts, in nanoseconds of the Unix epoch by Docker's clock.
+    pub since: Option<i128>,
 }
 
 impl Newcomer {
     pub fn of(identity: &Identity) -> Self {
         let policy = matches!(identity.restart, Restart::No | Restart::OnFailure { .. });
-        Self { service: identity.service.clone(), may_end: identity.one_shot || policy }
+        Self { service: identity.service.clone(), may_end: identity.one_shot || policy, since: None }
     }
 }
 
 /// A release with everything known that a plan needs.
+#[derive(Clone)]
 struct Prepared {
+    /// As its files say it.
+    frame: read::Frame,
+    files: BTreeSet<String>,
     project: Project,
     release: ReleaseDigest,
     source: Source,
@@ -128,6 +142,8 @@ struct Prepared {
     routes: BTreeMap<String, Vec<ServiceRoute>>,
     wanted: BTreeMap<String, Wanted>,
     warnings: Vec<String>,
+    /// So many of them come from reading it.
+    warnings_of_reading: usize,
     default_compose: Option<String>,
 }
 
@@ -135,7 +151,13 @@ struct Prepared {
 pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result<Deployed, DeployError> {
     let source = progress.step("fetch", fetch(tools, job)).await?;
     let mut keeping = Keeping::begin(tools, job, &source);
-    let switched = up_to_the_switch(tools, job, progress, source.clone(), &mut keeping).await;
+    let (switched, again) = match in_place::attempt(tools, job, &source, &mut keeping, progress).await {
+        Ok(InPlace::Done(deployed)) => return Ok(*deployed),
+        Ok(InPlace::Not(warning)) => {
+            (up_to_the_switch(tools, job, progress, source.clone(), &mut keeping).await, warning)
+        }
+        Err(error) => (Err(error), None),
+    };
     let (mut prepared, plan, started) = match switched {
         Ok(switched) => switched,
         Err(error) => {
@@ -149,6 +171,8 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
     let promoted = switch::promote(tools, job, &prepared, &plan, &started).await;
     let (retirement, needs, names) = promoted.map_err(DeployError::Unrecorded)?;
     prepared.warn_of_names(&names);
+    let live = Live::of(job, &prepared, &needs);
+    prepared.warnings.extend(again);
     Ok(Deployed {
         services: prepared.services(names),
         urls: switch::urls(&tools.settings, &prepared.routes),
@@ -163,6 +187,7 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
             .map(|one| (one.id.clone(), Newcomer::of(&one.identity)))
             .collect(),
         is_kept: keeping.is_done(),
+        live,
     })
 }
 

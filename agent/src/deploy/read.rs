@@ -1,19 +1,22 @@
 //! Reads a release: its compose file, or the one made for it, and what follows for each service.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloudyknight_core::status::Strategy;
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::images::{Image, subset};
-use super::{DeployError, Job, Prepared, Tools, names, replicas};
+use super::{DeployError, Job, Prepared, Tools, in_place, names, replicas};
 use crate::api::sockets;
 use crate::compose;
 use crate::compose::model::{
     Content, ImageSource, Mount, MountOptions, MountSource, Namespace, Project, PullPolicy, Service,
+    WatchRule,
 };
 use crate::edge_link::{EdgeKind, EdgeLink};
 use crate::hardening;
+use crate::in_place::unreachable;
 use crate::plan::Wanted;
 use crate::routes::{self, ServiceRoute};
 use crate::runtime::Contract;
@@ -22,6 +25,8 @@ use crate::traefik;
 
 pub struct Read {
     pub project: Project,
+    /// The files that were looked for in reading it.
+    pub files: BTreeSet<String>,
     pub warnings: Vec<String>,
     pub default_compose: Option<String>,
 }
@@ -33,7 +38,11 @@ pub fn compose(tools: &Tools, job: &Job<'_>, source: &Source) -> Result<Read, De
         .iter()
         .map(|(key, why)| format!("the object {key:?} can be no file and is left out: {why}"))
         .collect();
-    let files = |path: &str| source.text(path);
+    let asked = RefCell::new(BTreeSet::new());
+    let files = |path: &str| {
+        asked.borrow_mut().insert(path.to_owned());
+        source.text(path)
+    };
     let paths = |path: &str| {
         path.is_empty() || source.layout.files.contains_key(path) || source.layout.folders.contains(path)
     };
@@ -64,7 +73,29 @@ pub fn compose(tools: &Tools, job: &Job<'_>, source: &Source) -> Result<Read, De
     };
     let parsed = compose::parse(&input).map_err(DeployError::Compose)?;
     warnings.extend(parsed.warnings.iter().map(ToString::to_string));
-    Ok(Read { project: parsed.project, warnings, default_compose })
+    let project = parsed.project;
+    Ok(Read { project, files: asked.into_inner(), warnings, default_compose })
+}
+
+/// All that decides what its services are, but for images and source. Where it is the same, so are the services.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    pub project: Project,
+    memory: (u64, u64),
+    pids: (u32, u32),
+    api: bool,
+}
+
+impl Frame {
+    pub fn of(tools: &Tools, workspace: &WorkspaceName, project: &Project) -> Self {
+        let policy = tools.settings.policy.current();
+        Self {
+            project: project.clone(),
+            memory: policy.memory(workspace),
+            pids: policy.pids(workspace),
+            api: policy.api(workspace).is_some(),
+        }
+    }
 }
 
 fn not_text(file: &str) -> DeployError {
@@ -86,7 +117,8 @@ pub async fn prepare(
     mut images: BTreeMap<String, Image>,
     source: Source,
 ) -> Result<Prepared, DeployError> {
-    let Read { mut project, mut warnings, default_compose } = read;
+    let Read { mut project, files, mut warnings, default_compose } = read;
+    let (frame, warnings_of_reading) = (Frame::of(tools, job.workspace, &project), warnings.len());
     let none = Contract::default();
     let policy = tools.settings.policy.current();
     let api = api(tools, job.workspace)?;
@@ -133,6 +165,16 @@ pub async fn prepare(
             ));
         }
     }
+    for service in project.services.keys() {
+        let subject = in_place::subject(&project, &images, service, false);
+        let paths: Vec<&String> = source.layout.files.keys().collect();
+        for (path, target, why) in unreachable(&subject, &paths) {
+            let path = if path.is_empty() { "." } else { path };
+            warnings.push(format!(
+                "service `{service}`: `develop.watch`: changes of `{path}` are redeployed, and not put to `{target}`: {why}"
+            ));
+        }
+    }
     share_routes(&project, &mut assigned.routes);
     replicas::expand(&mut project, &mut images, &mut assigned.routes);
     let wanted = project.services.iter().map(|(service, definition)| {
@@ -154,6 +196,9 @@ pub async fn prepare(
         source,
         images,
         warnings,
+        warnings_of_reading,
+        frame,
+        files,
         default_compose,
     })
 }
@@ -239,6 +284,7 @@ fn spec(
     let mut service =
         Service { pull: PullPolicy::default(), replicas: 1, ..project.services[service].clone() };
     service.depends_on.retain(|other, _| replicas::service_of(other) == other);
+    let is_in_place = service.watch.iter().any(WatchRule::is_in_place);
     let files = service.surroundings.files.iter().filter_map(|file| match &file.content {
         Content::File(path) => Some(subset(job.manifest, path).digest()),
         Content::Text(_) => None,
@@ -255,6 +301,10 @@ fn spec(
     hasher.update(&all);
     if job.restarts > 0 {
         hasher.update(&job.restarts.to_le_bytes());
+    }
+    if is_in_place {
+        // What it holds changes while it runs: no other deployment can tell whether it is what that one asks for.
+        hasher.update(job.deployment.0.as_bytes());
     }
     hex::encode(&hasher.finalize().as_bytes()[..16])
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::check::{self, Gate};
 use super::container::{Around, container};
-use super::{DeployError, Job, Prepared, Tools, hooks, names, private, refresh, resume};
+use super::{DeployError, Job, Prepared, Tools, hooks, in_place, names, private, refresh, resume};
 use crate::compose::model::{Condition, MountSource, Namespace, Project, Service};
 use crate::edge_link::EdgeKind;
 use crate::engine::{Bearer, ContainerSpec};
@@ -157,6 +157,7 @@ async fn launch(
     for name in &definition.external_networks {
         tools.engine.join(name, &id, &[]).await.map_err(refused)?;
     }
+    in_place::bring(tools, prepared, service, &id).await?;
     tools.engine.start(&id).await.map_err(refused)?;
     let (addresses, _) = tools.engine.addresses(&id).await?;
     let main = match (spec.networks.first(), definition.isolation.shared.get(&Namespace::Network)) {
@@ -207,7 +208,7 @@ pub async fn check(
     Ok(())
 }
 
-fn gate(prepared: &Prepared, service: &str) -> Gate {
+pub(super) fn gate(prepared: &Prepared, service: &str) -> Gate {
     let definition = &prepared.project.services[service];
     let routed = prepared.routes.get(service).and_then(|routes| routes.first()).map(|route| route.port);
     let port = routed.or_else(|| definition.expose.first().copied());

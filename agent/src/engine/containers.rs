@@ -207,6 +207,14 @@ impl Engine {
         }))
     }
 
+    /// When it was started last, in nanoseconds of the Unix epoch by Docker's clock.
+    pub async fn started_at(&self, id: &str) -> Result<Option<i128>, EngineError> {
+        let state = self.inspect(id).await?.state.unwrap_or_default();
+        let parse =
+            |at: &str| time::OffsetDateTime::parse(at, &time::format_description::well_known::Rfc3339).ok();
+        Ok(state.started_at.as_deref().and_then(parse).map(time::OffsetDateTime::unix_timestamp_nanos))
+    }
+
     /// Waits until it has ended and answers its exit code.
     pub async fn ended(&self, id: &str) -> Result<i64, EngineError> {
         let mut waiting = self.patient()?.wait_container(id, None::<WaitContainerOptions>);
@@ -295,7 +303,7 @@ impl Engine {
         self.exec_as(id, "run a hook", config, limit, output).await
     }
 
-    async fn exec_as(
+    pub(super) async fn exec_as(
         &self,
         id: &str,
         operation: &str,

@@ -16,6 +16,8 @@ pub struct Happened {
     /// Its id.
     pub container: String,
     pub what: What,
+    /// In nanoseconds of the Unix epoch by Docker's clock, where Docker says it.
+    pub at: Option<i128>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +62,12 @@ impl Engine {
                 Ok(event) => event,
                 Err(error) => return Some(Err(EngineError::of("follow events", error))),
             };
+            let at = event.time_nano.map(i128::from);
             let actor = event.actor?;
             let attributes = actor.attributes?;
             let what = What::of(&event.action?, &attributes)?;
             let workspace = attributes.get(WORKSPACE)?.parse().ok()?;
-            Some(Ok(Happened { workspace, container: actor.id?, what }))
+            Some(Ok(Happened { workspace, container: actor.id?, what, at }))
         }))
     }
 }

@@ -10,6 +10,7 @@ use bollard::Docker;
 mod body;
 mod containers;
 mod events;
+mod files;
 mod images;
 mod networks;
 mod volumes;

@@ -60,6 +60,7 @@ impl Reconciler {
         });
         self.remember(workspace, |memory| {
             (memory.manifest, memory.source, memory.needs) = (Manifest::default(), None, None);
+            (memory.live, memory.is_mixed) = (None, false);
             (memory.try_again, memory.is_unkept, memory.probation) = (false, false, None);
         });
         let record = Record {

@@ -1,5 +1,7 @@
 //! How a deployment ends, and what follows: live, failed, cancelled, or superseded. Whichever it is, it is told.
 
+use std::sync::Arc;
+
 use cloudyknight_core::manifest::Manifest;
 use cloudyknight_core::status::{Failure, Outcome, State};
 use cloudyknight_core::workspace::WorkspaceName;
@@ -41,6 +43,8 @@ impl Reconciler {
             memory.manifest = manifest;
             memory.source = Some(deployed.source);
             memory.needs = Some(deployed.needs);
+            memory.live = Some(Arc::new(deployed.live));
+            memory.is_mixed = false;
             memory.failures_in_a_row = 0;
             memory.try_again = false;
             memory.is_unkept = !deployed.is_kept;
@@ -139,6 +143,9 @@ impl Reconciler {
         let seen = self.tools.engine.containers(Some(workspace)).await;
         // While Docker does not answer, what served is taken to serve on.
         let serves = seen.map_or(true, |seen| Running::recover(seen).serves_something());
+        // What is of two releases is nothing to leave serving, unless it is about to be replaced.
+        let is_mixed = self.remember(workspace, |memory| memory.is_mixed);
+        let serves = serves && !(is_mixed && error.kind() == Kind::Human);
         let falls_back = error.kind() == Kind::Human && !serves && self.before(workspace).await.is_some();
         self.fail(workspace, failure, serves, falls_back);
         let try_again = error.kind() != Kind::Human;

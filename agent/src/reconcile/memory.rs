@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::probation::Probation;
-use crate::deploy::{Cut, Needs, Newcomer};
+use crate::deploy::{Cut, Live, Needs, Newcomer};
 use crate::source::Source;
 
 #[derive(Clone, Default)]
@@ -22,6 +22,10 @@ pub struct Memory {
     pub manifest: Manifest,
     pub source: Option<Source>,
     pub needs: Option<Needs>,
+    /// What runs, as long as it is known to be just that.
+    pub live: Option<Arc<Live>>,
+    /// What runs was being brought to another release and is not known to be of any: new containers must take its place.
+    pub is_mixed: bool,
     /// Held while a deployment makes what it needs, and while what nobody needs is cleared away.
     pub grounds: Arc<tokio::sync::Mutex<()>>,
     /// Releases that finish what they carry.

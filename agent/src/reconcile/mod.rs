@@ -346,6 +346,13 @@ impl Reconciler {
             let before = self.tools.edge.backends(workspace).await;
             // What is put after a commit is none of it.
             let committed = self.remember(workspace, |memory| memory.is_committed);
+            let live = self.remember(workspace, |memory| memory.live.clone());
+            let touching = || {
+                self.remember(workspace, |memory| {
+                    (memory.live, memory.source, memory.probation) = (None, None, None);
+                    memory.is_mixed = true;
+                });
+            };
             let job = Job {
                 workspace,
                 deployment: &try_.id,
@@ -355,6 +362,8 @@ impl Reconciler {
                 previous: previous.as_ref(),
                 confirm: patience == Patience::Left && !committed,
                 cut,
+                live: live.as_deref(),
+                touching: &touching,
             };
             Ok((deploy::deploy(&self.tools, &job, &try_.progress).await?, before))
         };

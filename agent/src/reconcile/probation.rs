@@ -16,7 +16,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 
 use super::{Ask, Next, Reconciler, note_release};
-use crate::deploy::{DeployError, Kind, Newcomer, with_causes};
+use crate::deploy::{self, DeployError, Kind, Newcomer, with_causes};
 use crate::engine::{Happened, What};
 use crate::identity::Identity;
 use crate::plan::Running;
@@ -70,6 +70,10 @@ impl Reconciler {
                 return false;
             }
             let Some(newcomer) = probation.newcomers.get(&happened.container) else { return false };
+            if happened.at.zip(newcomer.since).is_some_and(|(at, since)| at < since) {
+                // It was restarted: that is how it was stopped before.
+                return false;
+            }
             let how = match happened.what {
                 What::Started => return false,
                 What::Starved => {
@@ -118,6 +122,10 @@ impl Reconciler {
         let untold = running.live.values().filter(|one| is_untold(&one.identity));
         let untold = untold.map(|one| (one.id.clone(), Newcomer::of(&one.identity))).collect();
         self.remember(workspace, |memory| memory.switched_untold = untold);
+        if last.outcome == Outcome::Running && last.steps.iter().any(|step| step.name == deploy::SYNC) {
+            // An agent ended while it put files into what runs.
+            self.remember(workspace, |memory| memory.is_mixed = true);
+        }
         let live_at = last.live_at.as_deref().and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok());
         let fell_back = matches!(last.cause, Cause::FellBack { .. });
         let (Some(live_at), Outcome::Live, false) = (live_at, &last.outcome, fell_back) else {

@@ -14,6 +14,7 @@ use tokio::io::AsyncWriteExt;
 use crate::identity::DeploymentId;
 
 mod layout;
+mod renew;
 pub use layout::{Layout, no_file};
 
 #[derive(Debug, thiserror::Error)]

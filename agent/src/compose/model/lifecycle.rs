@@ -15,6 +15,46 @@ pub struct Hook {
     pub environment: BTreeMap<String, String>,
 }
 
+/// What a change of these files does to the containers of a service, in the place of new ones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchRule {
+    /// A file or folder of the workspace; empty for its root.
+    pub path: String,
+    /// Files below `path` that it is not about, and the only ones that it is about where there are any: patterns as in
+    /// a `.dockerignore`, relative to `path`.
+    pub ignore: Vec<String>,
+    pub include: Vec<String>,
+    pub action: WatchAction,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WatchAction {
+    Rebuild,
+    Restart,
+    Sync {
+        /// Absolute path in the container, without `.`, `..` or a slash at its end.
+        target: String,
+        then: Then,
+        /// New containers get the files, too, before they start.
+        initial: bool,
+    },
+}
+
+/// What follows when files were put into a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Then {
+    Nothing,
+    Restart,
+    Exec(Hook),
+}
+
+impl WatchRule {
+    /// Whether it changes containers while they run, so that they are not any more what they were made as.
+    pub fn is_in_place(&self) -> bool {
+        self.action != WatchAction::Rebuild
+    }
+}
+
 /// When an image is asked of its registry again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PullPolicy {
