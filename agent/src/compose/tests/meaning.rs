@@ -231,3 +231,45 @@ fn build_forms() {
     );
     check("build: {context: web, dockerfile: ./prod/../Dockerfile, network: default}", "web", "Dockerfile");
 }
+
+#[test]
+fn develop_watch() {
+    let hook = Hook {
+        command: words(&["reload", "-x"]),
+        user: Some("app".to_owned()),
+        privileged: false,
+        working_dir: None,
+        environment: Default::default(),
+    };
+    let sync = |target: &str, then, initial| WatchAction::Sync { target: target.to_owned(), then, initial };
+    let check = |rule: &str, path: &str, ignore: &[&str], include: &[&str], action: WatchAction| {
+        let service = Workspace::new().service(&format!("develop: {{watch: [{rule}]}}"));
+        let (ignore, include) = (words(ignore), words(include));
+        assert_eq!(service.watch, [WatchRule { path: path.to_owned(), ignore, include, action }], "{rule}");
+    };
+    check("{path: ., action: rebuild}", "", &[], &[], WatchAction::Rebuild);
+    check("{path: ./conf/x.conf, action: restart}", "conf/x.conf", &[], &[], WatchAction::Restart);
+    check(
+        "{path: ./web//, action: sync, target: /srv/./web/, ignore: [node_modules/, '!a'], include: '*.js'}",
+        "web",
+        &["node_modules/", "!a"],
+        &["*.js"],
+        sync("/srv/web", Then::Nothing, false),
+    );
+    check(
+        "{path: web, action: sync+restart, target: /w, initial_sync: true}",
+        "web",
+        &[],
+        &[],
+        sync("/w", Then::Restart, true),
+    );
+    check(
+        "{path: /workspaces/myapp/web, action: sync+exec, target: /w, exec: {command: reload -x, user: app}}",
+        "web",
+        &[],
+        &[],
+        sync("/w", Then::Exec(hook), false),
+    );
+    assert_eq!(Workspace::new().service("develop: {}\nrestart: always").watch, []);
+    assert_eq!(Workspace::new().service("develop: ~").watch, []);
+}

@@ -424,3 +424,36 @@ fn a_mistake_in_an_anchor_is_shown_where_it_stands() {
         "2:9: `init` must be true or false, not `maybe`",
     );
 }
+
+#[test]
+fn watch_rules() {
+    let rule = |rule: &str, expected: &str| service(&format!("develop: {{watch: [{rule}]}}"), expected);
+    rule("{action: sync, target: /a}", "4:23: an entry of `watch` without its `path`");
+    rule("{path: web, target: /a}", "4:23: an entry of `watch` without its `action`");
+    rule(
+        "{path: web, action: copy}",
+        "4:43: `copy` is no action of `watch`\n\
+         hint: it is one of `rebuild`, `restart`, `sync`, `sync+restart`, `sync+exec`",
+    );
+    rule("{path: web, action: sync}", "4:23: an entry of `watch` without its `target`");
+    rule("{path: web, action: sync+exec, target: /a}", "4:23: an entry of `watch` without its `exec`");
+    for (target, why) in [
+        ("srv", "is no absolute path"),
+        ("/", "is the whole container"),
+        ("/./", "is the whole container"),
+        ("/a/../etc", "is no plain path"),
+        ("/proc/1/root", "belongs to the kernel"),
+        ("/dev", "belongs to the kernel"),
+    ] {
+        rule(
+            &format!("{{path: web, action: sync, target: {target}}}"),
+            &format!(
+                "4:57: `watch`: the `target` `{target}` {why}\n\
+                 hint: name a folder of the container by its absolute path, such as `/app/src`"
+            ),
+        );
+    }
+    rule("{path: web, action: rebuild, ignore: ['[a']}", "4:61: `watch`: `ignore`: `[a` is no pattern");
+    let error = Workspace::new().service_error("develop: {watch: [{path: ../other/x, action: rebuild}]}");
+    assert!(error.contains("other"), "{error}");
+}
