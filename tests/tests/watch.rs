@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cloudyknight_tests::docker::Docker;
+use cloudyknight_tests::docker::{Docker, docker};
 use cloudyknight_tests::platform::Role;
-use cloudyknight_tests::run::succeeded;
+use cloudyknight_tests::run::{run, stdout, succeeded};
 use cloudyknight_tests::{Client, Folder, Platform, eventually};
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ const APP: &str = "const fs = require('node:fs');
 const conf = fs.readFileSync('/srv/conf/name', 'utf8');
 if (conf === 'broken') { console.log('cannot start'); process.exit(4); }
 require('node:http').createServer((request, response) => {
-  const path = request.url.replace('/app/', '');
+  const path = request.url.replace('/app/', '/').slice(1);
   if (path === 'conf') return response.end(conf);
   try { response.end(fs.readFileSync('/srv/' + path)); } catch { response.statusCode = 404; response.end('none'); }
 }).listen(3000);
@@ -62,9 +62,14 @@ fn app() -> Folder {
 }
 
 /// Which containers run, and since when: by id.
-fn running(docker: &Docker, workspace: &str) -> BTreeMap<String, String> {
-    let ids = docker.containers_of(workspace).into_values();
-    ids.map(|id| (id.clone(), docker.inspect(&id, "{{.State.StartedAt}} {{.State.Pid}}"))).collect()
+fn running(engine: &Docker, workspace: &str) -> BTreeMap<String, String> {
+    let ids = engine.containers_of(workspace).into_values();
+    let since = |id: String| {
+        // It may be gone by now.
+        let output = docker(&["inspect", "--format", "{{.State.StartedAt}} {{.State.Pid}}", &id]);
+        output.status.success().then(|| (id, stdout(&output)))
+    };
+    ids.filter_map(since).collect()
 }
 
 /// Waits until what was replaced is gone, too.
@@ -86,8 +91,8 @@ fn steps(status: &Value) -> Vec<&str> {
 
 /// What each container of the workspace has in a file.
 fn everywhere(platform: &Platform, workspace: &str, path: &str) -> Vec<String> {
-    let docker = platform.docker();
-    docker.containers_of(workspace).values().map(|id| docker.shell(id, &format!("cat {path}"))).collect()
+    let engine = platform.docker();
+    engine.containers_of(workspace).values().map(|id| engine.shell(id, &format!("cat {path}"))).collect()
 }
 
 #[track_caller]
@@ -283,8 +288,8 @@ fn what_containers_mount_or_copied_is_brought_up_to_date_and_survives_a_crash_of
         let one = services.iter().find(|one| one["service"] == service).expect(service);
         one["container"].as_str().expect("a name").to_owned()
     };
-    let docker = platform.docker();
-    let cat = |service: &str, path: &str| docker.shell(&of(service), &format!("cat {path}"));
+    let engine = platform.docker();
+    let cat = |service: &str, path: &str| engine.shell(&of(service), &format!("cat {path}"));
     let before = settled(&platform, "app", 3);
     assert_eq!(cat("notes", "/var/notes/c"), "c 1", "a new container has what only the rule brings");
 
@@ -293,7 +298,7 @@ fn what_containers_mount_or_copied_is_brought_up_to_date_and_survives_a_crash_of
         let status = platform.live("app");
         assert!(steps(&status).contains(&"sync"), "{path}: {status:#}");
     }
-    assert_eq!(running(docker, "app"), before, "the same processes run");
+    assert_eq!(running(engine, "app"), before, "the same processes run");
     assert_eq!(platform.get("/app/web/a"), (200, "a 2".to_owned()));
     assert_eq!(
         (cat("node", "/app/html/b"), cat("site", "/workspace/b")),
@@ -307,16 +312,16 @@ fn what_containers_mount_or_copied_is_brought_up_to_date_and_survives_a_crash_of
     platform.live("app");
     s3.rm_one("app/html/b");
     platform.live("app");
-    assert_eq!(running(docker, "app"), before);
-    assert_eq!(docker.shell(&of("site"), "ls /workspace"), "d\n");
-    assert_eq!(docker.shell(&of("node"), "ls /app/html"), "d\n");
+    assert_eq!(running(engine, "app"), before);
+    assert_eq!(engine.shell(&of("site"), "ls /workspace"), "d\n");
+    assert_eq!(engine.shell(&of("node"), "ls /app/html"), "d\n");
 
     // The app ends, and Docker starts it again: from memory that is empty.
-    let pid = docker.inspect(&of("node"), "{{.State.Pid}}");
-    succeeded("kill", &cloudyknight_tests::run::run(std::process::Command::new("kill").args(["-9", &pid])));
+    let pid = engine.inspect(&of("node"), "{{.State.Pid}}");
+    succeeded("kill", &run(std::process::Command::new("kill").args(["-9", &pid])));
     eventually("it runs again", PATIENCE, || (platform.get("/app/web/a").0 == 200).then_some(()));
     assert_eq!(platform.get("/app/web/a"), (200, "a 2".to_owned()));
-    assert_eq!(docker.shell(&of("node"), "ls /app/html"), "d\n");
+    assert_eq!(engine.shell(&of("node"), "ls /app/html"), "d\n");
 
     ask(&platform, &["restart", "app"]);
     platform.live("app");
