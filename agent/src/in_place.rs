@@ -166,7 +166,7 @@ pub fn initial<'p>(
 ) -> BTreeMap<String, &'p String> {
     let mut put = BTreeMap::new();
     for path in paths {
-        for rule in subject.service.watch.iter().filter(|rule| covers(rule, path)) {
+        for rule in subject.rules(path) {
             let WatchAction::Sync { target, initial, .. } = &rule.action else { continue };
             let place = place(rule, target, path);
             if (*initial || !subject.builds(path)) && subject.reach(&place, path) == Reach::Layer {

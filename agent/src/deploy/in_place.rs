@@ -261,8 +261,9 @@ async fn sync(
         let files = work.changes.files.iter();
         files.filter(move |(_, change)| matches!(change, Change::Put(_)) == put).map(|(path, _)| path)
     };
-    let folders: BTreeSet<&String> =
-        work.running.live.values().filter_map(|seen| seen.identity.source.as_ref()).collect();
+    // Whoever mounts something of the changes is among them.
+    let concerned = work.steps.keys().map(|entry| &work.running.live[entry]);
+    let folders: BTreeSet<&String> = concerned.filter_map(|seen| seen.identity.source.as_ref()).collect();
     for folder in folders {
         let folder = tools.settings.source_dir.join(folder);
         source.renew(&folder, of_kind(true), of_kind(false), &work.changes.gone).await?;
