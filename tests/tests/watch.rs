@@ -133,7 +133,10 @@ fn files_go_into_every_container_without_a_restart_and_new_containers_have_them_
     let history = platform.cli_json(&["history", "app"]);
     let releases: Vec<&Value> =
         history["deployments"].as_array().expect("a list").iter().map(|one| &one["release"]).collect();
-    assert_eq!(releases, [&third["release"], &second["release"], &first["release"]], "{history:#}");
+    // A client that is slow between two files pushes twice.
+    let ends = (releases.first(), releases.last());
+    assert_eq!(ends, (Some(&&third["release"]), Some(&&first["release"])), "{history:#}");
+    assert!(releases.contains(&&second["release"]), "{history:#}");
 
     // Others are made of what is pushed.
     ask(&platform, &["restart", "app"]);

@@ -23,7 +23,7 @@ use super::{
     DeployError, Deployed, Job, Newcomer, Prepared, Tools, check, hooks, refresh, start, switch, with_causes,
 };
 use crate::board::Progress;
-use crate::compose::model::{ImageSource, Project};
+use crate::compose::model::{ImageSource, Project, Restart};
 use crate::engine::EngineError;
 use crate::in_place::{Change, Changes, Files, Redeploy, Steps, Subject, changes, choose, initial};
 use crate::plan::{Condition, Running, Seen};
@@ -349,6 +349,8 @@ async fn restart(
     seen: &Seen,
 ) -> Result<Option<i128>, DeployError> {
     let workspace = &seen.identity.workspace;
+    // Until it is ready an end is a failure, and no reason for Docker to start it again.
+    tools.engine.set_restart(&seen.id, Restart::No).await?;
     hooks::stop(tools, seen).await?;
     tools.engine.start(&seen.id).await?;
     let since = tools.engine.started_at(&seen.id).await?;
@@ -361,6 +363,7 @@ async fn restart(
     // Without a network it listens, if at all, where only the host comes.
     let address = refresh::address(&addresses, slot.as_str()).or(Some(Ipv4Addr::LOCALHOST));
     check::ready(tools, entry, &seen.id, address, &start::gate(prepared, entry)).await?;
+    tools.engine.set_restart(&seen.id, seen.identity.restart).await?;
     Ok(since)
 }
 
