@@ -91,8 +91,7 @@ fn target(node: &Node) -> Result<String, Problem> {
         return wrong("is no plain path");
     }
     let target = format!("/{}", parts.join("/"));
-    let kernels = |folder: &&str| target == **folder || target.starts_with(&format!("{folder}/"));
-    if KERNELS.iter().any(|folder| kernels(&folder)) {
+    if KERNELS.iter().any(|folder| target == *folder || target.starts_with(&format!("{folder}/"))) {
         return wrong("belongs to the kernel");
     }
     Ok(target)
