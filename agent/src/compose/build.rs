@@ -10,6 +10,7 @@ use super::policy::Permission;
 use super::problem::{Position, Problem, quoted};
 use super::quantity::bytes;
 use super::scope::Scope;
+use super::service::refuse_own;
 use super::surroundings::extra_hosts;
 use super::workspace_path::{Place, inside, outside, place};
 
@@ -70,6 +71,11 @@ pub(super) fn build(node: &Node, scope: &mut Scope<'_>) -> Result<Build, Problem
         && size > i64::from(i32::MAX)
     {
         return Err(Problem::at(node.at, "`build`: `shm_size` is at most 2g"));
+    }
+    if let Some(node) = map.given("cache_from") {
+        for (image, at) in node.texts("`cache_from`")? {
+            refuse_own(image, at)?;
+        }
     }
     let labels = map.given("labels").map(|node| pairs::read(node, "`labels`")).transpose()?;
     let build = Build {

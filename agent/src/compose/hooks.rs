@@ -37,12 +37,8 @@ pub(super) fn hook(node: &Node, key: &str, scope: &mut Scope<'_>) -> Result<Hook
         None => false,
     };
     if privileged {
-        scope.require(
-            Permission::Privileged,
-            node.at,
-            &format!("{what} with `privileged: true`"),
-            "remove it",
-        )?;
+        let at = map.given("privileged").map_or(node.at, |node| node.at);
+        scope.require(Permission::Privileged, at, &format!("{what} with `privileged: true`"), "remove it")?;
     }
     let text = |key: &str| map.given(key).map(|node| node.text(&quoted(key)).map(str::to_owned)).transpose();
     let environment = match map.given("environment") {

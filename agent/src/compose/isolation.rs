@@ -8,7 +8,7 @@ use super::problem::{Position, Problem, quoted, shown};
 use super::scope::Scope;
 use crate::hardening;
 
-/// Where a service may name a namespace: key, namespace, and what else it may say there without any effect.
+/// Where a service may name a namespace: key, namespace, and what else it may say there.
 const NAMESPACES: [(&str, Namespace, &[&str]); 6] = [
     ("network_mode", Namespace::Network, &[]),
     ("pid", Namespace::Pid, &[]),
@@ -39,6 +39,9 @@ pub(super) fn isolation(service: &Map, scope: &mut Scope<'_>) -> Result<Isolatio
                 }
                 _ if host_namespace(node, key, usual, scope)? => {
                     isolation.host_namespaces.insert(namespace);
+                }
+                _ if text == "private" => {
+                    isolation.private_namespaces.insert(namespace);
                 }
                 _ => {}
             },

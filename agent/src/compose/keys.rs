@@ -17,8 +17,11 @@ pub(super) enum Effect {
     Partly(&'static str),
     /// A reader takes care of it, and asks for this permission whatever its value is.
     Allowed(Permission),
-    /// The same, by the permission for things of this name on the engine.
-    AllowedByName(&'static str),
+    /// The same for most of its values; some need no permission, as this says.
+    AllowedPartly(Permission, &'static str),
+    /// A reader takes care of it, and asks for the permission for things of this name on the engine; some need none, as
+    /// this says.
+    AllowedByName(&'static str, &'static str),
     /// A warning, with the reason: the app means the same without it.
     Ignored(&'static str),
     /// An error, with this hint: the app would mean something else without it.
@@ -27,7 +30,7 @@ pub(super) enum Effect {
 
 pub(super) type Keys = &'static [(&'static str, Effect)];
 
-use Effect::{Allowed, AllowedByName, Ignored, Partly, Read, Unsupported};
+use Effect::{Allowed, AllowedByName, AllowedPartly, Ignored, Partly, Read, Unsupported};
 
 const APART: &str = "the platform keeps those of workspaces apart";
 const ADDRESSES: &str =
@@ -37,10 +40,13 @@ const BUILDKIT: &str = "it needs BuildKit, and images are built by the engine's 
 const WINDOWS: &str = "it is Windows' own";
 const NEWER: &str = "it needs a newer engine than the platform asks for";
 const NO_MODELS: &str = "remove it: the platform runs no models; reach one by its address in `environment`";
+const MOST_MEMORY: &str = "more than `max_memory` of the policy needs `memory`";
+const MOST_PIDS: &str = "more than `max_pids` of the policy needs `pids`";
+const AFTER: &str = "Docker's own checks, which follow the health gate";
 const SWITCH: &str = "a release stands beside the one before until it is healthy, and takes over at once";
 
 pub(super) const PROJECT: Keys = &[
-    ("version", Read),
+    ("version", Partly("obsolete: it means nothing, as in Compose")),
     (
         "name",
         Partly("what `${COMPOSE_PROJECT_NAME}` stands for; another one than the workspace's is a warning"),
@@ -59,13 +65,16 @@ pub(super) const SERVICE: Keys = &[
     ("attach", Partly("`false` is a warning: the output is kept")),
     ("blkio_config", Read),
     ("build", Read),
-    ("cap_add", Allowed(Permission::Capabilities)),
+    ("cap_add", AllowedPartly(Permission::Capabilities, "those of the usual set need no permission")),
     ("cap_drop", Read),
-    ("cgroup", Partly("`host` needs `host_namespaces`")),
+    ("cgroup", Partly("`private`; `host` needs `host_namespaces`")),
     ("cgroup_parent", Allowed(Permission::HostNamespaces)),
     ("command", Read),
     ("configs", Read),
-    ("container_name", Read),
+    (
+        "container_name",
+        Partly("where another container has the name already, a warning tells the one it got"),
+    ),
     ("cpu_count", Ignored(WINDOWS)),
     ("cpu_percent", Ignored(WINDOWS)),
     ("cpu_period", Read),
@@ -96,19 +105,25 @@ pub(super) const SERVICE: Keys = &[
     ("group_add", Read),
     ("healthcheck", Read),
     ("hostname", Read),
-    ("image", Read),
-    ("init", Read),
-    ("ipc", Partly("`host` needs `host_namespaces`; `container:…` is not supported")),
+    (
+        "image",
+        Partly(
+            "refused where the platform made it for another workspace; beside `build` a warning, because the platform \
+             names what it builds",
+        ),
+    ),
+    ("init", Partly("`true` unless the file says otherwise")),
+    ("ipc", Partly("`private`, `shareable` and `service:…`; `host` needs `host_namespaces`; no others")),
     ("isolation", Partly("anything but `default` is a warning: it is Windows' own")),
     ("label_file", Read),
     ("labels", Read),
     ("links", Partly("other services of its networks know the alias as well")),
-    ("logging", Partly("drivers other than `json-file`, `local` and `none` need `host_namespaces`")),
+    ("logging", Read),
     ("mac_address", Ignored(ADDRESSES)),
-    ("mem_limit", Read),
+    ("mem_limit", Partly(MOST_MEMORY)),
     ("mem_reservation", Read),
     ("mem_swappiness", Read),
-    ("memswap_limit", Read),
+    ("memswap_limit", Partly("more than twice `max_memory` of the policy needs `memory`")),
     ("models", Unsupported(NO_MODELS)),
     (
         "network_mode",
@@ -117,37 +132,49 @@ pub(super) const SERVICE: Keys = &[
     ("networks", Read),
     ("oom_kill_disable", Allowed(Permission::Privileged)),
     ("oom_score_adj", Partly("below 0 needs `privileged`")),
-    ("pid", Partly("`service:…`; `host` needs `host_namespaces`")),
-    ("pids_limit", Read),
+    ("pid", Partly("`service:…`; `host` needs `host_namespaces`; no others")),
+    ("pids_limit", Partly(MOST_PIDS)),
     ("platform", Read),
-    ("ports", Partly("fixed ports below 1024 need `low_ports`")),
-    ("post_start", Read),
-    ("pre_stop", Read),
+    ("ports", Partly("fixed ports below 1024 need `low_ports`; the platform's own are refused")),
+    ("post_start", Partly("before the health gate; a failure is the release's")),
+    ("pre_stop", Partly("within `stop_grace_period`; a failure is logged, and keeps nothing alive")),
     ("privileged", Allowed(Permission::Privileged)),
     ("profiles", Read),
     ("provider", Unsupported("remove it: services are containers here")),
     ("pull_policy", Read),
-    ("pull_refresh_after", Ignored("`pull_policy: every_12h` says the same")),
+    ("pull_refresh_after", Partly("with `pull_policy: refresh`; a warning without")),
     ("read_only", Read),
-    ("restart", Read),
+    ("restart", Partly("from the switch on: before it, an exit is a failure of the release")),
     ("runtime", Allowed(Permission::Privileged)),
     ("scale", Partly("0 is refused: remove the service")),
     ("secrets", Read),
-    ("security_opt", Partly("what opens the container needs `privileged`")),
-    ("shm_size", Read),
+    (
+        "security_opt",
+        Partly(
+            "`no-new-privileges:true`; its `false` needs `new_privileges`, and profiles switched off `privileged`; no \
+             others",
+        ),
+    ),
+    ("shm_size", Partly(MOST_MEMORY)),
     ("stdin_open", Read),
-    ("stop_grace_period", Read),
+    ("stop_grace_period", Partly("cut to 10 minutes, with a warning")),
     ("stop_signal", Read),
-    ("storage_opt", Read),
+    ("storage_opt", Partly("as the engine's storage driver takes it; what it does not take is an error")),
     ("sysctls", Allowed(Permission::Sysctls)),
     ("tmpfs", Read),
     ("tty", Read),
     ("ulimits", Read),
     ("use_api_socket", Allowed(Permission::DockerSocket)),
     ("user", Read),
-    ("userns_mode", Partly("`host` needs `host_namespaces`")),
-    ("uts", Partly("`host` needs `host_namespaces`")),
-    ("volumes", Partly("paths outside of the workspace need `host_paths`; its own are mounted read-only")),
+    ("userns_mode", Partly("`host` needs `host_namespaces`; no others")),
+    ("uts", Partly("`host` needs `host_namespaces`; no others")),
+    (
+        "volumes",
+        Partly(
+            "paths outside of the workspace need `host_paths`, and sockets of an engine `docker_socket`; its own are \
+             mounted read-only, those of other workspaces and of the platform never",
+        ),
+    ),
     ("volumes_from", Partly("services of the workspace; `container:…` is refused")),
     ("working_dir", Read),
 ];
@@ -177,7 +204,7 @@ pub(super) const BUILD: Keys = &[
             "the engine's own builder would leave them in a layer; install what needs them outside of the build",
         ),
     ),
-    ("shm_size", Read),
+    ("shm_size", Partly("at most 2g")),
     ("ssh", Unsupported("builds get no keys")),
     ("tags", Ignored("names of images are those of the whole engine, and workspaces are kept apart")),
     ("target", Read),
@@ -199,7 +226,15 @@ pub(super) const BLKIO_WEIGHT: Keys = &[("path", Read), ("weight", Read)];
 
 pub(super) const ULIMIT: Keys = &[("hard", Read), ("soft", Read)];
 
-pub(super) const LOGGING: Keys = &[("driver", Read), ("options", Read)];
+pub(super) const LOGGING: Keys = &[
+    (
+        "driver",
+        Partly(
+            "`json-file`, `local`, and `none` with a warning, as no log can be shown; others need `host_namespaces`",
+        ),
+    ),
+    ("options", Partly("`max-size` times `max-file` is cut to `max_logs` of the policy, with a warning")),
+];
 
 pub(super) const HOOK: Keys = &[
     ("command", Read),
@@ -255,7 +290,21 @@ pub(super) const DEPLOY: Keys = &[
     ("resources", Read),
     ("restart_policy", Read),
     ("rollback_config", Ignored("a release that fails leaves the one before as it is")),
-    ("update_config", Ignored(SWITCH)),
+    ("update_config", Read),
+];
+
+pub(super) const UPDATE_CONFIG: Keys = &[
+    ("delay", Ignored(SWITCH)),
+    ("failure_action", Ignored("a release that fails leaves the one before as it is")),
+    ("max_failure_ratio", Ignored(SWITCH)),
+    ("monitor", Ignored("the platform watches what it deployed by itself")),
+    (
+        "order",
+        Partly(
+            "`start-first` is the strategy `rolling`, `stop-first` is `recreate`; `x-cloudyknight` comes first",
+        ),
+    ),
+    ("parallelism", Ignored(SWITCH)),
 ];
 
 pub(super) const RESTART_POLICY: Keys = &[
@@ -267,7 +316,8 @@ pub(super) const RESTART_POLICY: Keys = &[
 
 pub(super) const RESOURCES: Keys = &[("limits", Read), ("reservations", Read)];
 
-pub(super) const LIMITS: Keys = &[("cpus", Read), ("memory", Read), ("pids", Read)];
+pub(super) const LIMITS: Keys =
+    &[("cpus", Read), ("memory", Partly(MOST_MEMORY)), ("pids", Partly(MOST_PIDS))];
 
 pub(super) const RESERVATIONS: Keys = &[
     ("cpus", Ignored("one engine reserves no processors; `cpu_shares` is a weight")),
@@ -280,12 +330,18 @@ pub(super) const DEVICE_REQUEST: Keys =
     &[("capabilities", Read), ("count", Read), ("device_ids", Read), ("driver", Read), ("options", Read)];
 
 pub(super) const HEALTHCHECK: Keys = &[
-    ("disable", Read),
-    ("interval", Read),
-    ("retries", Read),
-    ("start_interval", Read),
-    ("start_period", Read),
-    ("test", Read),
+    ("disable", Partly("a port, or that it keeps running, decides in its place")),
+    ("interval", Partly(AFTER)),
+    ("retries", Partly(AFTER)),
+    (
+        "start_interval",
+        Partly("Docker's own checks only; a warning where Docker is older than 25, which has none"),
+    ),
+    (
+        "start_period",
+        Partly("the health gate waits as long, at most 15 minutes, and never less than `health_timeout_s`"),
+    ),
+    ("test", Partly("the health gate runs it until it succeeds, and Docker from then on")),
     ("timeout", Read),
 ];
 
@@ -297,14 +353,13 @@ pub(super) const EXTENDS: Keys = &[("file", Read), ("service", Read)];
 
 pub(super) const INCLUDE: Keys = &[("env_file", Read), ("path", Read), ("project_directory", Read)];
 
-/// `name` and `mode` describe a port to Swarm and to people: Compose itself does nothing with them either.
 pub(super) const PORT: Keys = &[
     ("app_protocol", Ignored("the router speaks HTTP; other ports are published as they are")),
     ("host_ip", Read),
-    ("mode", Read),
-    ("name", Read),
-    ("protocol", Read),
-    ("published", Partly("below 1024 it needs `low_ports`")),
+    ("mode", Partly("it means nothing on one engine")),
+    ("name", Partly("for people: it means nothing to the engine, as in Compose")),
+    ("protocol", Partly("`tcp` and `udp`; no others")),
+    ("published", Partly("below 1024 it needs `low_ports`; the platform's own are refused")),
     ("target", Read),
 ];
 
@@ -313,7 +368,7 @@ pub(super) const DEVICE: Keys = &[("permissions", Read), ("source", Read), ("tar
 
 pub(super) const MOUNT: Keys = &[
     ("bind", Read),
-    ("consistency", Read),
+    ("consistency", Partly("the engine is told; on Linux it means nothing")),
     ("image", Unsupported("it needs a newer engine; copy the files in a `build`")),
     ("read_only", Read),
     ("source", Read),
@@ -324,14 +379,17 @@ pub(super) const MOUNT: Keys = &[
 ];
 
 pub(super) const MOUNT_BIND: Keys = &[
-    ("create_host_path", Partly("nothing is made on the host: a path that is not there is an error")),
+    ("create_host_path", Partly("`true` means nothing here: a path that is not there is an error")),
     ("propagation", Partly("anything but `private` and `rprivate` needs `host_paths`")),
     ("recursive", Partly("`enabled` and `disabled`")),
     ("selinux", Read),
 ];
 
 pub(super) const MOUNT_VOLUME: Keys = &[
-    ("labels", Read),
+    (
+        "labels",
+        Partly("of a volume without a name; a warning for others, whose labels stand at the top level"),
+    ),
     ("nocopy", Read),
     ("subpath", Unsupported("it needs a newer engine; mount the whole volume")),
 ];
@@ -356,7 +414,13 @@ pub(super) const NETWORK: Keys = &[
     ("driver_opts", Ignored(APART)),
     ("enable_ipv4", Ignored(ADDRESSES)),
     ("enable_ipv6", Ignored(ADDRESSES)),
-    ("external", AllowedByName("external_networks")),
+    (
+        "external",
+        AllowedByName(
+            "external_networks",
+            "names in `edge_networks` only mean the router, and need no permission",
+        ),
+    ),
     ("internal", Read),
     ("ipam", Ignored(ADDRESSES)),
     ("labels", Ignored("the platform makes the network, and its labels are its own")),
@@ -366,7 +430,7 @@ pub(super) const NETWORK: Keys = &[
 pub(super) const VOLUME: Keys = &[
     ("driver", Partly("`local`; others need `host_paths`")),
     ("driver_opts", Partly("anything but a tmpfs needs `host_paths`")),
-    ("external", AllowedByName("external_volumes")),
+    ("external", AllowedByName("external_volumes", "")),
     ("labels", Read),
     ("name", Partly("a warning but for external ones: the platform keeps the volumes of workspaces apart")),
 ];
@@ -386,7 +450,7 @@ pub(super) fn check(map: &Map, keys: Keys, place: &str, scope: &mut Scope<'_>) -
         }
         let shown = quoted(key);
         match keys.iter().find(|(name, _)| *name == key).map(|(_, effect)| *effect) {
-            Some(Read | Partly(_) | Allowed(_) | AllowedByName(_)) => {}
+            Some(Read | Partly(_) | Allowed(_) | AllowedPartly(..) | AllowedByName(..)) => {}
             Some(_) if entry.value.is_trivial() => {}
             Some(Ignored(why)) => scope.warn(entry.key_at, format!("{place}: {shown} has no effect: {why}")),
             Some(Unsupported(hint)) => {

@@ -47,8 +47,8 @@ pub struct Service {
     /// `default` when it names none, and in place of an external network that only stands for the edge. Empty
     /// when the service lives in the host's network.
     pub networks: BTreeMap<String, Vec<String>>,
-    /// External Docker networks that the operator's policy allows it to join.
-    pub external_networks: Vec<String>,
+    /// External Docker networks that the operator's policy allows it to join, with its extra aliases.
+    pub external_networks: BTreeMap<String, Vec<String>>,
     pub depends_on: BTreeMap<String, DependsOn>,
     pub healthcheck: Healthcheck,
     pub restart: Restart,
@@ -93,7 +93,7 @@ impl Service {
             expose: Vec::new(),
             mounts: Vec::new(),
             networks: BTreeMap::new(),
-            external_networks: Vec::new(),
+            external_networks: BTreeMap::new(),
             depends_on: BTreeMap::new(),
             healthcheck: Healthcheck::Inherit,
             restart: Restart::Unset,
@@ -126,6 +126,9 @@ pub struct Isolation {
     pub devices: Vec<Device>,
     /// Which of the host's namespaces it shares.
     pub host_namespaces: BTreeSet<Namespace>,
+    /// Which it has for itself because the file says so, whatever the engine's default is.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub private_namespaces: BTreeSet<Namespace>,
     /// Which namespaces it shares with another service of the workspace.
     pub shared: BTreeMap<Namespace, String>,
     /// `network_mode: none`.

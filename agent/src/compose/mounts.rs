@@ -24,9 +24,40 @@ pub(super) fn mounts(node: &Node, volumes: &Volumes, scope: &mut Scope<'_>) -> R
             Value::Map(map) => long(map, item.at, volumes, scope)?,
             _ => return Err(item.not("a volume", "text or a mapping")),
         };
+        check_options(&mount, item.at, scope)?;
         add(&mut mounts, mount, item.at)?;
     }
     Ok(mounts)
+}
+
+/// Options that the mount's kind cannot have are told.
+fn check_options(mount: &Mount, at: Position, scope: &mut Scope<'_>) -> Result<(), Problem> {
+    use MountSource::{Anonymous, Host, Tmpfs, Volume, Workspace};
+    let options = &mount.options;
+    if options.selinux.is_some() && options.non_recursive {
+        return Err(Problem::at(at, "`selinux` and `recursive: disabled` exclude each other"));
+    }
+    let is_path = matches!(mount.source, Workspace(_) | Host(_));
+    let is_volume = matches!(mount.source, Volume(_) | Anonymous);
+    for (given, fits, what, whose) in [
+        (options.propagation.is_some(), is_path, "`propagation`", "a path"),
+        (options.non_recursive, is_path, "`recursive`", "a path"),
+        (
+            options.selinux.is_some(),
+            !matches!(mount.source, Anonymous | Tmpfs),
+            "`selinux`",
+            "a path or a named volume",
+        ),
+        (options.no_copy, is_volume, "`nocopy`", "a volume"),
+        (!options.labels.is_empty(), mount.source == Anonymous, "`labels`", "a volume without a name"),
+        (!options.tmpfs.is_empty(), mount.source == Tmpfs, "`tmpfs`", "a mount of that type"),
+    ] {
+        if given && !fits {
+            let target = quoted(&mount.target);
+            scope.warn(at, format!("the mount at {target}: {what} has no effect: it is for {whose}"));
+        }
+    }
+    Ok(())
 }
 
 /// `tmpfs` of a service, added to its other mounts.

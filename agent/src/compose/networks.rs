@@ -12,7 +12,7 @@ use super::node::{Map, Node, Value};
 use super::policy::Permission;
 use super::problem::{Position, Problem, listed, quoted};
 use super::scope::Scope;
-use super::volumes::is_name;
+use super::volumes::{is_name, without_effect};
 
 pub(super) const DEFAULT: &str = "default";
 
@@ -31,7 +31,8 @@ enum Declared {
 pub(super) struct Joined {
     /// Name → aliases.
     pub own: BTreeMap<String, Vec<String>>,
-    pub external: Vec<String>,
+    /// Docker's name → aliases.
+    pub external: BTreeMap<String, Vec<String>>,
     /// The aliases it has on the router's network, if it is on it.
     pub edge: Option<Vec<String>>,
 }
@@ -103,7 +104,7 @@ impl Networks {
                 if !policy.get(docker_name).is_some_and(|allowed| allowed.contains(workspace)) {
                     return Err(refused(docker_name, at, scope));
                 }
-                joined.external.push(docker_name.clone());
+                joined.external.entry(docker_name.clone()).or_default().extend(aliases);
                 Ok(())
             }
             None => {
@@ -144,6 +145,7 @@ fn declared(key: &str, node: &Node, scope: &mut Scope<'_>) -> Result<Declared, P
     let map = node.map(&place)?;
     keys::check(map, keys::NETWORK, &place, scope)?;
     if let Some(docker_name) = external(key, map)? {
+        without_effect(map, &place, scope);
         let edge = scope.input.policy.edge_networks.contains(&docker_name);
         return Ok(if edge { Declared::Edge } else { Declared::External(docker_name) });
     }

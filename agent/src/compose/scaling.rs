@@ -1,5 +1,7 @@
 //! `scale` and `deploy`: how many containers a service has, and whether they are started again.
 
+use cloudyknight_core::status::Strategy;
+
 use super::keys;
 use super::model::Restart;
 use super::node::{Map, Node};
@@ -13,12 +15,14 @@ pub(super) struct Deploy {
     pub replicas: u32,
     /// Counts where the service says nothing under `restart`.
     pub restart: Option<Restart>,
+    /// The same for the strategy under `x-cloudyknight`.
+    pub strategy: Option<Strategy>,
 }
 
 pub(super) fn deploy(service: &Map, place: &str, scope: &mut Scope<'_>) -> Result<Deploy, Problem> {
     let scale = service.given("scale").map(|node| Ok((replicas(node, "`scale`", place)?, node.at)));
     let scale = scale.transpose()?;
-    let mut read = Deploy { replicas: scale.map_or(1, |(number, _)| number), restart: None };
+    let mut read = Deploy { replicas: scale.map_or(1, |(number, _)| number), restart: None, strategy: None };
     let Some(node) = service.given("deploy") else { return Ok(read) };
     let map = node.map("`deploy`")?;
     keys::check(map, keys::DEPLOY, &format!("{place}: `deploy`"), scope)?;
@@ -47,7 +51,22 @@ pub(super) fn deploy(service: &Map, place: &str, scope: &mut Scope<'_>) -> Resul
     if let Some(node) = map.given("restart_policy") {
         read.restart = Some(restart_policy(node, scope)?);
     }
+    if let Some(node) = map.given("update_config") {
+        read.strategy = update_order(node, place, scope)?;
+    }
     Ok(read)
+}
+
+fn update_order(node: &Node, place: &str, scope: &mut Scope<'_>) -> Result<Option<Strategy>, Problem> {
+    let map = node.map("`update_config`")?;
+    keys::check(map, keys::UPDATE_CONFIG, &format!("{place}: `update_config`"), scope)?;
+    let Some(node) = map.given("order") else { return Ok(None) };
+    match node.text("`order`")? {
+        "start-first" => Ok(Some(Strategy::Rolling)),
+        "stop-first" => Ok(Some(Strategy::Recreate)),
+        other => Err(Problem::at(node.at, format!("`order`: {} is no order", quoted(other)))
+            .hint("it is `start-first` or `stop-first`")),
+    }
 }
 
 fn replicas(node: &Node, what: &str, place: &str) -> Result<u32, Problem> {

@@ -1,5 +1,7 @@
 //! One service of a compose file: every key read, or told why not.
 
+use std::time::Duration;
+
 use super::build::build;
 use super::depends_on::{Dependencies, STARTED, depends_on, link_aliases};
 use super::develop;
@@ -27,6 +29,7 @@ use super::strategy;
 use super::surroundings::surroundings;
 use super::volumes::{Volumes, is_name};
 use super::words;
+use crate::deploy::images;
 
 /// A service on its own; what concerns several services is still open.
 pub(super) struct Read {
@@ -58,7 +61,7 @@ pub(super) fn read(
     let map = entry.value.map(&place)?;
     keys::check(map, keys::SERVICE, &place, scope)?;
     let strategy = strategy::of_service(map, &place, scope)?;
-    let Deploy { replicas, restart: restart_policy } = deploy(map, &place, scope)?;
+    let Deploy { replicas, restart: restart_policy, strategy: in_deploy } = deploy(map, &place, scope)?;
     let isolation = isolation(map, scope)?;
     let elsewhere = isolation.host_namespaces.contains(&Namespace::Network)
         || isolation.shared.contains_key(&Namespace::Network)
@@ -131,10 +134,16 @@ pub(super) fn read(
     for (other, at) in &borrowed {
         depends_on.entry(other.service.clone()).or_insert((STARTED, *at));
     }
+    if let Some(node) = map.given("pull_refresh_after")
+        && !map.given("pull_policy").is_some_and(|policy| policy.value.is_text("refresh"))
+    {
+        let message = format!("{place}: `pull_refresh_after` has no effect without `pull_policy: refresh`");
+        scope.warn(node.at, message);
+    }
     let pull = map.given("pull_policy").map(|node| pull_policy(node, map)).transpose()?.unwrap_or_default();
     let text = |key: &str| map.given(key).map(|node| node.text(&quoted(key)).map(str::to_owned)).transpose();
     let service = Service {
-        strategy,
+        strategy: strategy.or(in_deploy),
         image: image(map, entry.key_at, &place, scope)?,
         container_name: map.given("container_name").map(container_name).transpose()?,
         command: map.given("command").map(|node| command(node, "command", scope)).transpose()?,
@@ -145,7 +154,7 @@ pub(super) fn read(
         expose: map.given("expose").map(|node| ports::exposed(node, scope)).transpose()?.unwrap_or_default(),
         mounts,
         networks: Default::default(),
-        external_networks: Vec::new(),
+        external_networks: Default::default(),
         depends_on: Default::default(),
         healthcheck: map
             .given("healthcheck")
@@ -158,7 +167,7 @@ pub(super) fn read(
         init: map.given("init").map(|node| node.boolean("`init`")).transpose()?,
         stop_grace_period: map
             .given("stop_grace_period")
-            .map(|node| read_duration(node, "stop_grace_period"))
+            .map(|node| stop_grace_period(node, &place, scope))
             .transpose()?,
         stop_signal: map.given("stop_signal").map(signal).transpose()?,
         isolation,
@@ -198,6 +207,9 @@ pub(super) fn refuse_unchecked(
 
 fn image(map: &Map, at: Position, place: &str, scope: &mut Scope<'_>) -> Result<ImageSource, Problem> {
     let image = map.given("image").map(|node| Ok((image_name(node)?, node.at))).transpose()?;
+    if let Some((name, at)) = &image {
+        refuse_own(name, *at)?;
+    }
     match (map.given("build"), image) {
         (Some(node), image) => {
             let build = build(node, scope)?;
@@ -215,6 +227,19 @@ fn image(map: &Map, at: Position, place: &str, scope: &mut Scope<'_>) -> Result<
         (None, None) => Err(Problem::at(at, format!("{place} has neither `image` nor `build`"))
             .hint("name an image, such as `workspace-node-ephemeral:latest`")),
     }
+}
+
+/// What the platform has built or installed for a workspace is that one's alone. Images with other names are known by their
+/// labels, once the engine has them.
+pub(super) fn refuse_own(name: &str, at: Position) -> Result<(), Problem> {
+    let path = name.trim_start_matches("docker.io/").trim_start_matches("library/");
+    if !images::MADE.iter().any(|made| path.starts_with(made)) {
+        return Ok(());
+    }
+    let message = format!("{} is refused: it is what the platform made for a workspace", quoted(name));
+    Err(Problem::at(at, message)
+        .hint("build it here with `build`, or name an image that everybody has")
+        .by_policy())
 }
 
 /// `[registry/]path[:tag][@digest]`
@@ -305,6 +330,20 @@ fn signal(node: &Node) -> Result<String, Problem> {
     }
 }
 
+/// A container that will not end keeps its workspace waiting.
+const MAX_GRACE: Duration = Duration::from_secs(600);
+
+fn stop_grace_period(node: &Node, place: &str, scope: &mut Scope<'_>) -> Result<Duration, Problem> {
+    let asked = read_duration(node, "stop_grace_period")?;
+    if asked > MAX_GRACE {
+        scope.warn(
+            node.at,
+            format!("{place}: `stop_grace_period` is cut to {} min", MAX_GRACE.as_secs() / 60),
+        );
+    }
+    Ok(asked.min(MAX_GRACE))
+}
+
 /// `use_api_socket`: the engine's socket, where programs look for it.
 fn api_socket(map: &Map, scope: &Scope<'_>) -> Result<Option<Mount>, Problem> {
     const SOCKET: &str = "/var/run/docker.sock";
@@ -330,6 +369,7 @@ fn platform(node: &Node) -> Result<String, Problem> {
     }
 }
 
+/// `pull_policy`, and `pull_refresh_after` for the one of its values that needs it.
 fn pull_policy(node: &Node, service: &Map) -> Result<PullPolicy, Problem> {
     const DAY: u64 = 24 * 3600;
     let text = node.text("`pull_policy`")?;
@@ -341,6 +381,10 @@ fn pull_policy(node: &Node, service: &Map) -> Result<PullPolicy, Problem> {
         "missing" | "if_not_present" => Ok(PullPolicy::Missing),
         "always" => Ok(PullPolicy::Always),
         "never" => Ok(PullPolicy::Never),
+        "refresh" => match service.given("pull_refresh_after") {
+            Some(after) => Ok(PullPolicy::Every(read_duration(after, "pull_refresh_after")?.as_secs())),
+            None => Err(Problem::at(node.at, "`pull_policy: refresh` without `pull_refresh_after`")),
+        },
         "daily" => Ok(PullPolicy::Every(DAY)),
         "weekly" => Ok(PullPolicy::Every(7 * DAY)),
         "build" if service.given("build").is_some() => Ok(PullPolicy::Build),

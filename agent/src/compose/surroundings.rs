@@ -1,5 +1,6 @@
 //! What a service finds around it: names, name servers, a terminal, and where its output goes.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::keys;
@@ -7,8 +8,10 @@ use super::model::{Logging, Surroundings};
 use super::node::{Map, Node, Value};
 use super::pairs;
 use super::policy::Permission;
-use super::problem::{Problem, quoted};
+use super::problem::{Position, Problem, quoted};
+use super::quantity::{bytes_or_unlimited, whole};
 use super::scope::Scope;
+use crate::policy::Size;
 
 pub(super) fn surroundings(
     service: &Map,
@@ -148,7 +151,11 @@ fn logging(node: &Node, place: &str, scope: &mut Scope<'_>) -> Result<Logging, P
         scope.require(Permission::HostNamespaces, node.at, &what, "use `local` or `json-file`")?;
     }
     let options = map.given("options").map(|node| pairs::read(node, "`options`")).transpose()?;
-    let options = options.unwrap_or_default();
+    let mut options = options.unwrap_or_default();
+    if matches!(driver, "json-file" | "local") {
+        let at = map.given("options").map_or(node.at, |options| options.at);
+        bound(&mut options, driver, (map, at), place, scope)?;
+    }
     if driver == "none" || options.get("cache-disabled").is_some_and(|value| value == "true") {
         scope.warn(
             node.at,
@@ -158,4 +165,43 @@ fn logging(node: &Node, place: &str, scope: &mut Scope<'_>) -> Result<Logging, P
         );
     }
     Ok(Logging { driver: driver.to_owned(), options })
+}
+
+/// What the engine keeps of an output where the file says nothing: the size of one file, and how many. For `json-file` they
+/// are the platform's, because the engine's own is without end.
+pub const JSON_FILE: (u64, u64) = (10 << 20, 3);
+const LOCAL: (u64, u64) = (20 << 20, 5);
+
+/// Nobody's log fills the disk: what a file asks for is cut to what the policy says.
+fn bound(
+    options: &mut BTreeMap<String, String>,
+    driver: &str,
+    (map, at): (&Map, Position),
+    place: &str,
+    scope: &mut Scope<'_>,
+) -> Result<(), Problem> {
+    let (mut size, mut files) = if driver == "local" { LOCAL } else { JSON_FILE };
+    let given = |name: &str| map.given("options").and_then(|node| node.map("`options`").ok()?.given(name));
+    if let Some(node) = given("max-size") {
+        // -1 is for no limit.
+        let asked = bytes_or_unlimited(node, "`max-size`")?;
+        size = u64::try_from(asked).ok().filter(|size| *size > 0).unwrap_or(u64::MAX);
+    }
+    if let Some(node) = given("max-file") {
+        files = whole(node, "`max-file`", 1, i64::MAX)?.unsigned_abs();
+    }
+    let most = scope.input.policy.limits.max_logs.0;
+    if size.saturating_mul(files) <= most {
+        return Ok(());
+    }
+    let size = size.min(most);
+    let files = (most / size).max(1).min(files);
+    options.insert("max-size".to_owned(), size.to_string());
+    options.insert("max-file".to_owned(), files.to_string());
+    let message = format!(
+        "{place}: `logging` keeps at most {}, as the operator's policy says: {files} files of {size} bytes",
+        Size(most)
+    );
+    scope.warn(at, message);
+    Ok(())
 }

@@ -58,6 +58,7 @@ fn read(name: &str, node: &Node, scope: &mut Scope<'_>) -> Result<NamedVolume, P
     let map = node.map(&place)?;
     keys::check(map, keys::VOLUME, &place, scope)?;
     if let Some(node) = map.given("external").filter(|node| !node.is_trivial()) {
+        without_effect(map, &place, scope);
         return external(name, node, map, scope);
     }
     if let Some(name) = map.given("name") {
@@ -83,6 +84,15 @@ fn read(name: &str, node: &Node, scope: &mut Scope<'_>) -> Result<NamedVolume, P
     let labels =
         map.given("labels").map(|node| pairs::read(node, "`labels`")).transpose()?.unwrap_or_default();
     Ok(NamedVolume { driver: driver.map(str::to_owned), driver_opts, labels, external: None })
+}
+
+/// What is there already is taken as it is: nothing else that is said of it has an effect.
+pub(super) fn without_effect(map: &Map, place: &str, scope: &mut Scope<'_>) {
+    let known = |key: &str| matches!(key, "external" | "name") || key.starts_with("x-");
+    for entry in map.entries.iter().filter(|entry| !known(&entry.key) && !entry.value.is_trivial()) {
+        let message = format!("{place}: {} has no effect beside `external`", quoted(&entry.key));
+        scope.warn(entry.key_at, message);
+    }
 }
 
 /// A volume that exists outside of the platform, under its name in Docker.

@@ -12,8 +12,8 @@ use crate::compose::model::Healthcheck;
 /// When a service counts as ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// A command inside the container succeeds.
-    Command { test: Vec<String>, timeout: Duration },
+    /// A command inside the container succeeds. It may fail for so long as its file says that a start takes.
+    Command { test: Vec<String>, timeout: Duration, start: Duration },
     /// Something accepts connections on this port.
     Port(u16),
     /// It is still running after a moment.
@@ -30,14 +30,18 @@ const COMMAND_INTERVAL: Duration = Duration::from_millis(100);
 const EXIT_INTERVAL: Duration = Duration::from_millis(100);
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+/// The longest start that a file can ask for.
+const MAX_START: Duration = Duration::from_secs(900);
 const LOG_LINES: usize = 30;
 
 impl Gate {
     /// The compose file's health check, else the image's, else the port, else that it keeps running.
     pub fn of(check: &Healthcheck, image_test: Option<&[String]>, port: Option<u16>) -> Self {
-        let (own, timeout) = match check {
-            Healthcheck::Check { test, timeout, .. } => (Some(test.as_slice()), *timeout),
-            Healthcheck::Inherit => (None, None),
+        let (own, timeout, start) = match check {
+            Healthcheck::Check { test, timeout, start_period, .. } => {
+                (Some(test.as_slice()), *timeout, *start_period)
+            }
+            Healthcheck::Inherit => (None, None, None),
             Healthcheck::Disabled => return port.map_or(Self::Running, Self::Port),
         };
         // A check without a test only says when the image's own runs.
@@ -45,8 +49,19 @@ impl Gate {
         // Docker takes zero for its default as well.
         let timeout = timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(COMMAND_LIMIT);
         match test {
-            Some(test) => Self::Command { test: test.to_vec(), timeout },
+            Some(test) => {
+                let start = start.unwrap_or_default().min(MAX_START);
+                Self::Command { test: test.to_vec(), timeout, start }
+            }
             None => port.map_or(Self::Running, Self::Port),
+        }
+    }
+
+    /// How long it is tried, given how long all are.
+    fn limit(&self, usual: Duration) -> Duration {
+        match self {
+            Self::Command { start, .. } => usual.max(*start),
+            Self::Port(_) | Self::Running | Self::Completion => usual,
         }
     }
 
@@ -68,11 +83,11 @@ pub async fn ready(
     gate: &Gate,
 ) -> Result<(), DeployError> {
     let began = Instant::now();
-    let limit = tools.settings.health_timeout;
+    let limit = gate.limit(tools.settings.health_timeout);
     let mut looked_for_exit = began;
     loop {
         let passed = match gate {
-            Gate::Command { test, timeout } => {
+            Gate::Command { test, timeout, .. } => {
                 // A check that hangs may not outlast the gate.
                 let rest = limit.saturating_sub(began.elapsed()).max(COMMAND_INTERVAL);
                 command_succeeds(tools, container, test, rest.min(*timeout)).await
@@ -162,11 +177,14 @@ mod tests {
             interval: None,
             timeout: Some(Duration::from_secs(3)),
             retries: None,
-            start_period: None,
+            start_period: Some(Duration::from_secs(90)),
             start_interval: None,
         };
         let image = ["CMD".to_owned(), "image".to_owned()];
-        let command = |test: &str, timeout| Gate::Command { test: vec!["CMD".into(), test.into()], timeout };
+        let command = |test: &str, timeout| {
+            let start = if test == "own" { Duration::from_secs(90) } else { Duration::ZERO };
+            Gate::Command { test: vec!["CMD".into(), test.into()], timeout, start }
+        };
         let check = |check: &Healthcheck, image: Option<&[String]>, port, expected| {
             assert_eq!(Gate::of(check, image, port), expected);
         };
@@ -185,5 +203,16 @@ mod tests {
         check(&timing_only, None, Some(80), Gate::Port(80));
         check(&Healthcheck::Disabled, Some(&image), Some(80), Gate::Port(80));
         check(&Healthcheck::Inherit, None, None, Gate::Running);
+    }
+
+    #[test]
+    fn a_start_period_gives_a_check_more_time_and_never_less() {
+        let usual = Duration::from_secs(60);
+        let limit = |start: u64| {
+            let start = Duration::from_secs(start).min(MAX_START);
+            Gate::Command { test: Vec::new(), timeout: COMMAND_LIMIT, start }.limit(usual).as_secs()
+        };
+        assert_eq!([limit(0), limit(30), limit(90), limit(100_000)], [60, 60, 90, 900]);
+        assert_eq!(Gate::Port(80).limit(usual), usual);
     }
 }

@@ -40,6 +40,8 @@ pub enum DeployError {
     RouteTaken { service: String, rule: String, other: String },
     #[error("service `{service}`: there is no image `{image}`, and it could not be pulled: {message}")]
     NoImage { service: String, image: String, message: String },
+    #[error("service `{service}`: the image `{image}` is refused: it was made for workspace `{other}`")]
+    ForeignImage { service: String, image: String, other: String },
     #[error("service `{service}`: the image build failed: {message}")]
     Build { service: String, message: String, log: Vec<String> },
     #[error("installing the dependencies failed with exit code {code}")]
@@ -127,6 +129,7 @@ impl DeployError {
             Self::Label(error) => Some(error.service()),
             Self::RouteTaken { service, .. }
             | Self::NoImage { service, .. }
+            | Self::ForeignImage { service, .. }
             | Self::Build { service, .. }
             | Self::Install { service, .. }
             | Self::InstallTooLong { service, .. }
@@ -167,6 +170,9 @@ impl DeployError {
                  `build:` from the workspace; `cloudyknight retry` tries again"
                     .into()
             }
+            Self::ForeignImage { .. } => {
+                "build it here with `build`, or name an image that everybody has".into()
+            }
             Self::Build { .. } => "the end of the build's output is in the log below; it builds from the files of \
                                    the workspace only"
                 .into(),
@@ -184,8 +190,7 @@ impl DeployError {
             Self::Exited { .. } => "the end of its output is in the log below".into(),
             Self::NotListening { port, found, .. } => not_listening(*port, found),
             Self::Unhealthy { .. } => {
-                "run the check in the container to see what it says; `start_period` and `retries` give it more time"
-                    .into()
+                "run the check in the container to see what it says; a longer `start_period` gives it more time".into()
             }
             Self::Source(SourceError::TooLarge { .. }) => {
                 "the source of a workspace is kept in memory; keep large data elsewhere, or raise the setting \

@@ -37,7 +37,10 @@ pub struct Image {
 #[derive(Default)]
 pub struct Installing(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
-const DEPENDENCIES: &str = "cloudyknight-dependencies";
+const BUILD: &str = "cloudyknight-build-";
+const DEPENDENCIES: &str = "cloudyknight-dependencies-";
+/// How the names of images begin that the platform makes for one workspace.
+pub const MADE: [&str; 2] = [BUILD, DEPENDENCIES];
 const PULL_LIMIT: Duration = Duration::from_secs(300);
 const LOG_LINES: usize = 40;
 
@@ -54,7 +57,12 @@ pub async fn prepare(
         let (name, facts) = match &definition.image {
             ImageSource::Image(name) => {
                 let found = found(tools, service, name, definition, progress);
-                (name.clone(), job.cut.or(found).await?)
+                let facts = job.cut.or(found).await?;
+                if let Some(other) = whose(&facts).filter(|other| *other != job.workspace.as_str()) {
+                    let (service, image, other) = (service.clone(), name.clone(), other.to_owned());
+                    return Err(DeployError::ForeignImage { service, image, other });
+                }
+                (name.clone(), facts)
             }
             ImageSource::Build(build) => {
                 // Docker ends a build that nobody listens to any more.
@@ -105,6 +113,11 @@ async fn found(
     facts.filter(fits).ok_or_else(|| missing("the registry sent another image".into()))
 }
 
+/// The workspace that an image was made for.
+fn whose(facts: &ImageFacts) -> Option<&str> {
+    facts.labels.get(WORKSPACE).map(String::as_str)
+}
+
 /// Whether the registry is to be asked although the engine has the image.
 fn outdated(policy: PullPolicy, facts: &ImageFacts) -> bool {
     match policy {
@@ -135,7 +148,7 @@ async fn built(
     unsent: &Patterns,
 ) -> Result<(String, ImageFacts), DeployError> {
     let platform = tools.engine.platform();
-    let repository = format!("cloudyknight-build-{platform}-{}-{service}", job.workspace).to_lowercase();
+    let repository = format!("{BUILD}{platform}-{}-{service}", job.workspace).to_lowercase();
     let name = format!("{repository}:{}", build_key(build, job.manifest, unsent));
     if let Some(facts) = tools.engine.image(&name).await?
         && !tools.settings.fresh
@@ -157,7 +170,8 @@ async fn built(
         })?;
     let limit = tools.settings.build_timeout;
     let network = tools.engine.ensure_build_network(tools.settings.subnet_pool).await?;
-    let spec = build_spec(&name, build, definition, &network);
+    let (_, memory) = tools.settings.policy.current().memory(job.workspace);
+    let spec = build_spec(&name, build, definition, &network, memory);
     let made = tools.engine.build(&spec, job.workspace, archive.into(), limit);
     made.await.map_err(|error| match error {
         EngineError::Build { message, log } => DeployError::Build { service: service.into(), message, log },
@@ -175,8 +189,14 @@ async fn built(
     Ok((name, facts.ok_or_else(gone)?))
 }
 
-/// What the engine's builder is told.
-pub fn build_spec(tag: &str, build: &Build, definition: &Service, network: &BuildNetwork) -> BuildSpec {
+/// What the engine's builder is told. `memory` is the most that a container of the workspace may have, in bytes.
+pub fn build_spec(
+    tag: &str,
+    build: &Build,
+    definition: &Service,
+    network: &BuildNetwork,
+    memory: u64,
+) -> BuildSpec {
     BuildSpec {
         tag: tag.to_owned(),
         dockerfile: if build.inline.is_some() { INLINE.to_owned() } else { build.dockerfile.clone() },
@@ -190,6 +210,7 @@ pub fn build_spec(tag: &str, build: &Build, definition: &Service, network: &Buil
         shm_size: build.shm_size.and_then(|size| i32::try_from(size).ok()),
         extra_hosts: build.extra_hosts.clone(),
         platform: build.platform.clone().or_else(|| definition.platform.clone()),
+        memory,
     }
 }
 
@@ -301,7 +322,7 @@ async fn install(
     let tag = if fresh { format!("{key}-{}", job.deployment) } else { key.clone() };
     // Neither platforms nor workspaces share them: none removes what another is about to start.
     let platform = tools.engine.platform();
-    let name = format!("{DEPENDENCIES}-{platform}-{}:{}", job.workspace, tag.to_lowercase());
+    let name = format!("{DEPENDENCIES}{platform}-{}:{}", job.workspace, tag.to_lowercase());
     let turn = tools.installing.turn(&name);
     let _turn = job.cut.or(async { Ok(turn.lock().await) }).await?;
     if let Some(layer) = tools.engine.image(&name).await? {
@@ -331,7 +352,7 @@ async fn run_install(
     name: &str,
 ) -> Result<(), DeployError> {
     let engine = &tools.engine;
-    let id = engine.create(spec).await?;
+    let id = engine.create(spec).await?.id;
     let limit = tools.settings.build_timeout;
     let run = async {
         engine.start(&id).await?;

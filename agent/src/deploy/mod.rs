@@ -28,11 +28,11 @@ use crate::source::{self, Place, Source};
 
 mod check;
 mod clear;
-mod container;
+pub(crate) mod container;
 mod cut;
 mod error;
 mod hooks;
-mod images;
+pub(crate) mod images;
 mod in_place;
 mod keep;
 pub(crate) mod names;
@@ -173,6 +173,7 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
     prepared.warn_of_names(&names);
     let live = Live::of(job, &prepared, &needs);
     prepared.warnings.extend(again);
+    prepared.warnings.extend(started.warnings.iter().cloned());
     Ok(Deployed {
         services: prepared.services(names),
         urls: switch::urls(&tools.settings, &prepared.routes),

@@ -47,6 +47,19 @@ pub fn volume(
     }
 }
 
+/// The networks from outside that a service joins, with the names it answers to there: as with Compose, its own is one.
+pub fn external_memberships(project: &Project, service: &str) -> Vec<(String, Vec<String>)> {
+    let own = replicas::service_of(service);
+    let networks = &project.services[service].external_networks;
+    let member = |(name, extra): (&String, &Vec<String>)| {
+        (
+            name.clone(),
+            std::iter::once(own).chain(extra.iter().map(String::as_str)).map(str::to_owned).collect(),
+        )
+    };
+    networks.iter().map(member).collect()
+}
+
 /// Docker's names of the networks that a service joins, with the names it answers to.
 pub fn memberships(
     platform: &str,

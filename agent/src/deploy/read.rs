@@ -11,8 +11,8 @@ use super::{DeployError, Job, Prepared, Tools, in_place, names, replicas};
 use crate::api::sockets;
 use crate::compose;
 use crate::compose::model::{
-    Content, ImageSource, Mount, MountOptions, MountSource, Namespace, Project, PullPolicy, Service,
-    WatchRule,
+    Content, Healthcheck, ImageSource, Mount, MountOptions, MountSource, Namespace, Project, PullPolicy,
+    Service, WatchRule,
 };
 use crate::edge_link::{EdgeKind, EdgeLink};
 use crate::hardening;
@@ -158,6 +158,9 @@ pub async fn prepare(
             }
         }
     }
+    if !tools.engine.speaks(START_INTERVAL.0, START_INTERVAL.1) {
+        warnings.extend(start_intervals(&project));
+    }
     for (service, definition) in &project.services {
         if let Some(why) = exclusive(&project, definition) {
             warnings.push(format!(
@@ -200,6 +203,18 @@ pub async fn prepare(
         frame,
         files,
         default_compose,
+    })
+}
+
+/// The version of Docker's API, that of Docker 25, that knows `start_interval`.
+const START_INTERVAL: (usize, usize) = (1, 44);
+
+fn start_intervals(project: &Project) -> impl Iterator<Item = String> {
+    let asks =
+        |service: &Service| matches!(service.healthcheck, Healthcheck::Check { start_interval: Some(_), .. });
+    let asking = project.services.iter().filter(move |(_, service)| asks(service));
+    asking.map(|(name, _)| {
+        format!("service `{name}`: `start_interval` has no effect: it needs Docker 25, and this one is older")
     })
 }
 

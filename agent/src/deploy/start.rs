@@ -5,10 +5,10 @@ use std::net::Ipv4Addr;
 
 use super::check::{self, Gate};
 use super::container::{Around, container};
-use super::{DeployError, Job, Prepared, Tools, hooks, in_place, names, private, refresh, resume};
+use super::{DeployError, Job, Prepared, Tools, hooks, in_place, names, private, refresh, replicas, resume};
 use crate::compose::model::{Condition, MountSource, Namespace, Project, Service};
 use crate::edge_link::EdgeKind;
-use crate::engine::{Bearer, ContainerSpec};
+use crate::engine::{Bearer, ContainerSpec, Created};
 use crate::identity::{Identity, Slot, TRAEFIK_ENABLE};
 use crate::plan::{Plan, Seen};
 use crate::traefik::is_traefiks;
@@ -23,6 +23,8 @@ pub struct Started {
     joined: Vec<(String, String)>,
     /// Services that are known to be ready.
     ready: BTreeSet<String>,
+    /// What the engine leaves out of what the file asks for.
+    pub warnings: BTreeSet<String>,
 }
 
 pub struct StartedOne {
@@ -87,7 +89,7 @@ async fn make_room(
         }
     }
     for (service, definition) in &project.services {
-        for name in &definition.external_networks {
+        for name in definition.external_networks.keys() {
             if !engine.network_exists(name).await? {
                 return Err(DeployError::NoNetwork { service: service.clone(), network: name.clone() });
             }
@@ -150,12 +152,17 @@ async fn launch(
         }
         other => other.into(),
     };
-    let id = tools.engine.create(&spec).await.map_err(refused)?;
+    let Created { id, warnings } = tools.engine.create(&spec).await.map_err(refused)?;
+    let asked_for_swap = definition.resources.memory_swap.is_some();
+    // Every container has a limit of memory; that of its swap is Docker's own idea unless the file asks for one.
+    let told = warnings.into_iter().filter(|warning| asked_for_swap || !warning.contains("swap"));
+    let name = replicas::service_of(service);
+    started.warnings.extend(told.map(|warning| format!("service `{name}`: Docker says: {warning}")));
     // Known from here on: whatever happens next, it is taken back.
     let one = StartedOne { id: id.clone(), identity, address: None };
     started.containers.insert(service.to_owned(), one);
-    for name in &definition.external_networks {
-        tools.engine.join(name, &id, &[]).await.map_err(refused)?;
+    for (name, aliases) in names::external_memberships(&prepared.project, service) {
+        tools.engine.join(&name, &id, &aliases).await.map_err(refused)?;
     }
     in_place::bring(tools, prepared, service, &id).await?;
     tools.engine.start(&id).await.map_err(refused)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, DeviceMapping, EndpointSettings, HealthConfig, HostConfig,
+    ContainerCreateBody, DeviceMapping, EndpointSettings, ExecConfig, HealthConfig, HostConfig,
     HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountBindOptions, MountType, MountVolumeOptions,
     NetworkingConfig, PortBinding, ResourcesBlkioWeightDevice, ResourcesUlimits, RestartPolicy,
     RestartPolicyNameEnum, ThrottleDevice,
@@ -12,14 +12,14 @@ use bollard::models::{
 
 use super::{ContainerSpec, Mounted};
 use crate::compose::model::{
-    Blkio, Device, DeviceRequest, Healthcheck, Isolation, Logging, MountOptions, Namespace, Protocol,
+    Blkio, Device, DeviceRequest, Healthcheck, Hook, Isolation, Logging, MountOptions, Namespace, Protocol,
     PublishedPort, Resources, Restart, Ulimit,
 };
 
 /// The most processes a container may have, where its file says nothing: enough for any app, too few for a fork bomb.
 const PIDS_LIMIT: i64 = 4096;
 
-pub(super) fn body(spec: &ContainerSpec) -> ContainerCreateBody {
+pub(crate) fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     let first = spec.networks.first();
     let endpoints = first.map(|(network, aliases)| {
         let endpoint = EndpointSettings { aliases: Some(aliases.clone()), ..Default::default() };
@@ -69,10 +69,11 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         ipc_mode: namespace(spec, Namespace::Ipc).or(shareable),
         uts_mode: namespace(spec, Namespace::Uts),
         userns_mode: namespace(spec, Namespace::User),
-        cgroupns_mode: isolation
-            .host_namespaces
-            .contains(&Namespace::Cgroup)
-            .then_some(HostConfigCgroupnsModeEnum::HOST),
+        cgroupns_mode: match namespace(spec, Namespace::Cgroup).as_deref() {
+            Some("host") => Some(HostConfigCgroupnsModeEnum::HOST),
+            Some(_) => Some(HostConfigCgroupnsModeEnum::PRIVATE),
+            None => None,
+        },
         sysctls: some(surroundings.sysctls.clone().into_iter().collect()),
         runtime: surroundings.runtime.clone(),
         dns: Some(surroundings.dns.clone()),
@@ -172,11 +173,12 @@ fn without_network(spec: &ContainerSpec) -> String {
     namespace(spec, Namespace::Network).unwrap_or_else(|| "none".to_owned())
 }
 
-/// The host's namespace, or that of another container; `None` for one of its own.
+/// The host's namespace, or that of another container; `None` for what the engine does by default.
 fn namespace(spec: &ContainerSpec, namespace: Namespace) -> Option<String> {
     match spec.shared.get(&namespace) {
         Some(container) => Some(format!("container:{container}")),
-        None => spec.isolation.host_namespaces.contains(&namespace).then(|| "host".to_owned()),
+        None if spec.isolation.host_namespaces.contains(&namespace) => Some("host".to_owned()),
+        None => spec.isolation.private_namespaces.contains(&namespace).then(|| "private".to_owned()),
     }
 }
 
@@ -208,7 +210,9 @@ fn mount(mounted: &Mounted) -> Option<Mount> {
     };
     Some(match mounted {
         // Only the other form can ask for labels of SELinux.
-        Mounted::Folder { options, .. } if options.selinux.is_some() => return None,
+        Mounted::Folder { options, .. } | Mounted::Volume { options, .. } if options.selinux.is_some() => {
+            return None;
+        }
         Mounted::Folder { source, target, read_only, options } => Mount {
             bind_options: Some(MountBindOptions {
                 propagation: options.propagation.as_deref().and_then(|name| name.parse().ok()),
@@ -239,11 +243,16 @@ fn volume_options(options: &MountOptions) -> MountVolumeOptions {
 
 /// `source:target:options`, for what the mounts cannot say.
 fn bind(mounted: &Mounted) -> Option<String> {
-    let Mounted::Folder { source, target, read_only, options } = mounted else { return None };
+    let (Mounted::Folder { source, target, read_only, options }
+    | Mounted::Volume { name: source, target, read_only, options }) = mounted
+    else {
+        return None;
+    };
     let label = options.selinux?;
     let mode = if *read_only { "ro" } else { "rw" };
     let propagation = options.propagation.as_ref().map(|name| format!(",{name}")).unwrap_or_default();
-    Some(format!("{source}:{target}:{mode},{label}{propagation}"))
+    let no_copy = if options.no_copy { ",nocopy" } else { "" };
+    Some(format!("{source}:{target}:{mode},{label}{propagation}{no_copy}"))
 }
 
 /// Not one of the mounts: only here can it be said that programs in it may be run.
@@ -283,7 +292,20 @@ fn port_bindings(ports: &[PublishedPort]) -> HashMap<String, Option<Vec<PortBind
     bindings
 }
 
-pub(super) fn restart_policy(restart: Restart) -> RestartPolicy {
+/// A command inside a container.
+pub(crate) fn exec(hook: &Hook) -> ExecConfig {
+    let environment = hook.environment.iter().map(|(name, value)| format!("{name}={value}"));
+    ExecConfig {
+        cmd: Some(hook.command.clone()),
+        user: hook.user.clone(),
+        privileged: Some(hook.privileged),
+        working_dir: hook.working_dir.clone(),
+        env: Some(environment.collect()),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn restart_policy(restart: Restart) -> RestartPolicy {
     let (name, retries) = match restart {
         Restart::Unset | Restart::UnlessStopped => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
         Restart::No => (RestartPolicyNameEnum::NO, None),

@@ -17,7 +17,7 @@ use bollard::query_parameters::{
 use cloudyknight_core::workspace::WorkspaceName;
 use futures::{Stream, StreamExt, TryStreamExt};
 
-use super::body::{body, restart_policy};
+use super::body::{body, exec, restart_policy};
 use super::{Engine, EngineError, sorted, unless};
 use crate::compose::model::{
     Healthcheck, Hook, Isolation, MountOptions, Namespace, PublishedPort, Resources, Restart, Surroundings,
@@ -89,6 +89,14 @@ pub enum Bearer {
     Foreign,
 }
 
+/// A container that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    pub id: String,
+    /// What the engine or its kernel leaves out of what it was told.
+    pub warnings: Vec<String>,
+}
+
 /// Lines of a hook's output that are kept for an error.
 const HOOK_LINES: usize = 30;
 
@@ -132,15 +140,16 @@ impl Engine {
         Ok(listed.into_iter().filter_map(seen).collect())
     }
 
-    pub async fn create(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
+    /// Makes a container that is not started yet.
+    pub async fn create(&self, spec: &ContainerSpec) -> Result<Created, EngineError> {
         let operation = || format!("make the container `{}`", spec.name);
         let options = CreateContainerOptionsBuilder::new().name(&spec.name).build();
         let made = self.docker()?.create_container(Some(options), body(spec)).await;
-        let id = made.map_err(|error| EngineError::of(operation(), error))?.id;
+        let made = made.map_err(|error| EngineError::of(operation(), error))?;
         for (network, aliases) in spec.networks.iter().skip(1) {
-            self.join(network, &id, aliases).await?;
+            self.join(network, &made.id, aliases).await?;
         }
-        Ok(id)
+        Ok(Created { id: made.id, warnings: made.warnings })
     }
 
     pub async fn start(&self, id: &str) -> Result<(), EngineError> {
@@ -291,16 +300,7 @@ impl Engine {
         limit: Duration,
         output: &mut Vec<String>,
     ) -> Result<i64, EngineError> {
-        let environment = hook.environment.iter().map(|(name, value)| format!("{name}={value}"));
-        let config = ExecConfig {
-            cmd: Some(hook.command.clone()),
-            user: hook.user.clone(),
-            privileged: Some(hook.privileged),
-            working_dir: hook.working_dir.clone(),
-            env: Some(environment.collect()),
-            ..Default::default()
-        };
-        self.exec_as(id, "run a hook", config, limit, output).await
+        self.exec_as(id, "run a hook", exec(hook), limit, output).await
     }
 
     pub(super) async fn exec_as(

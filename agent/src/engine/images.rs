@@ -45,7 +45,12 @@ pub struct BuildSpec {
     pub shm_size: Option<i32>,
     pub extra_hosts: Vec<String>,
     pub platform: Option<String>,
+    /// The most that a step may use, in bytes.
+    pub memory: u64,
 }
+
+/// What the client can say in a build's request, in whole pages.
+const MAX_BUILD_MEMORY: i32 = i32::MAX - 4095;
 
 /// Lines of a build's output that are kept for an error.
 const LOG_LINES: usize = 40;
@@ -219,7 +224,7 @@ impl Engine {
     }
 }
 
-fn build_options(spec: &BuildSpec, labels: &HashMap<String, String>) -> BuildImageOptions {
+pub(crate) fn build_options(spec: &BuildSpec, labels: &HashMap<String, String>) -> BuildImageOptions {
     let mut options = BuildImageOptionsBuilder::new()
         .t(&spec.tag)
         .dockerfile(&spec.dockerfile)
@@ -227,7 +232,8 @@ fn build_options(spec: &BuildSpec, labels: &HashMap<String, String>) -> BuildIma
         .forcerm(true)
         .buildargs(&spec.args)
         .labels(labels)
-        .nocache(spec.no_cache);
+        .nocache(spec.no_cache)
+        .memory(i32::try_from(spec.memory).map_or(MAX_BUILD_MEMORY, |memory| memory.min(MAX_BUILD_MEMORY)));
     if let Some(target) = &spec.target {
         options = options.target(target);
     }

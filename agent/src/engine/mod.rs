@@ -15,7 +15,15 @@ mod images;
 mod networks;
 mod volumes;
 
-pub use containers::{Bearer, ContainerSpec, End, LogLine, Mounted, Outcome};
+/// What Docker is asked, for tests that go all the way from a compose file.
+#[cfg(test)]
+pub(crate) mod requests {
+    pub(crate) use super::body::{body, exec, restart_policy};
+    pub(crate) use super::images::build_options;
+    pub(crate) use super::networks::{network_request, volume_request};
+}
+
+pub use containers::{Bearer, ContainerSpec, Created, End, LogLine, Mounted, Outcome};
 pub use events::{Happened, What};
 pub use images::{BuildSpec, ImageFacts, OwnImage};
 pub use networks::{Bridge, BuildNetwork};
@@ -122,6 +130,12 @@ impl Engine {
         }
         let version = self.docker()?.version().await.map_err(EngineError::Unreachable)?;
         Ok(version.version.unwrap_or_default())
+    }
+
+    /// Whether it knows this version of its API. What is newer it leaves out without a word.
+    pub fn speaks(&self, major: usize, minor: usize) -> bool {
+        let version = self.docker().map(Docker::client_version);
+        version.is_ok_and(|version| (version.major_version, version.minor_version) >= (major, minor))
     }
 
     pub async fn ping(&self) -> Result<(), EngineError> {

@@ -93,22 +93,7 @@ impl Engine {
                 (0..subnets).map(|n| subnet(pool, n)).find(|s| !taken.contains(s) && !refused.contains(s));
             let subnet = free.ok_or(EngineError::NoSubnet(subnets))?;
             let bridge = bridge::name(&self.platform, kind, name, &(&bridges | &names_refused));
-            let reach_each_other = if kind == Kind::Build { "false" } else { "true" };
-            let request = NetworkCreateRequest {
-                name: name.to_owned(),
-                driver: Some("bridge".to_owned()),
-                internal: Some(kind == Kind::Internal),
-                ipam: Some(Ipam {
-                    config: Some(vec![IpamConfig { subnet: Some(subnet.clone()), ..Default::default() }]),
-                    ..Default::default()
-                }),
-                options: Some(HashMap::from([
-                    (BRIDGE.to_owned(), bridge.clone()),
-                    ("com.docker.network.bridge.enable_icc".to_owned(), reach_each_other.to_owned()),
-                ])),
-                labels: Some(labels.clone()),
-                ..Default::default()
-            };
+            let request = network_request(name, kind, &subnet, &bridge, labels.clone());
             match self
                 .docker()?
                 .create_network(request)
@@ -203,17 +188,7 @@ impl Engine {
         workspace: &WorkspaceName,
         volume: &NamedVolume,
     ) -> Result<(), EngineError> {
-        let mut labels: HashMap<String, String> = volume.labels.clone().into_iter().collect();
-        // Ours last: a compose file cannot say whose a volume is.
-        labels.extend(self.owned_by(workspace));
-        let request = VolumeCreateRequest {
-            name: Some(name.to_owned()),
-            driver: volume.driver.clone(),
-            driver_opts: Some(volume.driver_opts.clone().into_iter().collect()),
-            labels: Some(labels),
-            ..Default::default()
-        };
-        let made = self.docker()?.create_volume(request).await;
+        let made = self.docker()?.create_volume(volume_request(name, volume, self.owned_by(workspace))).await;
         made.map(drop).map_err(|error| EngineError::of(format!("make the volume `{name}`"), error))
     }
 
@@ -244,6 +219,48 @@ impl Engine {
             (PLATFORM.to_owned(), self.platform.clone()),
             (WORKSPACE.to_owned(), workspace.to_string()),
         ])
+    }
+}
+
+pub(crate) fn network_request(
+    name: &str,
+    kind: Kind,
+    subnet: &str,
+    bridge: &str,
+    labels: HashMap<String, String>,
+) -> NetworkCreateRequest {
+    let reach_each_other = if kind == Kind::Build { "false" } else { "true" };
+    NetworkCreateRequest {
+        name: name.to_owned(),
+        driver: Some("bridge".to_owned()),
+        internal: Some(kind == Kind::Internal),
+        ipam: Some(Ipam {
+            config: Some(vec![IpamConfig { subnet: Some(subnet.to_owned()), ..Default::default() }]),
+            ..Default::default()
+        }),
+        options: Some(HashMap::from([
+            (BRIDGE.to_owned(), bridge.to_owned()),
+            ("com.docker.network.bridge.enable_icc".to_owned(), reach_each_other.to_owned()),
+        ])),
+        labels: Some(labels),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn volume_request(
+    name: &str,
+    volume: &NamedVolume,
+    owner: HashMap<String, String>,
+) -> VolumeCreateRequest {
+    let mut labels: HashMap<String, String> = volume.labels.clone().into_iter().collect();
+    // Ours last: a compose file cannot say whose a volume is.
+    labels.extend(owner);
+    VolumeCreateRequest {
+        name: Some(name.to_owned()),
+        driver: volume.driver.clone(),
+        driver_opts: Some(volume.driver_opts.clone().into_iter().collect()),
+        labels: Some(labels),
+        ..Default::default()
     }
 }
 

@@ -74,11 +74,19 @@ pub struct Limits {
     pub max_memory: Size,
     pub pids: u32,
     pub max_pids: u32,
+    /// The most that is kept of its output.
+    pub max_logs: Size,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: Size(2 << 30), max_memory: Size(8 << 30), pids: 2048, max_pids: 8192 }
+        Self {
+            memory: Size(2 << 30),
+            max_memory: Size(8 << 30),
+            pids: 2048,
+            max_pids: 8192,
+            max_logs: Size(1 << 30),
+        }
     }
 }
 

@@ -39,6 +39,7 @@ struct Told {
     max_memory: String,
     pids: u32,
     max_pids: u32,
+    max_logs: String,
 }
 
 pub fn run(home: &Home, name: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
@@ -74,9 +75,10 @@ pub fn run(home: &Home, name: Option<&str>, as_json: bool) -> anyhow::Result<Exi
         };
         entry.get_ref().says().into_iter().map(grant)
     });
-    let Limits { memory, max_memory, pids, max_pids } = document.limits;
+    let Limits { memory, max_memory, pids, max_pids, max_logs } = document.limits;
     let told = |size: Size| size.to_string();
-    let limits = Told { memory: told(memory), max_memory: told(max_memory), pids, max_pids };
+    let limits =
+        Told { memory: told(memory), max_memory: told(max_memory), pids, max_pids, max_logs: told(max_logs) };
     let answer = Answer {
         version: 1,
         file: path.display().to_string(),
@@ -108,8 +110,9 @@ fn print(answer: &Answer) {
         let who = workspaces.join(", ");
         anstream::println!("line {line:<4} {permission} = {value}   for {who}");
     }
-    let Told { memory, max_memory, pids, max_pids } = limits;
+    let Told { memory, max_memory, pids, max_pids, max_logs } = limits;
     anstream::println!(
-        "A container gets {memory} of memory and {pids} processes; a compose file may ask for {max_memory} and {max_pids}."
+        "A container gets {memory} of memory and {pids} processes; a compose file may ask for {max_memory} and {max_pids}. \
+         At most {max_logs} of its output are kept."
     );
 }

@@ -11,7 +11,7 @@ use crate::compose::keys::{self, Effect, Keys};
 /// `agent/tests/fixtures/README.md` says where it is from.
 const SCHEMA: &str = include_str!("../../../tests/fixtures/compose-spec.json");
 /// What is written there stands for itself, and is tested here.
-const SAMPLES: &str = include_str!("../../../tests/fixtures/compose-elements.json");
+pub(super) const SAMPLES: &str = include_str!("../../../tests/fixtures/compose-elements.json");
 const PAGE: &str = include_str!("../../../../docs/compose.md");
 
 /// Which of our tables tells of the keys below a path.
@@ -33,6 +33,7 @@ const TABLES: &[(&str, Keys)] = &[
     ("services.*.deploy.resources.limits", keys::LIMITS),
     ("services.*.deploy.resources.reservations", keys::RESERVATIONS),
     ("services.*.deploy.restart_policy", keys::RESTART_POLICY),
+    ("services.*.deploy.update_config", keys::UPDATE_CONFIG),
     ("services.*.develop", keys::DEVELOP),
     ("services.*.develop.watch.[]", keys::WATCH),
     ("services.*.develop.watch.[].exec", keys::HOOK),
@@ -57,7 +58,7 @@ const TABLES: &[(&str, Keys)] = &[
 ];
 
 /// Every path of the schema: `*` stands for a name that people choose, `[]` for an entry of a list.
-fn paths() -> BTreeSet<String> {
+pub(super) fn paths() -> BTreeSet<String> {
     let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
     let mut found = BTreeSet::new();
     walk(&schema, &schema, "", &mut Vec::new(), &mut found);
@@ -96,14 +97,15 @@ fn walk(schema: &Value, node: &Value, path: &str, within: &mut Vec<String>, foun
 }
 
 /// What becomes of an element. Below what is refused or has no effect, everything is.
-fn effect(path: &str) -> Effect {
+pub(super) fn effect(path: &str) -> Effect {
     let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
     let mut above = parent;
     while !above.is_empty() {
         let (up, last) = above.rsplit_once('.').unwrap_or(("", above));
         if !matches!(last, "*" | "[]")
             && let effect @ (Effect::Allowed(_)
-            | Effect::AllowedByName(_)
+            | Effect::AllowedPartly(..)
+            | Effect::AllowedByName(..)
             | Effect::Ignored(_)
             | Effect::Unsupported(_)) = effect(above)
         {
@@ -122,8 +124,14 @@ fn outcome(effect: Effect) -> (&'static str, String) {
         Effect::Read => ("supported", String::new()),
         Effect::Partly(note) => ("supported", note.to_owned()),
         Effect::Allowed(permission) => ("refused by policy", format!("allowed by `{}`", permission.name())),
-        Effect::AllowedByName(setting) => {
+        Effect::AllowedPartly(permission, note) => {
+            ("refused by policy", format!("allowed by `{}`; {note}", permission.name()))
+        }
+        Effect::AllowedByName(setting, "") => {
             ("refused by policy", format!("allowed by its name in `{setting}`"))
+        }
+        Effect::AllowedByName(setting, note) => {
+            ("refused by policy", format!("allowed by its name in `{setting}`; {note}"))
         }
         Effect::Ignored(why) => ("not supported", format!("a warning: {why}")),
         Effect::Unsupported(hint) => ("not supported", format!("an error: {hint}")),
@@ -202,12 +210,22 @@ fn workspace() -> Workspace {
         .variable("TOKEN", "t")
 }
 
+/// A policy.
+pub(super) const ALL_ALLOWED: &str = r#"{"privileged": "*", "host_namespaces": "*", "devices": "*",
+    "capabilities": "*", "new_privileges": "*", "docker_socket": "*", "host_paths": "*", "low_ports": "*",
+    "sysctls": "*", "external_networks": {"n": "*"}, "external_volumes": {"v": "*"}}"#;
+
 fn everything_allowed() -> Workspace {
-    workspace().policy(
-        r#"{"privileged": "*", "host_namespaces": "*", "devices": "*", "capabilities": "*", "docker_socket": "*",
-            "host_paths": "*", "low_ports": "*", "sysctls": "*", "external_networks": {"n": "*"},
-            "external_volumes": {"v": "*"}}"#,
-    )
+    workspace().policy(ALL_ALLOWED)
+}
+
+/// The setting that allows an element which policy refuses.
+pub(super) fn setting(path: &str) -> Option<&'static str> {
+    match effect(path) {
+        Effect::Allowed(permission) | Effect::AllowedPartly(permission, _) => Some(permission.name()),
+        Effect::AllowedByName(setting, _) => Some(setting),
+        _ => None,
+    }
 }
 
 #[test]
@@ -225,8 +243,7 @@ fn each_element_does_what_the_table_says() {
     for (path, document) in samples["policy"].as_object().expect("policy") {
         let error = workspace().parse(&document.to_string()).expect_err(path);
         assert!(error.policy, "{path}: {error}");
-        let setting = outcome(effect(path)).1;
-        let setting = setting.split('`').nth(1).expect("a setting");
+        let setting = setting(path).expect("a setting");
         assert!(error.hint.as_ref().is_some_and(|hint| hint.contains(setting)), "{path}: {:?}", error.hint);
         let allowed = everything_allowed().parse(&document.to_string());
         let allowed = allowed.unwrap_or_else(|error| panic!("{path}: {error}"));

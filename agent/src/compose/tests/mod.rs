@@ -16,6 +16,7 @@ mod mistakes;
 mod profiles;
 mod published;
 mod refusals;
+mod requests;
 mod warnings;
 
 /// A workspace named `myapp`, around a compose file.
