@@ -1,8 +1,10 @@
 //! What a compose file asks for reaches Docker, and what runs in the container sees it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use cloudyknight_tests::{Client, Folder, Platform};
+use cloudyknight_tests::docker::docker;
+use cloudyknight_tests::{Client, Folder, Platform, eventually, run};
 use serde_json::Value;
 
 const COMPOSE: &str = "services:
@@ -196,4 +198,197 @@ fn a_service_of_several_containers_shares_its_route_and_keeps_those_that_need_no
     platform.live("many");
     assert_eq!(answering(), 4);
     assert_eq!(docker.containers_of("many")["workspace-many"], before["workspace-many"]);
+}
+
+const PEERS: &str = "services:
+  app:
+    image: workspace-node-ephemeral:latest
+    volumes: ['./src:/workspace:ro', 'shared:/data']
+    links: ['db:database']
+    networks: {default: {}, back: {}}
+  db:
+    image: workspace-static-ephemeral:latest
+    command: [sleep, '100000']
+    networks:
+      back: {aliases: [store]}
+      corp: {aliases: [ledger]}
+networks:
+  back: {internal: true}
+  corp: {external: true, name: NETWORK}
+volumes:
+  shared: {external: true, name: VOLUME}
+";
+
+/// A network and a volume that somebody made by hand, gone with it.
+struct Outside {
+    network: String,
+    volume: String,
+}
+
+impl Outside {
+    #[track_caller]
+    fn of(platform: &Platform) -> Self {
+        let name = format!("outside-{}", platform.id());
+        run::succeeded("a network", &docker(&["network", "create", &name]));
+        run::succeeded("a volume", &docker(&["volume", "create", &name]));
+        Self { network: name.clone(), volume: name }
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        docker(&["network", "rm", &self.network]);
+        docker(&["volume", "rm", &self.volume]);
+    }
+}
+
+#[test]
+fn networks_and_volumes_from_outside_are_joined_by_those_that_may_under_the_names_that_they_ask_for() {
+    let platform = Platform::start();
+    let outside = Outside::of(&platform);
+    let compose = PEERS.replace("NETWORK", &outside.network).replace("VOLUME", &outside.volume);
+    let app = Folder::of(&[("compose.yaml", &compose), ("src/index.js", WHOAMI)]);
+    let s3 = platform.s3(Client::Boto3);
+    s3.sync(app.path(), "peers");
+    let status = platform.failed("peers");
+    let message = status["deployment"]["outcome"]["message"].as_str().expect("a message").to_owned();
+    assert!(message.starts_with("compose.yaml:"), "{message}");
+
+    let policy = format!(
+        "[[allow]]\nworkspaces = [\"peers\"]\nexternal_networks = [\"{0}\"]\nexternal_volumes = [\"{0}\"]\n",
+        outside.network
+    );
+    platform.set_policy(&policy);
+    run::succeeded("cloudyknight retry", &platform.cli(&["retry", "peers"]));
+    let docker_of = platform.docker();
+    let (app_container, db) = ("workspace-peers-app", "workspace-peers-db");
+    let addresses = |container: &str| {
+        let all = docker_of.inspect(container, "{{json .NetworkSettings.Networks}}");
+        let all: Value = serde_json::from_str(&all).expect("JSON");
+        all.as_object().expect("networks").clone()
+    };
+    let joined = addresses(db);
+    assert_eq!(joined.len(), 2, "{joined:?}");
+    let names = joined[&outside.network]["Aliases"].to_string();
+    assert!(names.contains("\"ledger\"") && names.contains("\"db\""), "{names}");
+    let own = joined.iter().find(|(name, _)| name.contains("-back-")).expect("its own network").1;
+    let address = own["IPAddress"].as_str().expect("an address").to_owned();
+    for name in ["db", "store", "database"] {
+        let found = docker_of.shell(app_container, &format!("getent hosts {name}"));
+        assert!(found.starts_with(&address), "{name}: {found}");
+    }
+    assert!(
+        !docker_of.exec(app_container, "getent hosts ledger").status.success(),
+        "that is a name elsewhere"
+    );
+    docker_of.shell(app_container, "touch /data/kept");
+    assert_eq!(docker_of.inspect(app_container, "{{range .Mounts}}{{.Name}} {{end}}").trim(), outside.volume);
+
+    // They are somebody else's: the workspace goes, and they stay.
+    s3.rm("peers");
+    platform.removed("peers");
+    let there = docker(&["volume", "inspect", &outside.volume]);
+    assert!(there.status.success() && docker(&["network", "inspect", &outside.network]).status.success());
+}
+
+#[test]
+fn a_hook_that_fails_after_the_start_fails_the_release_and_one_before_the_stop_keeps_nothing_alive() {
+    let platform = Platform::start();
+    let compose = "services:
+  app:
+    image: workspace-node-ephemeral:latest
+    volumes: ['./src:/workspace:ro']
+    pre_stop: [{command: [sh, -c, 'echo cannot tidy; exit 3']}]
+    post_start: [{command: [sh, -c, 'exit 0']}]
+";
+    let app = Folder::of(&[("compose.yaml", compose), ("src/index.js", WHOAMI)]);
+    let s3 = platform.s3(Client::Boto3);
+    s3.sync(app.path(), "hooked");
+    platform.live("hooked");
+    let before = platform.docker().containers_of("hooked");
+    assert_eq!(platform.get("/hooked/").0, 200);
+
+    let wrong = app.replace("compose.yaml", "'exit 0'", "'echo no database here; exit 7'");
+    s3.cp(&wrong, "hooked/compose.yaml");
+    let status = platform.failed("hooked");
+    let outcome = &status["deployment"]["outcome"];
+    let message = outcome["message"].as_str().expect("a message");
+    assert!(message.contains("`post_start`") && message.contains("ended with 7"), "{message}");
+    assert_eq!(outcome["service"], "app");
+    assert!(outcome["log"].to_string().contains("no database here"), "{outcome}");
+    assert_eq!(platform.docker().containers_of("hooked"), before, "the one before serves on");
+    assert_eq!(platform.get("/hooked/").0, 200);
+
+    // The old one goes although its hook fails, and the log says so.
+    s3.cp(&app.replace("compose.yaml", "'echo no database here; exit 7'", "'true'"), "hooked/compose.yaml");
+    platform.live("hooked");
+    eventually("the old one is gone", Duration::from_secs(60), || {
+        let now = platform.docker().containers_of("hooked");
+        (now.len() == 1 && now != before).then_some(())
+    });
+    let log = platform.log();
+    assert!(log.contains("`pre_stop` failed") && log.contains("cannot tidy"), "{log}");
+}
+
+#[test]
+fn what_a_service_with_a_terminal_says_is_in_its_logs() {
+    let platform = Platform::start();
+    let compose = "services:
+  app:
+    image: workspace-node-ephemeral:latest
+    volumes: ['./src:/workspace:ro']
+    tty: true
+";
+    let script = format!("console.log('terminal: ' + process.stdout.isTTY);\n{WHOAMI}");
+    let app = Folder::of(&[("compose.yaml", compose), ("src/index.js", &script)]);
+    platform.s3(Client::Boto3).sync(app.path(), "tty");
+    platform.live("tty");
+    let said = run::stdout(&platform.cli(&["logs", "tty"]));
+    assert!(said.contains("terminal: true"), "{said}");
+    assert!(!said.contains('\u{1}'), "no frames of Docker's stream are left: {said:?}");
+}
+
+#[test]
+fn what_the_engine_cannot_do_is_told_and_a_build_has_the_memory_of_its_workspace() {
+    let platform = Platform::builder().policy("[limits]\nmemory = \"256m\"\nmax_memory = \"512m\"\n").start();
+    let compose = "services:
+  app:
+    build: .
+    expose: [80]
+    logging: {options: {max-size: 2g}}
+    stop_grace_period: 1h
+    healthcheck: {test: [CMD, 'true'], start_interval: 1s}
+";
+    // Either of the two versions of cgroups.
+    let limit =
+        "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes";
+    let dockerfile = format!(
+        "FROM workspace-node-ephemeral:latest\nRUN ({limit}) > /limit\nENTRYPOINT []\nCMD [\"sleep\", \"100000\"]\n"
+    );
+    let app = Folder::of(&[("compose.yaml", compose), ("Dockerfile", &dockerfile)]);
+    let s3 = platform.s3(Client::Boto3);
+    s3.sync(app.path(), "built");
+    let status = platform.live("built");
+    let docker_of = platform.docker();
+    let container = docker_of.container_of("built");
+    assert_eq!(docker_of.shell(&container, "cat /limit").trim(), (512 << 20).to_string());
+    let warnings = status["warnings"].to_string();
+    let version = run::stdout(&docker(&["version", "--format", "{{.Server.APIVersion}}"]));
+    let minor: u32 = version.trim().rsplit('.').next().expect("a version").parse().expect("a number");
+    assert_eq!(warnings.contains("`start_interval` has no effect"), minor < 44, "{warnings}");
+    assert!(warnings.contains("`stop_grace_period` is cut to 10 min"), "{warnings}");
+    assert!(warnings.contains("`logging` keeps at most 1g"), "{warnings}");
+    let kept = docker_of.inspect(&container, "{{json .HostConfig.LogConfig.Config}}");
+    assert!(kept.contains("\"max-size\":\"1073741824\""), "{kept}");
+
+    // Another workspace takes it by whatever name: refused.
+    let image = docker_of.inspect(&container, "{{.Image}}").trim().to_owned();
+    let tagged = format!("taken-{}:latest", platform.id());
+    run::succeeded("docker tag", &docker(&["tag", &image, &tagged]));
+    let thief = Folder::of(&[("compose.yaml", &format!("services: {{app: {{image: '{tagged}'}}}}\n"))]);
+    s3.sync(thief.path(), "thief");
+    let status = platform.failed("thief");
+    docker(&["rmi", &tagged]);
+    let message = status["deployment"]["outcome"]["message"].as_str().expect("a message").to_owned();
+    assert!(message.contains("is refused: it was made for workspace `built`"), "{message}");
 }

@@ -207,6 +207,13 @@ fn without_the_rights_to_make_rules_the_platform_works_and_says_what_is_open() {
     );
     assert!(said.contains("hint: run the agent as root, or give it the capability CAP_NET_ADMIN"), "{said}");
     push(&platform, "app", &[("index.js", APP), ("compose.yaml", COMPOSE)]);
+    // Also to those who only look at what runs.
+    let open = "there is no firewall: containers can reach the platform's API";
+    let warnings = platform.status("app")["warnings"].to_string();
+    assert!(warnings.contains(open), "{warnings}");
+    let all = platform.cli(&["status"]);
+    assert!(run::stderr(&all).contains(&format!("warning: {open}")), "{}", run::stderr(&all));
+    assert_eq!(platform.cli_json(&["status"])["firewall"]["ok"], false);
 }
 
 #[test]

@@ -142,6 +142,8 @@ struct Workspaces {
     invalid: Vec<InvalidFolder>,
     /// Whether the bucket could be listed for that.
     bucket: Part,
+    /// Whether there is a firewall, where the operator wants one.
+    firewall: Part,
     /// What was given up on; empty also while the platform bucket does not answer, which `/platform` tells.
     dead_letters: Vec<DeadLetter>,
 }
@@ -166,6 +168,10 @@ async fn workspaces(State(api): State<Arc<Api>>) -> axum::Json<Workspaces> {
         invalid: invalid.collect(),
         workspaces: api.agent.board.all(),
         bucket,
+        firewall: match api.agent.reconciler.tools.firewall.protection().absence() {
+            None => Part::well(),
+            Some((message, hint)) => Part { ok: false, message: Some(message), hint: Some(hint) },
+        },
         dead_letters: letters.unwrap_or_default(),
     })
 }
@@ -175,7 +181,10 @@ async fn workspace(
     Path(name): Path<String>,
 ) -> Result<axum::Json<WorkspaceStatus>, Problem> {
     let name = parse(&name)?;
-    api.agent.board.get(&name).map(axum::Json).ok_or_else(|| Problem::unknown(&name))
+    let mut status = api.agent.board.get(&name).ok_or_else(|| Problem::unknown(&name))?;
+    let absence = api.agent.reconciler.tools.firewall.protection().absence();
+    status.warnings.extend(absence.map(|(message, hint)| format!("{message}; {hint}")));
+    Ok(axum::Json(status))
 }
 
 /// Asks for another look at the bucket, and for another try of a release that failed.

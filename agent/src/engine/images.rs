@@ -50,7 +50,7 @@ pub struct BuildSpec {
 }
 
 /// What the client can say in a build's request, in whole pages.
-const MAX_BUILD_MEMORY: i32 = i32::MAX - 4095;
+const MAX_BUILD_MEMORY: i32 = (i32::MAX / 4096) * 4096;
 
 /// Lines of a build's output that are kept for an error.
 const LOG_LINES: usize = 40;
@@ -262,4 +262,21 @@ pub(crate) fn build_options(spec: &BuildSpec, labels: &HashMap<String, String>) 
 fn seconds(text: &str) -> i64 {
     let parsed = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
     parsed.map_or(0, OffsetDateTime::unix_timestamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_has_the_memory_of_its_workspace_as_far_as_it_can_be_said() {
+        let check = |memory: u64, expected: i32| {
+            let spec = BuildSpec { memory, ..BuildSpec::default() };
+            assert_eq!(build_options(&spec, &HashMap::new()).memory, Some(expected), "{memory}");
+        };
+        check(512 << 20, 512 << 20);
+        check(8 << 30, MAX_BUILD_MEMORY);
+        check(u64::MAX, MAX_BUILD_MEMORY);
+        assert_eq!(MAX_BUILD_MEMORY % 4096, 0);
+    }
 }

@@ -65,6 +65,11 @@ pub enum Protection {
 }
 
 impl Protection {
+    /// The same, where the operator wants a firewall and there is none.
+    pub fn absence(&self) -> Option<(String, String)> {
+        matches!(self, Self::None { .. }).then(|| self.trouble()).flatten()
+    }
+
     /// What is wrong, and what to do about it.
     pub fn trouble(&self) -> Option<(String, String)> {
         const OPEN: &str =

@@ -140,7 +140,7 @@ fn check(entry: &Entry) -> Result<(), String> {
     Ok(())
 }
 
-fn meaning(path: &Path, text: &str, platform: &Platform) -> Result<Policy, PolicyError> {
+pub(crate) fn meaning(path: &Path, text: &str, platform: &Platform) -> Result<Policy, PolicyError> {
     let document = document(path, text)?;
     let mut policy = Policy { limits: document.limits, platform: platform.clone(), ..Policy::default() };
     if let Some(names) = document.edge_networks {

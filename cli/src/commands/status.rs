@@ -17,6 +17,8 @@ pub struct Workspaces {
     pub invalid: Vec<InvalidFolder>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<Part>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<Part>,
     #[serde(default)]
     pub dead_letters: Vec<DeadLetter>,
 }
@@ -65,6 +67,12 @@ pub fn print(all: &Workspaces) {
             "hint: {}",
             hint.as_deref().unwrap_or("`cloudyknight doctor` looks for the reason")
         );
+    }
+    if let Some(Part { ok: false, message: Some(message), hint }) = &all.firewall {
+        anstream::eprintln!("warning: {message}");
+        if let Some(hint) = hint {
+            anstream::eprintln!("hint: {hint}");
+        }
     }
     if all.workspaces.is_empty() {
         anstream::println!(

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cloudyknight_core::status::Strategy;
+
 use super::{Workspace, with_service};
 use crate::compose::model::*;
 
@@ -196,10 +198,12 @@ fn small_things() {
         Some(Duration::from_secs(90))
     );
     assert_eq!(workspace.service("container_name: My_app.1").container_name.as_deref(), Some("My_app.1"));
-    assert_eq!(
-        workspace.service("ipc: private\ncgroup: private\nscale: 1\ndeploy: {replicas: 1}"),
-        workspace.service("")
-    );
+    assert_eq!(workspace.service("scale: 1\ndeploy: {replicas: 1}"), workspace.service(""));
+    let private = workspace.service("ipc: private\ncgroup: private").isolation.private_namespaces;
+    assert_eq!(private, [Namespace::Ipc, Namespace::Cgroup].into());
+    // The platform's own key comes before the one for clusters.
+    let order = "deploy: {update_config: {order: stop-first}}\nx-cloudyknight: {strategy: rolling}";
+    assert_eq!(workspace.service(order).strategy, Some(Strategy::Rolling));
     // Nothing is asked for.
     let nothing = "privileged: false\ntty: false\nsecrets: []\nconfigs:\ndevices: []\ncap_add: []\nextends:\nlogging: {}";
     assert_eq!(workspace.service(nothing), workspace.service(""));

@@ -13,6 +13,7 @@ mod including;
 mod meaning;
 mod merging;
 mod mistakes;
+mod permissions;
 mod profiles;
 mod published;
 mod refusals;

@@ -268,6 +268,26 @@ fn external_networks_that_are_not_the_router_s() {
 }
 
 #[test]
+fn images_that_the_platform_made_for_a_workspace() {
+    let check = |lines: &str, position: &str, image: &str| {
+        let workspace = Workspace::new().file("Dockerfile", "");
+        let error = workspace.parse(&format!("services:\n  a:\n    {lines}\n")).expect_err(lines);
+        let expected = format!(
+            "docker-compose.yml:{position}: `{image}` is refused: it is what the platform made for a workspace"
+        );
+        assert_eq!(error.to_string(), expected);
+        assert!(error.policy);
+    };
+    let (build, dependencies) = ("cloudyknight-build-p-other-web:1", "cloudyknight-dependencies-p-other:1");
+    check(&format!("image: {build}"), "3:12", build);
+    check(&format!("image: {dependencies}"), "3:12", dependencies);
+    let full = format!("docker.io/library/{build}");
+    check(&format!("image: {full}"), "3:12", &full);
+    check(&format!("build: {{cache_from: [{build}]}}"), "3:26", build);
+    Workspace::new().project("services: {a: {image: 'registry.example/cloudyknight-build-x'}}");
+}
+
+#[test]
 fn settings_of_the_kernel() {
     let set = |service: &Service| service.surroundings.sysctls["net.core.somaxconn"] == "1024";
     let what = "setting the sysctl `net.core.somaxconn`";

@@ -72,6 +72,74 @@ fn keys_without_effect() {
 }
 
 #[test]
+fn what_is_cut_to_what_a_workspace_may_have() {
+    let kept = |options: &str, files: &str, size: &str| {
+        let driver = if options.starts_with("json") { "json-file" } else { "local" };
+        let options = options.split_once(' ').expect("driver and options").1;
+        let lines = format!("logging: {{driver: {driver}, options: {options}}}");
+        let parsed = Workspace::new().parse(&with_service(&lines)).expect("it is right");
+        let logging = parsed.project.services["a"].surroundings.logging.clone().expect("it is there");
+        let found = (logging.options.get("max-file"), logging.options.get("max-size"));
+        let expected = [files, size].map(|value| Some(value.to_owned()).filter(|value| !value.is_empty()));
+        assert_eq!(found, (expected[0].as_ref(), expected[1].as_ref()), "{lines}");
+        parsed.warnings.len()
+    };
+    assert_eq!(kept("json {max-size: 100m}", "", "100m"), 0);
+    assert_eq!(kept("local {max-file: 50}", "50", ""), 0, "20m each by itself, and 1g is allowed");
+    assert_eq!(kept("local {max-file: 60}", "51", "20971520"), 1);
+    assert_eq!(kept("json {max-file: 60}", "60", ""), 0, "10m each by itself");
+    assert_eq!(kept("json {max-file: 1000}", "102", "10485760"), 1);
+    assert_eq!(kept("json {max-size: 10g}", "1", "1073741824"), 1);
+    assert_eq!(kept("json {max-size: '-1'}", "1", "1073741824"), 1, "without end");
+    check(
+        "logging: {options: {max-size: 600m, max-file: 2}}",
+        &[(
+            4,
+            "service `a`: `logging` keeps at most 1g, as the operator's policy says: 1 files of 629145600 bytes",
+        )],
+    );
+    for wrong in ["{max-size: much}", "{max-file: 0}"] {
+        let lines = format!("logging: {{options: {wrong}}}");
+        assert!(Workspace::new().service_error(&lines).starts_with("docker-compose.yml:4:"), "{wrong}");
+    }
+    check("stop_grace_period: 10m", &[]);
+    check("stop_grace_period: 1h", &[(4, "service `a`: `stop_grace_period` is cut to 10 min")]);
+    let parsed = Workspace::new().parse(&with_service("stop_grace_period: 1h")).expect("it is right");
+    let grace = parsed.project.services["a"].stop_grace_period;
+    assert_eq!(grace.map(|grace| grace.as_secs()), Some(600));
+}
+
+#[test]
+fn what_does_not_fit_its_place() {
+    check(
+        "volumes: [{type: tmpfs, target: /t, bind: {propagation: private}, volume: {nocopy: true}}]",
+        &[
+            (4, "the mount at `/t`: `propagation` has no effect: it is for a path"),
+            (4, "the mount at `/t`: `nocopy` has no effect: it is for a volume"),
+        ],
+    );
+    check(
+        "pull_refresh_after: 1h",
+        &[(4, "service `a`: `pull_refresh_after` has no effect without `pull_policy: refresh`")],
+    );
+    let workspace =
+        Workspace::new().policy(r#"{"external_networks": {"n": "*"}, "external_volumes": {"v": "*"}}"#);
+    let text = "\
+services: {a: {image: x, volumes: ['v:/v'], networks: [n]}}
+volumes: {v: {external: true, labels: {a: b}}}
+networks: {n: {external: true, internal: true}}
+";
+    whole(
+        &workspace,
+        text,
+        &[
+            (2, "volume `v`: `labels` has no effect beside `external`"),
+            (3, "network `n`: `internal` has no effect beside `external`"),
+        ],
+    );
+}
+
+#[test]
 fn workspace_paths_that_would_be_written_to() {
     let warning = |path: &str| {
         format!(
