@@ -195,6 +195,11 @@ fn yaml_and_short_forms_are_read_as_docker_compose_reads_them() {
 }
 
 #[test]
+fn elements_mean_what_they_mean_to_docker_compose() {
+    check(&cases(include_str!("oracle/cases/elements.txt")), 20);
+}
+
+#[test]
 fn what_only_newer_ones_know_is_read_as_they_do() {
     check(&cases(include_str!("oracle/cases/newer.txt")), 15);
 }
