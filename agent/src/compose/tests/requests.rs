@@ -138,10 +138,10 @@ fn remove(node: &mut Value, path: &[&str]) -> bool {
     let Some((first, rest)) = path.split_first() else { return false };
     match node {
         Value::Object(map) if *first == "*" => {
-            map.values_mut().fold(false, |any, below| remove(below, rest) || any)
+            map.values_mut().map(|below| usize::from(remove(below, rest))).sum::<usize>() > 0
         }
         Value::Array(items) if *first == "[]" => {
-            items.iter_mut().fold(false, |any, below| remove(below, rest) || any)
+            items.iter_mut().map(|below| usize::from(remove(below, rest))).sum::<usize>() > 0
         }
         Value::Object(map) if rest.is_empty() => map.remove(*first).is_some(),
         Value::Object(map) => map.get_mut(*first).is_some_and(|below| remove(below, rest)),
