@@ -25,6 +25,8 @@ pub struct Board {
     documents: Mutex<BTreeMap<WorkspaceName, Document>>,
     /// What was read back and not looked at since: it may have run on another host, or until this one stopped.
     hearsay: Mutex<BTreeSet<WorkspaceName>>,
+    /// Whose status says that something is over, and nobody has tried to write that down yet.
+    untold: Mutex<BTreeSet<WorkspaceName>>,
     /// When somebody else was last seen to write these documents.
     rival_at: Mutex<Option<String>>,
 }
@@ -80,6 +82,7 @@ impl Board {
             changes: watch::Sender::new(0),
             platform,
             documents: Mutex::new(documents),
+            untold: Mutex::default(),
             rival_at: Mutex::default(),
         })
     }
@@ -104,8 +107,14 @@ impl Board {
         let status = statuses
             .entry(workspace.clone())
             .or_insert_with(|| WorkspaceStatus::new(workspace.clone(), now()));
+        let before = end(status);
         change(status);
         status.updated_at = now();
+        let after = end(status);
+        if after.is_some() && after != before {
+            // Before anybody reads it.
+            lock(&self.untold).insert(workspace.clone());
+        }
         drop(statuses);
         self.changes.send_modify(|count| *count += 1);
     }
@@ -127,6 +136,12 @@ impl Board {
     /// One agent writes there: a document that is not the one we wrote last means that another agent follows the same
     /// buckets. What runs here is still told, and the other one is, too.
     pub async fn save(&self, workspace: &WorkspaceName) -> Result<(), BucketError> {
+        let saved = self.write(workspace).await;
+        self.has_tried(workspace);
+        saved
+    }
+
+    async fn write(&self, workspace: &WorkspaceName) -> Result<(), BucketError> {
         let Some(status) = self.get(workspace) else { return Ok(()) };
         let text = Bytes::from(serde_json::to_vec(&status).expect("a status is plain data"));
         let before = {
@@ -144,6 +159,19 @@ impl Board {
         let written = Document { etag: Some(etag), sent: None, is_behind: false };
         lock(&self.documents).insert(workspace.clone(), written);
         Ok(())
+    }
+
+    /// Whether a status says that something is over which nobody has tried to write down yet: an agent that ended now
+    /// would be followed by one that knows nothing of it.
+    pub fn is_untold(&self, workspace: &WorkspaceName) -> bool {
+        lock(&self.untold).contains(workspace)
+    }
+
+    /// Somebody has tried to write it down, or something that comes before it.
+    pub fn has_tried(&self, workspace: &WorkspaceName) {
+        if lock(&self.untold).remove(workspace) {
+            self.changes.send_modify(|count| *count += 1);
+        }
     }
 
     /// Whether the platform bucket still tells something older of a workspace than we know.
@@ -192,6 +220,13 @@ impl Board {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkspaceName, WorkspaceStatus>> {
         lock(&self.statuses)
     }
+}
+
+/// What is over: the state, and when the deployment ended. `None` while one is on its way.
+fn end(status: &WorkspaceStatus) -> Option<(State, Option<String>)> {
+    let finished = status.deployment.as_ref().and_then(|deployment| deployment.finished_at.clone());
+    let is_over = !matches!(status.state, State::Deploying | State::Updating);
+    is_over.then_some((status.state, finished))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -311,6 +346,25 @@ mod tests {
         board.save(&world.app).await.unwrap();
         assert!(!board.is_behind(&world.app));
         assert_eq!(world.written().await.state, State::Live);
+    }
+
+    #[tokio::test]
+    async fn what_is_over_is_untold_until_somebody_has_tried_to_write_it_down() {
+        let world = World::new();
+        let board = world.board().await;
+        world.tell(&board, State::Deploying);
+        assert!(!board.is_untold(&world.app));
+        let mut changes = board.watch();
+        world.tell(&board, State::Live);
+        assert!(board.is_untold(&world.app) && changes.borrow_and_update().eq(&2));
+        world.bucket.fail_next(BucketOperation::Put, 1, Fault::Unavailable);
+        assert!(board.save(&world.app).await.is_err());
+        assert!(
+            !board.is_untold(&world.app) && changes.has_changed().unwrap(),
+            "nobody waits for a bucket that is away"
+        );
+        board.update(&world.app, |status| status.warnings.push("by the way".into()));
+        assert!(!board.is_untold(&world.app));
     }
 
     #[tokio::test]

@@ -33,6 +33,8 @@ pub(super) struct Waited {
 }
 
 const LONGEST: u64 = 60;
+/// How long somebody waits for an end that is known to be written down as well.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 /// How often the bucket is listed again while nothing seems to happen.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -55,6 +57,7 @@ pub(super) async fn wait(
     let give_up = tokio::time::Instant::now() + limit;
     let mut changes = api.agent.board.watch();
     let mut archive = release.is_none();
+    let mut over_since = None;
     loop {
         changes.mark_unchanged();
         let wanted = match &release {
@@ -68,6 +71,11 @@ pub(super) async fn wait(
             // What is to be deployed is still in an archive.
             _ if archive => {}
             Settled::Done if api.agent.board.is_hearsay(&name) => {}
+            // Whoever is told of an end may rely on it: the next agent will know of it as well.
+            Settled::Done
+                if api.agent.board.is_untold(&name)
+                    && over_since.get_or_insert_with(tokio::time::Instant::now).elapsed()
+                        < WRITTEN_WITHIN => {}
             Settled::Done => return Ok(axum::Json(Waited { done: true, status })),
             Settled::Unknown => return Err(Problem::unknown(&name)),
             Settled::NotYet => {}
@@ -79,11 +87,13 @@ pub(super) async fn wait(
         // Whichever comes first: the end of a deployment, or the time to look again. Each look is a listing, which costs
         // something on AWS; the steps of a deployment, and other workspaces, are no reason for one.
         let ended = async {
-            let hearsay = api.agent.board.is_hearsay(&name);
+            let board = &api.agent.board;
+            let (hearsay, untold) = (board.is_hearsay(&name), board.is_untold(&name));
             let before = ends(status.as_ref());
             while changes.changed().await.is_ok() {
-                let confirmed = hearsay && !api.agent.board.is_hearsay(&name);
-                if confirmed || ends(api.agent.board.get(&name).as_ref()) != before {
+                let confirmed = hearsay && !board.is_hearsay(&name);
+                let written = untold && !board.is_untold(&name);
+                if confirmed || written || ends(board.get(&name).as_ref()) != before {
                     break;
                 }
             }

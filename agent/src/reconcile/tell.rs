@@ -102,6 +102,13 @@ impl Reconciler {
 
     /// Tells everything that is not told yet.
     pub(super) async fn tell(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
+        let told = self.tell_all(workspace).await;
+        // Also where it did not get as far as the status: nobody waits longer for what cannot be told now.
+        self.board.has_tried(workspace);
+        told
+    }
+
+    async fn tell_all(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
         let (unkept, source, manifest) = self
             .remember(workspace, |memory| (memory.is_unkept, memory.source.clone(), memory.manifest.clone()));
         if let (true, Some(source)) = (unkept, source) {
