@@ -54,8 +54,8 @@ pub fn configuration(
         Purpose::Live => workspace.to_string(),
         Purpose::Trial => format!("{workspace}.trial"),
     };
-    let mut all =
-        Composer { prefix, allowed, purpose, made: Configuration::default(), owners: BTreeMap::new() };
+    let made = Configuration::default();
+    let mut all = Composer { prefix, reached, allowed, purpose, made, owners: BTreeMap::new() };
     let mut declared = BTreeMap::new();
     for (service, one) in reached {
         let own = labels::read(service, &one.labels, allowed)?;
@@ -78,6 +78,7 @@ pub fn configuration(
 
 struct Composer<'a> {
     prefix: String,
+    reached: &'a BTreeMap<String, Reached>,
     allowed: &'a BTreeSet<String>,
     purpose: Purpose,
     made: Configuration,
@@ -123,12 +124,37 @@ impl Composer<'_> {
             if let Some(errors) = definition.get_mut("errors").and_then(Value::as_object_mut) {
                 self.rename(service, &owner, errors, "service")?;
             }
+            if let Some(auth) = definition.get_mut("forwardauth").and_then(Value::as_object_mut) {
+                self.ask_own(service, &owner, auth)?;
+            }
             let (key, definition) = (self.own(name), Value::Object(definition));
             let same = self.made.middlewares.get(&key).is_none_or(|other| *other == definition);
             self.define(service, "middleware", name, same)?;
             self.made.middlewares.insert(key, definition);
         }
         Ok(())
+    }
+
+    /// Whom `forwardAuth` asks: a service of the workspace by its name, which Traefik is told the address of; anybody
+    /// else only where the operator allows it.
+    fn ask_own(&self, service: &str, owner: &str, auth: &mut Map<String, Value>) -> Result<(), LabelError> {
+        let address = auth.get("address").and_then(Value::as_str).unwrap_or_default();
+        match Asked::read(address).filter(|asked| self.reached.contains_key(asked.host)) {
+            Some(asked) => {
+                let container = self.reached[asked.host].backends.values().next();
+                // While none runs, whatever else bears that name is not asked.
+                let host = container.map_or_else(|| format!("{}.invalid", asked.host), Ipv4Addr::to_string);
+                let told = format!("{}://{host}{}{}", asked.scheme, asked.port, asked.path);
+                auth.insert("address".into(), json!(told));
+                Ok(())
+            }
+            None if self.allowed.contains("forwardauth") => Ok(()),
+            None => Err(LabelError::Refused {
+                service: service.to_owned(),
+                label: format!("{owner}.forwardauth.address"),
+                why: "it lets Traefik ask somebody who is no service of the workspace, which the operator has not allowed",
+            }),
+        }
     }
 
     fn services(&mut self, service: &str, declared: &Declared, reached: &Reached) -> Result<(), LabelError> {
@@ -360,6 +386,27 @@ impl Composer<'_> {
             check(&owner, "service", middleware.pointer("/errors/service"), &made.services)?;
         }
         Ok(())
+    }
+}
+
+/// The parts of an address that Traefik is to ask.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked<'a> {
+    scheme: &'a str,
+    host: &'a str,
+    /// With its colon; empty where there is none.
+    port: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    /// `None` for whatever has more to it than these parts.
+    fn read(address: &'a str) -> Option<Self> {
+        let (scheme, rest) = address.split_once("://")?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        let plain = port.is_empty() || port[1..].parse::<u16>().is_ok_and(|port| port > 0);
+        (["http", "https"].contains(&scheme) && plain).then_some(Self { scheme, host, port, path })
     }
 }
 

@@ -103,6 +103,43 @@ fn what_leads_out_of_the_workspace_is_refused() {
 }
 
 #[test]
+fn forward_auth_asks_a_service_of_the_workspace_at_its_address_and_nobody_else() {
+    let asking = |address: &str| reached(&[("middlewares.m.forwardauth.address", address)], 80, &[]);
+    let auth = |addresses: &[[u8; 4]]| reached(&[], 4181, addresses);
+    let told = |address: &str, addresses: &[[u8; 4]]| {
+        let told = of(&[("web", asking(address)), ("auth", auth(addresses))])?;
+        Ok::<_, LabelError>(told["middlewares"]["app_m"]["forwardauth"]["address"].clone())
+    };
+    let runs = [[10, 0, 0, 9], [10, 0, 0, 10]];
+    assert_eq!(told("http://auth:4181/verify?a=b", &runs).unwrap(), "http://10.0.0.9:4181/verify?a=b");
+    assert_eq!(told("https://auth", &runs).unwrap(), "https://10.0.0.9");
+    assert_eq!(told("http://auth:4181/verify", &[]).unwrap(), "http://auth.invalid:4181/verify");
+    for address in [
+        "http://127.0.0.1:9100/v1",
+        "http://auth.elsewhere/",
+        "http://auth@169.254.169.254/",
+        "http://auth:80@169.254.169.254/",
+        "http://auth:4181:1/",
+        "http://auth:0/",
+        "http://auth#@x/",
+        "http://auth\\@x/",
+        "ftp://auth/",
+        "//auth/",
+        "auth",
+        "",
+    ] {
+        assert!(matches!(told(address, &runs), Err(LabelError::Refused { .. })), "{address}");
+    }
+    // Without an address there is nobody to ask, and so nobody who could let anybody through.
+    let labels = [("middlewares.m.forwardauth.trustforwardheader", "true")];
+    assert!(matches!(one(&labels), Err(LabelError::Refused { .. })));
+    // The operator may let it ask anybody.
+    let services = BTreeMap::from([("web".to_owned(), asking("http://sso.example/"))]);
+    let allowed = BTreeSet::from(["forwardauth".to_owned()]);
+    assert!(configuration(&"app".parse().unwrap(), &services, &allowed, Purpose::Live).is_ok());
+}
+
+#[test]
 fn a_name_that_nothing_defines_is_told_with_the_label_that_uses_it() {
     let told = one(&[("routers.r.rule", "Path(`/a`)"), ("routers.r.middlewares", "nope")]).unwrap_err();
     let expected = "service `web`: `traefik.http.routers.r` names middleware `nope`, which no label of the workspace defines";

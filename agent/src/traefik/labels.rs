@@ -63,10 +63,14 @@ impl LabelError {
             Self::Value { label, expected, .. } => format!("give `{label}` a {expected}"),
             Self::Name { .. } => "names are made of letters, digits, `-` and `_`".into(),
             Self::Refused { label, .. } => match label.split('.').nth(4) {
-                Some(kind) if super::ASKED_FOR.iter().any(|one| one.eq_ignore_ascii_case(kind)) => format!(
-                    "the operator may allow it with `traefik_allow = [{:?}]`",
-                    kind.to_ascii_lowercase()
-                ),
+                Some(kind) if kind.eq_ignore_ascii_case("plugin") => {
+                    "the operator may allow it with `traefik_allow = [\"plugin\"]`".into()
+                }
+                Some(kind) if kind.eq_ignore_ascii_case("forwardauth") && label.ends_with(".address") => {
+                    "name a service of the workspace, as in `http://auth:4181/verify`; the operator may allow others \
+                     with `traefik_allow = [\"forwardauth\"]`"
+                        .into()
+                }
                 _ => "write what it holds into labels of the workspace itself".into(),
             },
             Self::Foreign { reference, .. } => {
@@ -146,9 +150,9 @@ impl Declared {
             return Err(LabelError::Refused { service, label, why });
         }
         let [Step::Member(section), Step::Member(name), inner @ ..] = steps else { return Ok(()) };
-        let asked_for = |step: &Step| matches!(step, Step::Member(one) if super::ASKED_FOR.contains(&one.as_str()) && !allowed.contains(one));
-        if section == "middlewares" && inner.first().is_some_and(asked_for) {
-            let why = "it lets Traefik do more than route, which the operator has not allowed";
+        let plugin = matches!(inner.first(), Some(Step::Member(kind)) if kind == "plugin");
+        if section == "middlewares" && plugin && !allowed.contains("plugin") {
+            let why = "it runs code in Traefik, which the operator has not allowed";
             return Err(LabelError::Refused { service, label, why });
         }
         let odd = steps.iter().find_map(|step| match step {

@@ -3,6 +3,7 @@
 //! `docs/decisions/0024-traefik-reads-files.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,10 +34,6 @@ use configuration::{Configuration, Purpose, configuration};
 use document::document;
 use files::Files;
 
-/// Middlewares that a workspace gets only where `traefik_allow` names them: one makes Traefik ask any address in our
-/// network, the other runs code in Traefik.
-pub const ASKED_FOR: [&str; 2] = ["forwardauth", "plugin"];
-
 /// How the operator's Traefik is reached.
 #[derive(Clone, Debug)]
 pub struct TraefikSettings {
@@ -44,7 +41,8 @@ pub struct TraefikSettings {
     pub dir: PathBuf,
     /// Of its API, such as `http://127.0.0.1:8081`; `None` where there is none to ask.
     pub api: Option<String>,
-    /// What labels of workspaces may use beyond their own: names with `@`, and kinds of middleware.
+    /// What labels of workspaces may use beyond their own: names with `@`; `plugin`; and `forwardauth`, for addresses that
+    /// are no services of the workspace.
     pub allow: BTreeSet<String>,
     pub platform: String,
 }
@@ -58,7 +56,8 @@ pub struct Traefik {
     told: Mutex<BTreeMap<WorkspaceName, Told>>,
     /// One change of a workspace's file at a time.
     turns: Mutex<BTreeMap<WorkspaceName, Arc<Mutex<()>>>>,
-    switched: Mutex<Option<Instant>>,
+    /// Since when backends get no new requests; those of which it matters.
+    left: Mutex<BTreeMap<String, Instant>>,
     repairing: Mutex<()>,
 }
 
@@ -135,7 +134,7 @@ impl Traefik {
             engine,
             told: Mutex::default(),
             turns: Mutex::default(),
-            switched: Mutex::default(),
+            left: Mutex::default(),
             repairing: Mutex::default(),
         }
     }
@@ -179,34 +178,42 @@ impl Traefik {
     }
 
     pub async fn backends(&self, workspace: &WorkspaceName) -> Vec<String> {
-        let told = self.told.lock().await;
-        let services = told.get(workspace).into_iter().flat_map(|one| one.routing.services.values());
-        services.flat_map(|service| service.backends.keys().cloned()).collect()
+        self.told.lock().await.get(workspace).map(|one| backends_of(&one.routing)).unwrap_or_default()
+    }
+
+    /// Takes note of the backends that get no requests from here on.
+    async fn leave(&self, before: &Routing, next: &Routing) {
+        let (now, stay) = (Instant::now(), backends_of(next));
+        let mut left = self.left.lock().await;
+        left.retain(|_, at| at.elapsed() < CONNECTS_WITHIN);
+        left.extend(backends_of(before).into_iter().filter(|one| !stay.contains(one)).map(|one| (one, now)));
     }
 
     /// Connections that are open on containers that get no new requests.
     pub async fn in_flight(&self, backends: &[String]) -> Result<u64, TraefikError> {
-        let recent = self.switched.lock().await.is_some_and(|at| at.elapsed() < CONNECTS_WITHIN);
+        let recent = {
+            let left = self.left.lock().await;
+            backends.iter().any(|one| left.get(one).is_some_and(|at| at.elapsed() < CONNECTS_WITHIN))
+        };
+        if recent {
+            return Ok(1);
+        }
         let mut processes = Vec::new();
-        let containers: BTreeSet<&str> =
-            backends.iter().map(|backend| backend.split('@').next().unwrap_or_default()).collect();
-        for container in containers {
+        for backend in backends {
+            let Some((container, address)) = parts(backend) else { continue };
             let process = match self.engine.addresses(container).await {
                 Ok((_, process)) => process.filter(|process| *process > 0),
                 Err(error) if error.is_not_found() => None,
                 Err(error) => return Err(error.into()),
             };
-            processes.extend(process);
-        }
-        if recent {
-            return Ok(1);
+            processes.extend(process.map(|process| (process, address)));
         }
         // Linux shows a table that changes while it is read, and may leave out a line: one look that finds nothing is no
         // proof.
         for look in 0..LOOKS {
             let mut open = 0;
-            for process in &processes {
-                open += sockets::open(*process).map_err(TraefikError::InFlight)?;
+            for (process, address) in &processes {
+                open += sockets::open(*process, *address).map_err(TraefikError::InFlight)?;
             }
             if open > 0 {
                 return Ok(open);
@@ -229,13 +236,13 @@ impl Traefik {
         let before = before.unwrap_or_default();
         match self.put(workspace, &before, &next).await {
             Ok(()) => {
+                self.leave(&before.routing, &next.routing).await;
                 let mut told = self.told.lock().await;
                 if next.routing == Routing::default() {
                     told.remove(workspace);
                 } else {
                     told.insert(workspace.clone(), next);
                 }
-                *self.switched.lock().await = Some(Instant::now());
                 Ok(())
             }
             Err(error) => {
@@ -410,6 +417,16 @@ impl Traefik {
             routing,
         })
     }
+}
+
+fn backends_of(routing: &Routing) -> Vec<String> {
+    routing.services.values().flat_map(|service| service.backends.keys().cloned()).collect()
+}
+
+/// The container and the address that the name of a backend holds; see [`crate::edge_link::backend_id`].
+fn parts(backend: &str) -> Option<(&str, Ipv4Addr)> {
+    let (container, address) = backend.split_once('@')?;
+    Some((container, address.parse().ok()?))
 }
 
 /// Removes all that a platform wrote to a folder.

@@ -4,9 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::Ipv4Addr;
 
-/// Connections to what the process, and all that share its network, listen on.
-pub fn open(process: i64) -> io::Result<u64> {
+/// Connections through this address to what the process, and all that share its network, listen on. One that is kept is
+/// in the networks of two releases for a while, and only what came by the old way is what it finishes.
+pub fn open(process: i64, address: Ipv4Addr) -> io::Result<u64> {
     let read = |table: &str| std::fs::read_to_string(format!("/proc/{process}/net/{table}"));
     let tables = match (read("tcp"), read("tcp6")) {
         (Ok(four), six) => four + "\n" + &six.unwrap_or_default(),
@@ -14,7 +16,7 @@ pub fn open(process: i64) -> io::Result<u64> {
         (Err(error), _) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         (Err(error), _) => return Err(error),
     };
-    Ok(count(&tables))
+    Ok(count(&tables, address))
 }
 
 /// States in Linux's tables of TCP sockets (`proc(5)`).
@@ -22,33 +24,37 @@ const ESTABLISHED: &str = "01";
 const SYN_RECEIVED: &str = "03";
 const LISTEN: &str = "0A";
 
-fn count(tables: &str) -> u64 {
-    let sockets: Vec<(&str, &str, &str)> = tables.lines().filter_map(socket).collect();
+fn count(tables: &str, address: Ipv4Addr) -> u64 {
+    let sockets: Vec<Socket<'_>> = tables.lines().filter_map(Socket::read).collect();
     let listening: BTreeSet<&str> =
-        sockets.iter().filter(|(_, _, state)| *state == LISTEN).map(|(port, _, _)| *port).collect();
-    let taken = |(port, remote, state): &&(&str, &str, &str)| {
-        [ESTABLISHED, SYN_RECEIVED].contains(state) && listening.contains(port) && !is_loopback(remote)
+        sockets.iter().filter(|one| one.state == LISTEN).map(|one| one.port).collect();
+    // As the machine has it in its memory; a socket of IPv6 has the same at the end of an address of its own.
+    let four = format!("{:08X}", u32::from_ne_bytes(address.octets()));
+    let six = format!("0000000000000000FFFF0000{four}");
+    let taken = |one: &&Socket<'_>| {
+        [ESTABLISHED, SYN_RECEIVED].contains(&one.state)
+            && listening.contains(one.port)
+            && (one.address == four || one.address == six)
+            // A health check within the container carries nobody's request.
+            && one.remote != one.address
     };
     sockets.iter().filter(taken).count() as u64
 }
 
-/// Local port, remote address and state of one line.
-fn socket(line: &str) -> Option<(&str, &str, &str)> {
-    let mut fields = line.split_whitespace().skip(1);
-    let (_, port) = fields.next()?.split_once(':')?;
-    let (remote, _) = fields.next()?.split_once(':')?;
-    Some((port, remote, fields.next()?))
+/// One line of a table.
+struct Socket<'a> {
+    address: &'a str,
+    port: &'a str,
+    remote: &'a str,
+    state: &'a str,
 }
 
-/// A health check within the container carries nobody's request.
-fn is_loopback(address: &str) -> bool {
-    match address.len() {
-        8 => address.ends_with("7F"),
-        32 => {
-            let mapped = address.starts_with("0000000000000000FFFF0000") && address.ends_with("7F");
-            mapped || address == "00000000000000000000000001000000"
-        }
-        _ => false,
+impl<'a> Socket<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let mut fields = line.split_whitespace().skip(1);
+        let (address, port) = fields.next()?.split_once(':')?;
+        let (remote, _) = fields.next()?.split_once(':')?;
+        Some(Self { address, port, remote, state: fields.next()? })
     }
 }
 
@@ -60,7 +66,8 @@ mod tests {
 
     fn check(lines: &[&str], expected: u64) {
         let lines: String = lines.iter().map(|line| format!("   0: {line} 00000000:00000000\n")).collect();
-        assert_eq!(count(&format!("{HEADER}{lines}")), expected);
+        let address = Ipv4Addr::new(10, 213, 0, 2);
+        assert_eq!(count(&format!("{HEADER}{lines}"), address), expected);
     }
 
     #[test]
@@ -73,6 +80,9 @@ mod tests {
         check(&[listens, "0200D50A:0BB8 0100D50A:C350 08"], 0);
         check(&[listens, "0200D50A:C350 0300D50A:0BB8 01"], 0);
         check(&[listens, "0100007F:0BB8 0100007F:C350 01"], 0);
+        check(&[listens, "0200D50A:0BB8 0200D50A:C350 01"], 0);
+        // By the way of another release's network.
+        check(&[listens, "0201D50A:0BB8 0101D50A:C350 01"], 0);
     }
 
     #[test]
