@@ -49,6 +49,31 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Answer> {
+        self.send(method, host, path, headers, body)?;
+        // What a head says of a body is about the one that GET would get.
+        if method == "HEAD" { self.head() } else { self.answer() }
+    }
+
+    /// A request without a body, and the answer up to its own, which may be long in coming.
+    pub fn request_head(
+        &mut self,
+        method: &str,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> io::Result<Answer> {
+        self.send(method, host, path, headers, b"")?;
+        self.head()
+    }
+
+    fn send(
+        &mut self,
+        method: &str,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<()> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
@@ -59,12 +84,29 @@ impl Connection {
         request.push_str("\r\n");
         let mut bytes = request.into_bytes();
         bytes.extend_from_slice(body);
-        self.0.get_mut().write_all(&bytes)?;
-        self.answer()
+        self.0.get_mut().write_all(&bytes)
     }
 
     /// Reads an answer to what was sent by hand.
     pub fn answer(&mut self) -> io::Result<Answer> {
+        let mut answer = self.head()?;
+        let body = if answer.header("transfer-encoding") == Some("chunked") {
+            self.chunks()?
+        } else if let Some(length) = answer.header("content-length") {
+            let length = length.parse().map_err(|_| broken("the length is no number"))?;
+            self.exactly(length)?
+        } else if matches!(answer.status, 101 | 204 | 304) {
+            Vec::new()
+        } else {
+            let mut rest = Vec::new();
+            self.0.read_to_end(&mut rest)?;
+            rest
+        };
+        answer.body = String::from_utf8_lossy(&body).into_owned();
+        Ok(answer)
+    }
+
+    fn head(&mut self) -> io::Result<Answer> {
         let first = self.line()?;
         let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| broken(&format!("no status line: {first:?}")))?;
@@ -78,21 +120,7 @@ impl Connection {
                 line.split_once(':').ok_or_else(|| broken(&format!("no header: {line:?}")))?;
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut answer = Answer { status, headers, body: String::new() };
-        let body = if answer.header("transfer-encoding") == Some("chunked") {
-            self.chunks()?
-        } else if let Some(length) = answer.header("content-length") {
-            let length = length.parse().map_err(|_| broken("the length is no number"))?;
-            self.exactly(length)?
-        } else if matches!(status, 101 | 204 | 304) {
-            Vec::new()
-        } else {
-            let mut rest = Vec::new();
-            self.0.read_to_end(&mut rest)?;
-            rest
-        };
-        answer.body = String::from_utf8_lossy(&body).into_owned();
-        Ok(answer)
+        Ok(Answer { status, headers, body: String::new() })
     }
 
     fn chunks(&mut self) -> io::Result<Vec<u8>> {

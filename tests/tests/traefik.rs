@@ -1,25 +1,29 @@
-//! With `edge = "traefik"` a real Traefik carries the traffic, by the same labels: push, redeploys under load, delete;
-//! hostile labels; and either side started again.
+//! With `edge = "traefik"` a real Traefik carries the traffic, by the same labels: push, redeploys and rollbacks under
+//! load, several containers of a service, delete; labels that only Traefik knows, and hostile ones; and everybody started
+//! again.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloudyknight_tests::http::Connection;
 use cloudyknight_tests::platform::Role;
+use cloudyknight_tests::run::{run, succeeded};
 use cloudyknight_tests::server::Traefik;
-use cloudyknight_tests::{Client, Folder, Platform, Visitor, eventually};
-use rustix::process::Pid;
+use cloudyknight_tests::server::traefik::Place;
+use cloudyknight_tests::{Client, DockerDoor, Folder, Platform, Visitor, eventually};
+use rustix::process::{Pid, Signal, kill_process};
 
-/// Says its version and asks the other service for that one's; below `/slow` half of it soon, the rest after a while;
-/// and a WebSocket that sends back every line.
+/// Says its version and asks the other service for that one's, once it has read the request; below `/slow` half of it
+/// soon, the rest after a while; and a WebSocket that sends back every line.
 const WEB: &str = "const VERSION = 'version 1';
 const { createHash } = require('node:crypto');
 const http = require('node:http');
 const server = http.createServer((request, response) => {
   if (request.url.endsWith('headers')) return response.end(JSON.stringify(request.headers));
   if (request.url.endsWith('url')) return response.end(request.url);
-  http.get('http://api:4000/', answer => {
+  request.resume().on('end', () => http.get('http://api:4000/', answer => {
     let other = '';
     answer.on('data', part => other += part);
     answer.on('end', () => {
@@ -28,7 +32,7 @@ const server = http.createServer((request, response) => {
       response.write(text.slice(0, 4));
       setTimeout(() => response.end(text.slice(4)), 300);
     });
-  }).on('error', error => { response.statusCode = 500; response.end(String(error)); });
+  }).on('error', error => { response.statusCode = 500; response.end(String(error)); }));
 });
 server.on('upgrade', (request, socket) => {
   const accept = createHash('sha1')
@@ -72,7 +76,10 @@ fn shop() -> Folder {
 
 /// A platform whose traffic a Traefik of its own carries.
 fn stage(settings: &[(&str, &str)]) -> (Platform, Traefik) {
-    let place = Traefik::place();
+    stage_with(Traefik::place(), settings)
+}
+
+fn stage_with(place: Place, settings: &[(&str, &str)]) -> (Platform, Traefik) {
     let mut builder = Platform::builder();
     for (name, value) in place.settings() {
         builder = builder.setting(name, value);
@@ -159,9 +166,22 @@ const PACE: Duration = Duration::from_millis(5);
 
 #[test]
 fn redeploys_under_load_drop_no_request_and_answer_none_from_a_half_state_on_traefik() {
-    let (platform, _traefik) = stage(&[("drain_timeout_s", "8")]);
+    redeploys_under_load(Traefik::place(), WEB);
+}
+
+/// What an app of the kind needs that answers before it has read what it was sent.
+#[test]
+fn with_its_fast_proxy_traefik_drops_nothing_of_an_app_that_answers_early_either_on_traefik() {
+    let early = WEB.replace("request.resume().on('end', () => http.get(", "http.get(");
+    let early = early.replace("String(error)); }));", "String(error)); });");
+    assert!(!early.contains("request.resume()"));
+    redeploys_under_load(Traefik::place().argument("--experimental.fastproxy=true"), &early);
+}
+
+fn redeploys_under_load(place: Place, web: &str) {
+    let (platform, _traefik) = stage_with(place, &[("drain_timeout_s", "8")]);
     let s3 = platform.s3(Client::Boto3);
-    let shop = shop();
+    let shop = Folder::of(&[("web/index.js", web), ("api/index.js", API), ("compose.yaml", COMPOSE)]);
     s3.sync(shop.path(), "shop");
     platform.live("shop");
     let mut socket = upgraded(&platform);
@@ -183,7 +203,7 @@ fn redeploys_under_load_drop_no_request_and_answer_none_from_a_half_state_on_tra
         for version in 2..=REDEPLOYS + 1 {
             // Both services in one push: whoever sees one old and one new has seen a half of a release.
             let next = format!("version {version}");
-            shop.write("web/index.js", WEB.replace("version 1", &next));
+            shop.write("web/index.js", web.replace("version 1", &next));
             shop.write("api/index.js", API.replace("version 1", &next));
             s3.sync(shop.path(), "shop");
             platform.live("shop");
@@ -233,13 +253,19 @@ impl Visit {
         while !ends {
             ends = over.recv_timeout(PACE) != Err(RecvTimeoutError::Timeout);
             report.requests += 1;
+            let began = Instant::now();
             let asked = kept.take().map_or_else(|| platform.connection(), Ok).and_then(|mut connection| {
                 let body: &[u8] = if self.method == "POST" { b"a body" } else { b"" };
                 let answer = connection.request(self.method, platform.host(), self.path, &[], body)?;
                 Ok((connection, answer))
             });
             match asked {
-                Err(error) => report.failures.push(error.to_string()),
+                Err(error) => {
+                    let (took, last) = (began.elapsed(), report.versions.last());
+                    report
+                        .failures
+                        .push(format!("{error} after {took:?}; the answer before was of {last:?}"));
+                }
                 Ok((connection, answer)) => {
                     let versions: Vec<u32> =
                         answer.body.split("version ").filter_map(|text| text.trim().parse().ok()).collect();
@@ -280,6 +306,189 @@ fn echo(connection: &mut Connection, text: &str) -> Option<String> {
     match stream.read_line(&mut line) {
         Ok(0) | Err(_) => None,
         Ok(_) => Some(line),
+    }
+}
+
+#[test]
+fn a_rollback_takes_routes_and_containers_back_at_once_on_traefik() {
+    let (platform, _traefik) = stage(&[]);
+    let s3 = platform.s3(Client::Boto3);
+    let shop = shop();
+    s3.sync(shop.path(), "shop");
+    let first = platform.live("shop")["release"].clone();
+    let header = |expected: &str| {
+        let answer = platform.connection().and_then(|mut one| one.get(platform.host(), "/shop"));
+        assert_eq!(answer.expect("an answer").header("x-shop"), Some(expected));
+    };
+
+    // Source and labels are changed at once, and both are gone back on.
+    shop.write("web/index.js", WEB.replace("version 1", "version 2"));
+    shop.write("api/index.js", API.replace("version 1", "version 2"));
+    shop.write("compose.yaml", COMPOSE.replace("{{ env \"HOME\" }}", "second"));
+    s3.sync(shop.path(), "shop");
+    let second = platform.live("shop")["release"].clone();
+    header("second");
+    let visitor = Visitor::at(&platform, "/shop");
+    let status = platform.cli_json(&["rollback", "shop"]);
+    assert_eq!((&status["release"], &status["state"]), (&first, &"live".into()), "{status:#}");
+    header("{{ env \"HOME\" }}");
+    let status = platform.cli_json(&["rollback", "shop", "--follow"]);
+    assert_eq!((&status["release"], &status["state"]), (&second, &"live".into()), "{status:#}");
+    header("second");
+    let visits = visitor.leave();
+    visits.all_answered();
+    assert_eq!(visits.bodies, ["version 2 version 2", "version 1 version 1", "version 2 version 2"]);
+}
+
+const MANY: &str = "services:
+  many:
+    image: workspace-node-ephemeral:latest
+    volumes: ['./src:/workspace:ro']
+    deploy: {replicas: 3}
+";
+const WHOAMI: &str = "const VERSION = 'version 1';
+require('node:http').createServer((_, response) => response.end(`${VERSION} ${require('node:os').hostname()}`))
+  .listen(process.env.PORT);
+";
+
+#[test]
+fn several_containers_of_a_service_share_its_route_and_come_and_go_unnoticed_on_traefik() {
+    let (platform, _traefik) = stage(&[]);
+    let s3 = platform.s3(Client::Boto3);
+    let app = Folder::of(&[("compose.yaml", MANY), ("src/index.js", WHOAMI)]);
+    s3.sync(app.path(), "many");
+    platform.live("many");
+    // By their short ids, which are their host names.
+    let running = || {
+        let containers = platform.docker().containers_of("many");
+        containers.values().map(|id| id[..12].to_owned()).collect::<BTreeSet<String>>()
+    };
+    let answering = |version: &str| -> BTreeSet<String> {
+        let answers = (0..60).map(|_| platform.get("/many/"));
+        answers
+            .map(|(status, told)| {
+                assert_eq!(status, 200);
+                let host =
+                    told.strip_prefix(&format!("{version} ")).expect("no old version answers any more");
+                host.to_owned()
+            })
+            .collect()
+    };
+    let visitor = Visitor::at(&platform, "/many/");
+    let three = answering("version 1");
+    assert_eq!((three.len(), &three), (3, &running()), "each of them answers");
+
+    s3.cp(&app.replace("compose.yaml", "replicas: 3", "replicas: 2"), "many/compose.yaml");
+    platform.live("many");
+    let two = answering("version 1");
+    assert!(two.len() == 2 && two.is_subset(&three), "the ones that stay are the same: {two:?} of {three:?}");
+    eventually("the third is gone", Duration::from_secs(60), || (running() == two).then_some(()));
+
+    s3.cp(&app.replace("compose.yaml", "replicas: 2", "replicas: 4"), "many/compose.yaml");
+    platform.live("many");
+    let four = answering("version 1");
+    assert!(four.len() == 4 && two.is_subset(&four), "the ones that stay are the same: {two:?} of {four:?}");
+
+    s3.cp(&app.write("src/index.js", WHOAMI.replace("version 1", "version 2")), "many/src/index.js");
+    platform.live("many");
+    let new = answering("version 2");
+    assert!(new.len() == 4 && new.is_disjoint(&four), "all of them are new: {new:?}, {four:?}");
+    visitor.leave().all_answered();
+    eventually("the old ones are gone", Duration::from_secs(60), || (running() == new).then_some(()));
+}
+
+const GUARDED: &str = "services:
+  web:
+    image: workspace-node-ephemeral:latest
+    volumes: ['./web:/workspace:ro']
+    environment: {PORT: '3000'}
+    labels:
+      traefik.http.routers.asking.rule: PathPrefix(`/guarded`)
+      traefik.http.routers.asking.middlewares: ask
+      traefik.http.middlewares.ask.forwardauth.address: http://auth:4181/verify
+      traefik.http.middlewares.ask.forwardauth.authresponseheaders: X-User
+      traefik.http.routers.digesting.rule: PathPrefix(`/digest`)
+      traefik.http.routers.digesting.middlewares: digest
+      # `test`, with the password `test`
+      traefik.http.middlewares.digest.digestauth.users: test:traefik:a2688e031edb4be6a3797f3882655c05
+      traefik.http.services.web.loadbalancer.server.port: '3000'
+  auth:
+    image: workspace-node-ephemeral:latest
+    volumes: ['./auth:/workspace:ro']
+    environment: {PORT: '4181'}
+    expose: ['4181']
+    labels: {traefik.enable: 'false'}
+";
+const GREETS: &str = "require('node:http').createServer((request, response) =>
+  response.end(`hello ${request.headers['x-user']}`)).listen(3000);
+";
+const ASKED: &str = "const VERSION = 'version 1';
+require('node:http').createServer((request, response) => {
+  const known = request.url === '/verify' && !request.headers['x-forwarded-uri'].endsWith('stranger');
+  response.writeHead(known ? 200 : 401, { 'x-user': VERSION });
+  response.end();
+}).listen(4181);
+";
+
+#[test]
+fn what_only_traefik_knows_is_passed_on_to_it_on_traefik() {
+    let (platform, _traefik) = stage(&[("drain_timeout_s", "3")]);
+    let s3 = platform.s3(Client::Boto3);
+    let app = Folder::of(&[("web/index.js", GREETS), ("auth/index.js", ASKED), ("compose.yaml", GUARDED)]);
+    s3.sync(app.path(), "guarded");
+    let good = platform.live("guarded");
+    assert_eq!(good["warnings"], serde_json::json!([]), "{good:#}");
+    assert_eq!(
+        platform.get("/guarded"),
+        (200, "hello version 1".to_owned()),
+        "a service of its own says who it is"
+    );
+    assert_eq!(platform.get("/guarded/stranger").0, 401);
+
+    let digest = |password: &str| {
+        let url = format!("http://{}/digest", platform.edge_address());
+        let mut curl = std::process::Command::new("curl");
+        curl.args([
+            "--silent",
+            "--digest",
+            "--user",
+            &format!("test:{password}"),
+            "--write-out",
+            "%{http_code}",
+        ]);
+        succeeded("curl", &run(curl.args(["--output", "/dev/null", &url])))
+    };
+    assert_eq!((digest("test"), digest("other")), ("200".to_owned(), "401".to_owned()));
+
+    // Whom it asks is replaced like any other service.
+    let visitor = Visitor::at(&platform, "/guarded");
+    s3.cp(&app.write("auth/index.js", ASKED.replace("version 1", "version 2")), "guarded/auth/index.js");
+    platform.live("guarded");
+    assert_eq!(platform.get("/guarded"), (200, "hello version 2".to_owned()));
+    assert_eq!(platform.get("/guarded/stranger").0, 401);
+    let visits = visitor.leave();
+    visits.all_answered();
+    assert_eq!(visits.bodies, ["hello version 1", "hello version 2"]);
+
+    // Nobody else is asked on a workspace's behalf, and no code of its own runs in Traefik.
+    let good = platform.status("guarded");
+    let api = &platform.variables()["CLOUDYKNIGHT_API"];
+    for (label, instead, message, hint) in [
+        ("http://auth:4181/verify", &**api, "no service of the workspace", "http://auth:4181"),
+        ("http://auth:4181/verify", "http://elsewhere:4181", "no service of the workspace", "traefik_allow"),
+        ("digestauth.users: test", "plugin.mine.users: test", "runs code in Traefik", "plugin"),
+    ] {
+        s3.cp(&app.write("compose.yaml", GUARDED.replace(label, instead)), "guarded/compose.yaml");
+        let status = platform.failed("guarded");
+        assert_eq!(
+            (&status["state"], &status["release"]),
+            (&"degraded".into(), &good["release"]),
+            "{instead}"
+        );
+        let outcome = &status["deployment"]["outcome"];
+        let says = |field: &str| outcome[field].as_str().unwrap_or_default().to_owned();
+        assert!(says("message").contains(message) && says("hint").contains(hint), "{instead}: {outcome:#}");
+        assert_eq!(platform.get("/guarded/stranger").0, 401, "{instead}");
     }
 }
 
@@ -345,7 +554,8 @@ fn labels_that_traefik_refuses_fail_the_push_and_nothing_else_notices_on_traefik
 
 #[test]
 fn whatever_is_started_again_the_routes_are_right_without_a_deployment_on_traefik() {
-    let (platform, mut traefik) = stage(&[]);
+    // Containers that somebody stops have failed, as long as their release is on probation.
+    let (platform, mut traefik) = stage(&[("probation_s", "0")]);
     let s3 = platform.s3(Client::Boto3);
     let shop = shop();
     s3.sync(shop.path(), "shop");
@@ -392,6 +602,78 @@ fn whatever_is_started_again_the_routes_are_right_without_a_deployment_on_traefi
     let after = platform.live("shop");
     assert_eq!(after["deployment"]["id"], before["deployment"]["id"], "nothing was deployed");
     assert_eq!(platform.docker().containers_of("shop"), containers);
+}
+
+#[test]
+fn docker_and_its_containers_may_be_started_again_without_a_deployment_on_traefik() {
+    let door = DockerDoor::open();
+    let (name, socket) = door.setting();
+    // Containers that somebody stops have failed, as long as their release is on probation.
+    let (platform, traefik) = stage(&[(name, &socket), ("probation_s", "0")]);
+    let s3 = platform.s3(Client::Boto3);
+    let shop = shop();
+    s3.sync(shop.path(), "shop");
+    let before = platform.live("shop");
+    let containers = platform.docker().containers_of("shop");
+    let addresses = || {
+        let of = |id: &String| {
+            platform.docker().inspect(id, "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}")
+        };
+        containers.values().map(of).collect::<Vec<String>>()
+    };
+    let old = addresses();
+
+    door.shut();
+    let ids: Vec<&str> = containers.values().map(String::as_str).collect();
+    docker(&[&["stop"], ids.as_slice()].concat());
+    assert_ne!(platform.get("/shop").0, 200, "nothing runs");
+    let reversed: Vec<&str> = ids.iter().rev().copied().collect();
+    docker(&[&["start"], reversed.as_slice()].concat());
+    assert_ne!(addresses(), old, "they came back at other addresses");
+    door.reopen();
+    eventually("the routes follow the containers", Duration::from_secs(60), || {
+        let answer = platform.connection().ok()?.get(platform.host(), "/shop").ok()?;
+        (answer.status == 200 && answer.body == "version 1 version 1").then_some(())
+    });
+    let after = platform.live("shop");
+    assert_eq!(after["deployment"]["id"], before["deployment"]["id"], "nothing was deployed");
+    assert_eq!(platform.docker().containers_of("shop"), containers);
+
+    // And a push goes on as ever.
+    s3.cp(&shop.write("web/index.js", WEB.replace("version 1", "version 2")), "shop/web/index.js");
+    platform.live("shop");
+    assert_eq!(platform.get("/shop").1, "version 2 version 1");
+    assert!(!traefik.log().contains("ERR"), "Traefik complains of nothing: {}", traefik.log());
+}
+
+#[test]
+fn a_machine_that_was_restarted_serves_again_on_traefik() {
+    // What ended together with the machine has failed, as long as its release is on probation.
+    let (platform, mut traefik) = stage(&[("probation_s", "0")]);
+    let s3 = platform.s3(Client::Boto3);
+    let shop = shop();
+    s3.sync(shop.path(), "shop");
+    platform.live("shop");
+
+    let processes = [Role::Run, Role::Serve].map(|role| platform.process(role));
+    for process in processes {
+        kill_process(process, Signal::KILL).expect("it runs");
+    }
+    traefik.kill();
+    docker(
+        &[&["kill"], &*platform.docker().containers().iter().map(String::as_str).collect::<Vec<_>>()]
+            .concat(),
+    );
+    std::fs::remove_dir_all(platform.source_dir()).expect("memory forgets");
+    traefik.restart();
+    assert_ne!(platform.get("/shop").0, 200, "nothing runs");
+
+    platform.up();
+    platform.live("shop");
+    assert_eq!(platform.get("/shop"), (200, "version 1 version 1".to_owned()));
+    s3.cp(&shop.write("web/index.js", WEB.replace("version 1", "version 2")), "shop/web/index.js");
+    platform.live("shop");
+    assert_eq!(platform.get("/shop").1, "version 2 version 1");
 }
 
 /// Waits until another process plays the role of one that was killed, and answers.

@@ -9,13 +9,16 @@ use super::process::{Process, Stage};
 pub struct Traefik {
     process: Process,
     entry: String,
+    arguments: Vec<String>,
 }
 
 const API: u16 = 0;
+const ENTRY: u16 = 1;
 
 /// What a platform and a Traefik must agree on before either is started.
 pub struct Place {
     stage: Stage,
+    arguments: Vec<String>,
 }
 
 impl Place {
@@ -36,17 +39,31 @@ impl Place {
         format!("http://{}", self.stage.ports.address(API))
     }
 
+    /// An address for its entry point, where no platform says one.
+    pub fn entry(&self) -> String {
+        self.stage.ports.address(ENTRY)
+    }
+
+    /// More of its static configuration than a platform needs.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
     /// Starts it, with its entry point for apps at this address.
     pub fn start(self, entry: &str) -> Traefik {
-        let command = command(&self.stage, entry);
-        let process = self.stage.start(command, API).until("/api/version", |answer| answer.status == 200);
-        Traefik { process, entry: entry.to_owned() }
+        let Self { stage, arguments } = self;
+        let mut command = command(&stage, entry);
+        command.args(&arguments);
+        let process = stage.start(command, API).until("/api/version", |answer| answer.status == 200);
+        Traefik { process, entry: entry.to_owned(), arguments }
     }
 }
 
 impl Traefik {
     pub fn place() -> Place {
-        let place = Place { stage: Stage::of("traefik") };
+        let place = Place { stage: Stage::of("traefik"), arguments: Vec::new() };
         std::fs::create_dir(place.dir()).expect("a folder");
         place
     }
@@ -62,7 +79,8 @@ impl Traefik {
 
     /// Ends it without a word, and starts it again.
     pub fn restart(&mut self) {
-        let command = command(self.process.stage(), &self.entry);
+        let mut command = command(self.process.stage(), &self.entry);
+        command.args(&self.arguments);
         self.process.restart(command);
         self.process.wait_until("/api/version", |answer| answer.status == 200);
     }

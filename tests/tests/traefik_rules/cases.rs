@@ -87,7 +87,7 @@ fn asked(host: &str, requests: &[&str]) -> Vec<Asked> {
 }
 
 /// What every rule is asked.
-const PATHS: [&str; 16] = [
+const PATHS: [&str; 17] = [
     "/",
     "/a",
     "/a/",
@@ -104,6 +104,7 @@ const PATHS: [&str; 16] = [
     "/caf%C3%A9",
     "/a?q=1&r=two",
     "/a/b?q=2&q=1&s",
+    "HEAD /a",
 ];
 
 pub fn cases(bcrypt: &str) -> Vec<Case> {
@@ -114,6 +115,7 @@ pub fn cases(bcrypt: &str) -> Vec<Case> {
     headers(&mut cases);
     access(&mut cases, bcrypt);
     compression(&mut cases);
+    limits(&mut cases);
     cases
 }
 
@@ -194,11 +196,16 @@ fn rules(cases: &mut Vec<Case>) {
     let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
     cases.push(routed("like", &["HostRegexp(`^[a-z]+\\.like\\.test$`)"], &hosts));
     cases.push(routed("likeany", &["HostRegexp(`likeany`)"], &["/", "/ | Host: x.LIKEANY.y", "/ | Host: z"]));
-    let methods = ["GET /", "POST /", "PUT /", "DELETE /", "OPTIONS /", "PATCH /"];
-    for (at, rule) in
-        ["Method(`GET`)", "Method(`post`)", "!Method(`GET`)", "Method(`PUT`) || Method(`DELETE`)"]
-            .iter()
-            .enumerate()
+    let methods = ["GET /", "HEAD /", "POST /", "PUT /", "DELETE /", "OPTIONS /", "PATCH /"];
+    for (at, rule) in [
+        "Method(`GET`)",
+        "Method(`HEAD`)",
+        "Method(`post`)",
+        "!Method(`GET`)",
+        "Method(`PUT`) || Method(`DELETE`)",
+    ]
+    .iter()
+    .enumerate()
     {
         cases.push(routed(&format!("method{at}"), &[&format!("HOST && ({rule})")], &methods));
     }
@@ -325,6 +332,8 @@ fn redirects(cases: &mut Vec<Case>) {
             "/a/b?x=1",
             "POST /a/b",
             "PUT /",
+            "HEAD /",
+            "HEAD /a/b?x=1",
             "/a/",
             "/caf%C3%A9/",
             "/x/../a/b",
@@ -348,6 +357,8 @@ fn headers(cases: &mut Vec<Case>) {
         other,
         "OPTIONS / | Origin: https://a.test",
         "POST /",
+        "HEAD /",
+        "HEAD / | Origin: https://a.test | x-want: vary",
     ];
     let options: [&[&str]; 18] = [
         &["headers.customrequestheaders.X-A=new"],
@@ -407,6 +418,8 @@ fn access(cases: &mut Vec<Case>, bcrypt: &str) {
         "/ | Authorization: Bearer bWU6cGFzc3dvcmQ=",
         "/ | Authorization: Basic bWU=",
         "OPTIONS /",
+        "HEAD /",
+        "HEAD / | Authorization: Basic bWU6cGFzc3dvcmQ=",
     ];
     let options: [&[&str]; 5] = [
         &[&all],
@@ -471,6 +484,9 @@ fn compression(cases: &mut Vec<Case>) {
             requests.push(format!("/ | x-want: {want} | Accept-Encoding: {accepted}"));
         }
     }
+    for want in ["big text/html", "big text/css 1023", "encoded", "stream text/plain", "empty"] {
+        requests.push(format!("HEAD / | x-want: {want} | Accept-Encoding: gzip"));
+    }
     requests.push("/ | x-want: range | Accept-Encoding: gzip".into());
     requests.push("/ | x-want: vary | Accept-Encoding: gzip".into());
     requests.push("/ | x-want: big".into());
@@ -487,6 +503,37 @@ fn compression(cases: &mut Vec<Case>) {
     for (at, options) in options.iter().enumerate() {
         cases.push(dressed(&format!("zip{at}"), "HOST", options, &requests));
     }
+}
+
+/// What is asked here is asked in order, and each side counts for itself. No period ends while a test runs.
+fn limits(cases: &mut Vec<Case>) {
+    let requests =
+        ["/", "POST /a", "HEAD /", "/ | X-Forwarded-For: 10.0.0.9", "/b", "/ | X-A: 1", "/c", "/ | X-A: 2"];
+    let options: [&[&str]; 7] = [
+        &["ratelimit.average=1", "ratelimit.period=24h"],
+        &["ratelimit.average=1", "ratelimit.period=24h", "ratelimit.burst=3"],
+        &["ratelimit.average=2", "ratelimit.period=48h", "ratelimit.burst=0"],
+        &["ratelimit.average=0", "ratelimit.burst=2"],
+        &["ratelimit.burst=2"],
+        &[
+            "1:stripprefix.prefixes=/a",
+            "2:ratelimit.average=1",
+            "2:ratelimit.period=24h",
+            "2:ratelimit.burst=5",
+        ],
+        &["1:ratelimit.average=1", "1:ratelimit.period=24h", "2:headers.customresponseheaders.X-C=3"],
+    ];
+    for (at, options) in options.iter().enumerate() {
+        cases.push(dressed(&format!("rate{at}"), "HOST", options, &requests));
+    }
+    // One after the other they are never two at once.
+    cases.push(dressed("flight", "HOST", &["inflightreq.amount=1"], &requests));
+}
+
+/// A host on which no more than this number of requests may be in flight, and how it is labelled.
+pub fn crowded(amount: usize) -> Case {
+    let option = format!("inflightreq.amount={amount}");
+    dressed(&format!("crowd{amount}"), "HOST", &[&option], &["/ | x-want: hold", "/", "HEAD /"])
 }
 
 /// What is different by design.

@@ -1,5 +1,6 @@
 // Says what it was asked, or what `x-want` asks for.
 const zlib = require('zlib')
+let held = []
 require('http').createServer((request, response) => {
   const want = request.headers['x-want'] || ''
   response.setHeader('x-backend', 'echo')
@@ -8,6 +9,14 @@ require('http').createServer((request, response) => {
     response.setHeader('content-type', want.split(' ')[1] || 'text/plain')
     response.write('one\n')
     return setTimeout(() => response.end('two\n'), 20)
+  }
+  if (want === 'hold') {
+    response.write('one\n')
+    return held.push(response)
+  }
+  if (want === 'let go') {
+    held.forEach(one => one.end('two\n'))
+    held = []
   }
   if (want === 'encoded') {
     response.setHeader('content-encoding', 'gzip')
