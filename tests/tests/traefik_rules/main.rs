@@ -145,6 +145,7 @@ fn early() -> SocketAddr {
 }
 
 fn answer_early(stream: TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     loop {
         let mut length = 0;
