@@ -162,42 +162,62 @@ fn an_app_is_pushed_changed_and_deleted_on_traefik() {
 }
 
 const REDEPLOYS: u32 = 12;
-const REDEPLOYS_OF_FAST_PROXY: u32 = 5;
+const REDEPLOYS_OF_USUAL_PROXY: u32 = 5;
 const PACE: Duration = Duration::from_millis(5);
 
+/// With an app that answers before it has read what it was sent, which is the hardest for proxies.
 #[test]
 fn redeploys_under_load_drop_no_request_and_answer_none_from_a_half_state_on_traefik() {
-    redeploys_under_load(Traefik::place(), WEB, REDEPLOYS);
-}
-
-/// What an app of the kind needs that answers before it has read what it was sent.
-#[test]
-fn with_its_fast_proxy_traefik_drops_nothing_of_an_app_that_answers_early_either_on_traefik() {
     let early = WEB.replace("request.resume().on('end', () => http.get(", "http.get(");
     let early = early.replace("String(error)); }));", "String(error)); });");
     assert!(!early.contains("request.resume()"));
-    let place = Traefik::place().argument("--experimental.fastproxy=true");
-    redeploys_under_load(place, &early, REDEPLOYS_OF_FAST_PROXY);
+    let (reports, _) = redeploys_under_load(Traefik::place().argument(FAST_PROXY), &early, REDEPLOYS);
+    for (visit, report) in VISITS.iter().zip(&reports) {
+        assert_eq!(report.failures, Vec::<String>::new(), "{visit:?}");
+    }
 }
 
-fn redeploys_under_load(place: Place, web: &str, redeploys: u32) {
-    let (platform, _traefik) = stage_with(place, &[("drain_timeout_s", "8")]);
+/// What `docs/traefik.md` says of Traefik's usual proxy: it may cut the answer to a request with a body, and says so in its
+/// log. Nothing else fails.
+#[test]
+fn with_its_usual_proxy_traefik_drops_nothing_in_redeploys_but_what_it_cuts_by_itself_on_traefik() {
+    let place = Traefik::place().argument("--log.level=DEBUG");
+    let (reports, log) = redeploys_under_load(place, WEB, REDEPLOYS_OF_USUAL_PROXY);
+    let told = |line: &&str| {
+        line.contains("read error during body copy") && line.contains("use of closed network connection")
+    };
+    let cut = log.lines().filter(told).count();
+    let mut failures = Vec::new();
+    for (visit, report) in VISITS.iter().zip(&reports) {
+        let cut_short = |failure: &String| !failure.starts_with(|c: char| c.is_ascii_digit());
+        let excused = visit.method == "POST" && report.failures.iter().all(cut_short);
+        assert!(excused || report.failures.is_empty(), "{visit:?}: {:?}", report.failures);
+        failures.extend(&report.failures);
+    }
+    assert!(failures.len() <= cut, "{cut} were cut by Traefik itself: {failures:?}");
+}
+
+const FAST_PROXY: &str = "--experimental.fastproxy=true";
+static VISITS: [Visit; 5] = [
+    Visit { keep_alive: true, method: "GET", path: "/shop" },
+    Visit { keep_alive: false, method: "GET", path: "/shop" },
+    // What nobody may ask for a second time: an answer that has begun, and what changes something.
+    Visit { keep_alive: true, method: "GET", path: "/shop/slow" },
+    Visit { keep_alive: true, method: "POST", path: "/shop" },
+    Visit { keep_alive: false, method: "POST", path: "/shop/slow" },
+];
+
+/// Answers what visitors met, one report for each of [`VISITS`], and what Traefik logged.
+fn redeploys_under_load(place: Place, web: &str, redeploys: u32) -> (Vec<Report>, String) {
+    let (platform, traefik) = stage_with(place, &[("drain_timeout_s", "8")]);
     let s3 = platform.s3(Client::Boto3);
     let shop = Folder::of(&[("web/index.js", web), ("api/index.js", API), ("compose.yaml", COMPOSE)]);
     s3.sync(shop.path(), "shop");
     platform.live("shop");
     let mut socket = upgraded(&platform);
     assert_eq!(echo(&mut socket, "hello"), Some("version 1: hello\n".to_owned()));
-    let visits = [
-        Visit { keep_alive: true, method: "GET", path: "/shop" },
-        Visit { keep_alive: false, method: "GET", path: "/shop" },
-        // What nobody may ask for a second time: an answer that has begun, and what changes something.
-        Visit { keep_alive: true, method: "GET", path: "/shop/slow" },
-        Visit { keep_alive: true, method: "POST", path: "/shop" },
-        Visit { keep_alive: false, method: "POST", path: "/shop/slow" },
-    ];
     let reports: Vec<Report> = std::thread::scope(|scope| {
-        let load = visits.each_ref().map(|visit| {
+        let load = VISITS.each_ref().map(|visit| {
             let (done, over) = channel::<()>();
             let platform = &platform;
             (done, scope.spawn(move || visit.load(platform, &over)))
@@ -220,17 +240,17 @@ fn redeploys_under_load(place: Place, web: &str, redeploys: u32) {
             };
         load.into_iter().map(end).collect()
     });
-    for (visit, report) in visits.iter().zip(&reports) {
-        assert_eq!(report.failures, Vec::<String>::new(), "{visit:?}");
+    for (visit, report) in VISITS.iter().zip(&reports) {
         assert!(report.versions.is_sorted(), "{visit:?}: never back to an older one: {:?}", report.versions);
         assert_eq!(report.versions.last(), Some(&(redeploys + 1)), "{visit:?}");
     }
     let requests: usize = reports.iter().map(|report| report.requests).sum();
-    println!("{requests} requests during {redeploys} redeploys, none failed");
+    println!("{requests} requests during {redeploys} redeploys");
     eventually("the old containers are gone", Duration::from_secs(60), || {
         (platform.docker().containers_of("shop").len() == 2).then_some(())
     });
     assert_eq!(echo(&mut socket, "over"), None, "a socket is cut off when the drain is over");
+    (reports, traefik.log())
 }
 
 #[derive(Debug)]

@@ -82,8 +82,8 @@ fn the_edge_and_traefik_agree_on_labels_and_requests() {
 /// As often as a request is sent to a backend that answers early.
 const TRIES: usize = 300;
 
-/// What `docs/traefik.md` says of such backends: Go's HTTP/1.1 server takes away what is left of a request's body when the
-/// answer begins, and Traefik then ends its connection to the backend, in the middle of the answer.
+/// What `docs/traefik.md` says of Traefik's usual proxy: Go's HTTP/1.1 server takes away a request's body when the answer
+/// begins, and Traefik, if it still reads there, ends its connection to the backend in the middle of the answer.
 #[test]
 fn an_answer_that_begins_before_the_request_is_read_is_whole_at_the_edge_and_may_be_cut_by_traefik() {
     let backend = early();
