@@ -69,12 +69,12 @@ impl S3Bucket {
             Some(Condition::Unchanged(etag)) => request.if_match(format!("\"{etag}\"")),
         };
         let answer = request.customize().config_override(once).send().await;
-        let answer = answer.map_err(|error| self.declined(key, error))?;
+        let answer = answer.map_err(|error| self.declined("put", key, error))?;
         Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned())
     }
 
     /// One DELETE, tried once, for the same reason.
-    async fn delete_under(&self, key: &str, condition: Option<Condition>) -> Result<(), Declined> {
+    pub(super) async fn delete_under(&self, key: &str, condition: Option<Condition>) -> Result<(), Declined> {
         let etag = condition.and_then(|condition| match condition {
             Condition::Absent => None,
             Condition::Unchanged(etag) => Some(format!("\"{etag}\"")),
@@ -83,7 +83,7 @@ impl S3Bucket {
         let once = Config::builder().retry_config(RetryConfig::disabled());
         match request.customize().config_override(once).send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.declined(key, error)),
+            Err(error) => Err(self.declined("delete", key, error)),
         }
     }
 

@@ -39,6 +39,28 @@ impl S3Bucket {
         Ok(holds)
     }
 
+    /// Whether this identity may write and delete here: both are tried on `scratch_key`, under a condition that no object
+    /// fulfils, so that nothing is written where the server knows conditions.
+    pub async fn may_write(&self, scratch_key: &str) -> Result<(), BucketError> {
+        use crate::bucket::Bucket;
+        let never = || Some(Condition::Unchanged("0".repeat(32)));
+        match self.put_under(scratch_key, "".into(), never()).await {
+            Err(Declined::Failed(BucketError::Changed { .. })) => {}
+            // It was written, whatever the condition.
+            Ok(_) => return self.delete(scratch_key).await,
+            Err(Declined::NotImplemented) => {
+                self.put(scratch_key, "".into()).await?;
+                return self.delete(scratch_key).await;
+            }
+            Err(Declined::Failed(error)) => return Err(error),
+        }
+        match self.delete_under(scratch_key, never()).await {
+            Err(Declined::Failed(BucketError::Changed { .. })) | Ok(()) => Ok(()),
+            Err(Declined::NotImplemented) => self.delete(scratch_key).await,
+            Err(Declined::Failed(error)) => Err(error),
+        }
+    }
+
     /// Calls `write` with the condition; or, where the server has none, asks first and calls it without.
     pub(super) async fn conditionally<'b, T>(
         &'b self,
@@ -94,7 +116,12 @@ impl S3Bucket {
 
     /// An error of a write that had a condition. That there is nothing to match, or that another write was under way,
     /// means the same as another version: somebody else was there.
-    pub(super) fn declined<E: SdkFailure>(&self, key: &str, error: super::bucket::Failure<E>) -> Declined {
+    pub(super) fn declined<E: SdkFailure>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        error: super::bucket::Failure<E>,
+    ) -> Declined {
         let code = answer::code(&error).unwrap_or_default();
         if verdict::is_not_implemented(&error) {
             return Declined::NotImplemented;
@@ -104,7 +131,7 @@ impl S3Bucket {
         if elsewhere {
             return Declined::Failed(BucketError::Changed { bucket: self.name.clone(), key: key.to_owned() });
         }
-        Declined::Failed(self.error("put", key, error))
+        Declined::Failed(self.error(operation, key, error))
     }
 
     pub(super) fn refused(&self, operation: &'static str, key: &str, why: impl Into<Cause>) -> BucketError {

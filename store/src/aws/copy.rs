@@ -173,7 +173,7 @@ impl Copy<'_> {
         let answer = request.customize().config_override(upload).send().await;
         match answer {
             Ok(answer) => Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned()),
-            Err(error) if condition.is_some() => Err(self.to.declined(self.key, error)),
+            Err(error) if condition.is_some() => Err(self.to.declined("put", self.key, error)),
             Err(error) => Err(self.to.error("put", self.key, error).into()),
         }
     }
@@ -262,7 +262,7 @@ impl Copy<'_> {
         let once = Config::builder().retry_config(RetryConfig::disabled());
         match request.customize().config_override(once).send().await {
             Ok(answer) => Ok(unquoted(answer.e_tag().unwrap_or_default()).to_owned()),
-            Err(error) if condition.is_some() => Err(self.to.declined(self.key, error)),
+            Err(error) if condition.is_some() => Err(self.to.declined("put", self.key, error)),
             Err(error) => Err(self.to.error("put together", self.key, error).into()),
         }
     }

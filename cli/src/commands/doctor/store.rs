@@ -15,6 +15,8 @@ use crate::s3::Place;
 const SKEW: i64 = 300;
 /// Written and deleted again, below the documents of the platform.
 const SCRATCH: &str = "doctor/probe";
+/// In no workspace, and never there where the server knows conditions.
+const UNSEEN: &str = ".cloudyknight/doctor";
 
 pub async fn look(home: &Home, config: &Config, findings: &mut Findings) {
     let place = match Place::with(home, super::quickly).await {
@@ -55,6 +57,7 @@ pub async fn look(home: &Home, config: &Config, findings: &mut Findings) {
         }
         Err(error) => findings.push(broken("bucket", error.into(), "may this identity list it?")),
     }
+    findings.push(publishing(&workspaces).await);
     platform_bucket(&platform, &place.platform, findings).await;
     if config.store != Store::Embedded {
         notifications(&workspaces, config, findings).await;
@@ -73,6 +76,20 @@ fn clock(skew: i64) -> Finding {
             message,
             "set the clock of this machine, by NTP: requests are refused when it is wrong",
         )
+    }
+}
+
+/// Only some of what the platform does writes there.
+async fn publishing(bucket: &S3Bucket) -> Finding {
+    const CHECK: &str = "publishing";
+    match bucket.may_write(UNSEEN).await {
+        Ok(()) => fine(CHECK, format!("s3://{} can be written: archives and `restore` work", bucket.name())),
+        Err(error) if error.follow() == Follow::Human => {
+            let hint = "let the agent put and delete objects there (`PublishFiles` in `infra/template.yaml`); all else \
+                        works without it";
+            broken(CHECK, error.into(), hint)
+        }
+        Err(error) => broken(CHECK, error.into(), "try again"),
     }
 }
 
