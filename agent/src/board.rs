@@ -265,6 +265,7 @@ impl Progress {
                 previous,
                 live_at: None,
                 instead: None,
+                before: None,
             });
         });
         Self { board, workspace, started: std::time::Instant::now() }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cloudyknight_core::commit;
+use cloudyknight_core::manifest::{Entry, Manifest};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::{Bucket, BucketError, Object};
 use futures::{StreamExt, TryStreamExt};
@@ -43,12 +44,12 @@ const PARALLEL: usize = 16;
 const PIECE: usize = 128 << 10;
 
 /// Puts what differs, deletes what the folder does not hold. Links in the folder are not followed and not published. An
-/// empty folder becomes a folder marker.
+/// empty folder becomes a folder marker. Answers also what the bucket holds then, if nobody else writes there.
 pub async fn publish(
     bucket: &dyn Bucket,
     workspace: &WorkspaceName,
     folder: &Path,
-) -> Result<Published, PublishError> {
+) -> Result<(Published, Manifest), PublishError> {
     let root = folder.to_owned();
     let local =
         tokio::task::spawn_blocking(move || Local::read(&root)).await.expect("reading does not panic")?;
@@ -72,50 +73,58 @@ pub async fn publish(
         let deletes: Vec<_> = deletes.collect();
         futures::stream::iter(deletes).buffer_unordered(PARALLEL).try_collect::<()>().await.map(|()| count)
     };
+    let mut made = Manifest::default();
+    for (path, object) in there.iter().filter(|(path, object)| local.keeps(path, object)) {
+        let Object { etag, size, .. } = (*object).clone();
+        made.entries.insert((*path).to_owned(), Entry { etag, size });
+    }
     let mut done = Published { deleted: delete(in_the_way).await?, ..Published::default() };
     let mut puts = Vec::with_capacity(local.files.len());
     for (path, size) in &local.files {
         puts.push(put(bucket, workspace, folder, path, *size, there.get(path.as_str()).copied()));
     }
     let mut puts = futures::stream::iter(puts).buffer_unordered(PARALLEL);
-    while let Some(was_put) = puts.try_next().await? {
-        if was_put {
-            done.put += 1;
-        } else {
-            done.unchanged += 1;
+    while let Some((path, entry)) = puts.try_next().await? {
+        match entry {
+            Some(entry) => {
+                made.entries.insert(path.to_owned(), entry);
+                done.put += 1;
+            }
+            None => done.unchanged += 1,
         }
     }
     for marker in local.markers().filter(|marker| !there.contains_key(marker.as_str())) {
-        bucket.put(&workspace_key(workspace, &marker), bytes::Bytes::new()).await?;
+        let etag = bucket.put(&workspace_key(workspace, &marker), bytes::Bytes::new()).await?;
+        made.entries.insert(marker, Entry { etag, size: 0 });
         done.put += 1;
     }
     done.deleted += delete(others).await?;
-    Ok(done)
+    Ok((done, made))
 }
 
 fn workspace_key(workspace: &WorkspaceName, path: &str) -> String {
     format!("{}{path}", workspace.prefix())
 }
 
-/// Puts one file, unless the bucket holds it already. Answers whether it was put.
-async fn put(
+/// Puts one file, unless the bucket holds it already. Answers its path, and what the bucket holds now if it was put.
+async fn put<'p>(
     bucket: &dyn Bucket,
     workspace: &WorkspaceName,
     folder: &Path,
-    path: &str,
+    path: &'p str,
     size: u64,
     there: Option<&Object>,
-) -> Result<bool, PublishError> {
+) -> Result<(&'p str, Option<Entry>), PublishError> {
     let file = folder.join(path);
     if let Some(there) = there
         && there.size == size
         && is_md5(&there.etag)
         && there.etag == md5_of(file.clone()).await.map_err(|source| on_disk(path, source))?
     {
-        return Ok(false);
+        return Ok((path, None));
     }
-    bucket.put_file(&workspace_key(workspace, path), &file).await?;
-    Ok(true)
+    let etag = bucket.put_file(&workspace_key(workspace, path), &file).await?;
+    Ok((path, Some(Entry { etag, size })))
 }
 
 /// Uploads in parts and some encryptions have ETags of another kind.
@@ -237,8 +246,14 @@ mod tests {
             Self { bucket, folder }
         }
 
+        /// Also checks that it answers what the bucket holds then.
         async fn publish(&self) -> Result<Published, PublishError> {
-            publish(self.bucket.as_ref(), &"app".parse().unwrap(), self.folder.path()).await
+            let app = "app".parse().unwrap();
+            let (done, made) = publish(self.bucket.as_ref(), &app, self.folder.path()).await?;
+            self.bucket.heal();
+            let now = cloudyknight_store::listing::manifest(self.bucket.as_ref(), &app).await.unwrap();
+            assert_eq!(made, now);
+            Ok(done)
         }
 
         async fn keys(&self) -> Vec<String> {

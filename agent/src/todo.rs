@@ -65,7 +65,7 @@ pub fn todo(look: &Look<'_>) -> Todo {
         Some(pin) => Todo::GoBack(pin.release.clone()),
         None => Todo::Deploy,
     };
-    let last = status.and_then(|status| status.deployment.as_ref());
+    let last = status.and_then(WorkspaceStatus::last);
     let idle = matches!(state, Some(State::Ignored | State::Stopped | State::Removed));
     let Some(last) = last.filter(|last| !idle && last.release.as_ref() == Some(&target)) else {
         return deploy;
@@ -156,6 +156,7 @@ mod tests {
             previous: None,
             live_at: None,
             instead: None,
+            before: None,
         });
         status
     }

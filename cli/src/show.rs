@@ -260,6 +260,7 @@ mod tests {
             previous: None,
             live_at: None,
             instead: None,
+            before: None,
             steps: vec![
                 Step { name: "settle".into(), at_ms: 0, took_ms: Some(104) },
                 Step { name: "fetch".into(), at_ms: 104, took_ms: None },

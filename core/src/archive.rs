@@ -9,6 +9,9 @@ use crate::workspace::{InvalidName, WorkspaceName};
 /// What the names of archives end with.
 pub const SUFFIXES: [&str; 5] = [".tar.gz", ".tgz", ".tar.zst", ".tar", ".zip"];
 
+/// What the names of archives end with that people have, and nobody here unpacks.
+const OTHERS: [&str; 8] = [".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.lz4", ".tzst", ".7z", ".rar"];
+
 /// The workspace that an object is an archive of; `None` for an object that is no archive by its name.
 pub fn workspace(key: &str) -> Option<Result<WorkspaceName, InvalidName>> {
     if key.contains('/') {
@@ -16,6 +19,11 @@ pub fn workspace(key: &str) -> Option<Result<WorkspaceName, InvalidName>> {
     }
     let name = SUFFIXES.iter().find_map(|suffix| key.strip_suffix(suffix))?;
     Some(name.parse())
+}
+
+/// Whether an object is an archive by its name, and of a kind that is not taken.
+pub fn is_of_another_kind(key: &str) -> bool {
+    !key.contains('/') && OTHERS.iter().any(|suffix| key.ends_with(suffix))
 }
 
 /// Of all archives of one workspace, the one that counts: the last that was uploaded. The others were meant to be replaced.
@@ -84,6 +92,12 @@ mod tests {
         for key in ["app", "app.gz", "app.txt", "app/x.zip", "x/app.tar.gz", "app.zip/", "zip", "app.ZIP", ""]
         {
             assert_eq!(name(key), None, "{key}");
+        }
+        for key in ["app.tar.xz", "app.7z"] {
+            assert!(name(key).is_none() && is_of_another_kind(key), "{key}");
+        }
+        for key in ["app.zip", "app.tar", "app/x.rar", "app.txt"] {
+            assert!(!is_of_another_kind(key), "{key}");
         }
         for key in [".zip", "My_App.tar.gz", "a.b.zip", "-a.tar", "..zip"] {
             assert!(matches!(name(key), Some(Err(_))), "{key}");

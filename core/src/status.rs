@@ -91,6 +91,9 @@ pub struct Deployment {
     /// It failed, and this release is to serve in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead: Option<ReleaseDigest>,
+    /// This one failed before it changed anything, as an archive that is refused does. The one before still counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Deployment>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,6 +168,12 @@ impl WorkspaceStatus {
     pub fn only_refused(&self) -> bool {
         let refused = self.archive.as_ref().is_some_and(|archive| archive.refused().is_some());
         refused && self.state == State::Failed && self.release.is_none()
+    }
+
+    /// The last deployment that changed something, or was to: what follows from deployments follows from this one.
+    pub fn last(&self) -> Option<&Deployment> {
+        let last = self.deployment.as_ref()?;
+        Some(last.before.as_deref().unwrap_or(last))
     }
 
     /// A workspace that was only just heard of, at the time `updated_at`.

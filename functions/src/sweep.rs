@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cloudyknight_core::archive;
+use cloudyknight_core::archive::{self, ArchiveResult};
 use cloudyknight_core::command::{Cause, Command};
 use cloudyknight_core::commit::Gate;
 use cloudyknight_core::status::{Outcome, State, WorkspaceStatus};
@@ -155,6 +155,9 @@ async fn compare(
     {
         return Ok(repair(Cause::Archive { key: key.clone() }, format!("{key} {etag} {modified_ms}")));
     }
+    if let (None, Some(gone)) = (archive, withdrawn(status.as_ref())) {
+        return Ok(repair(Cause::Archive { key: gone.to_owned() }, format!("{gone} is gone")));
+    }
     let drifted = drifted(&listing, status.as_ref());
     Ok(drifted.then(|| repair(Cause::Sweep, listing.manifest.digest().to_string())).flatten())
 }
@@ -163,6 +166,12 @@ async fn compare(
 fn is_refused(status: Option<&WorkspaceStatus>, key: &str, etag: &str, modified_ms: i64) -> bool {
     let archive = status.and_then(|status| status.archive.as_ref());
     archive.is_some_and(|archive| archive.refused().is_some() && archive.is_of(key, etag, modified_ms))
+}
+
+/// The archive that is told of, and that lies in the bucket unless somebody took it away.
+fn withdrawn(status: Option<&WorkspaceStatus>) -> Option<&str> {
+    let archive = status?.archive.as_ref()?;
+    (!matches!(archive.result, ArchiveResult::Published { .. })).then_some(&archive.key)
 }
 
 /// None where there is no status, or none that can be understood: then the agent had better write a new one.
@@ -205,7 +214,7 @@ fn drifted(listing: &Listing, status: Option<&WorkspaceStatus>) -> bool {
     if matches!(status.state, State::Removed | State::Ignored) {
         return true;
     }
-    let attempted = match &status.deployment {
+    let attempted = match status.last() {
         // It has not listed yet, and will see what we see.
         Some(deployment) if deployment.release.is_none() && deployment.outcome == Outcome::Running => {
             return false;
@@ -237,8 +246,8 @@ async fn send(repairs: &[(Command, String)], commands: &dyn Queue) -> Result<(),
 impl Swept {
     /// Writes to the log what somebody may have to act on.
     pub fn log(&self) {
-        for (folder, why) in &self.strange {
-            tracing::warn!(?folder, %why, "a folder of the bucket can be no workspace; nothing in it is deployed");
+        for (name, why) in &self.strange {
+            tracing::warn!(?name, %why, "a folder or an archive of the bucket is of no workspace; nothing in it is deployed");
         }
         for (workspace, error) in &self.refused {
             tracing::error!(%workspace, error = %Chain(error), "could not compare a workspace with what is deployed");

@@ -3,7 +3,7 @@
 
 use cloudyknight_core::commit::{self, Commit, Gate};
 use cloudyknight_core::manifest::{Entry, Manifest};
-use cloudyknight_core::status::WorkspaceStatus;
+use cloudyknight_core::status::{State, WorkspaceStatus};
 use cloudyknight_core::workspace::WorkspaceName;
 
 use crate::bucket::{Bucket, BucketError};
@@ -48,7 +48,11 @@ impl Listing {
     /// What it is to be taken for, by what was taken before.
     pub fn gate(&self, status: &WorkspaceStatus) -> Gate {
         let release = self.manifest.digest();
-        let (taken, deployed) = (status.committed.as_ref(), status.release.is_some());
+        let taken = status.committed.as_ref();
+        // Also where it does not serve at the moment.
+        let tried =
+            status.last().is_some_and(|last| last.release.is_some()) && status.state != State::Removed;
+        let deployed = status.release.is_some() || tried;
         commit::gate(
             self.commit.as_ref(),
             self.newer.len(),

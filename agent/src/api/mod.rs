@@ -11,10 +11,12 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
+use cloudyknight_core::archive;
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::dead_letter::DeadLetter;
 use cloudyknight_core::status::WorkspaceStatus;
 use cloudyknight_core::workspace::WorkspaceName;
+use cloudyknight_store::bucket::{Object, TopLevel};
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 
@@ -138,8 +140,8 @@ async fn nowhere() -> Problem {
 #[derive(Serialize)]
 struct Workspaces {
     workspaces: Vec<WorkspaceStatus>,
-    /// Folders of the bucket that can be no workspace.
-    invalid: Vec<InvalidFolder>,
+    /// What lies in the bucket as if it were a workspace, and can be none.
+    invalid: Vec<Invalid>,
     /// Whether the bucket could be listed for that.
     bucket: Part,
     /// Whether there is a firewall, where the operator wants one.
@@ -149,23 +151,51 @@ struct Workspaces {
 }
 
 #[derive(Serialize)]
-struct InvalidFolder {
-    folder: String,
+struct Invalid {
+    #[serde(flatten)]
+    what: What,
     message: String,
-    hint: String,
+    hint: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    Folder(String),
+    /// By its key.
+    Archive(String),
+}
+
+fn invalid(top: TopLevel) -> Vec<Invalid> {
+    let folders = top.folders.into_iter().filter_map(|folder| {
+        let message = folder.parse::<WorkspaceName>().err()?.to_string();
+        let hint = "rename the folder: 1 to 63 of a-z, 0-9 and `-`";
+        Some(Invalid { what: What::Folder(folder), message, hint })
+    });
+    let archives = top.objects.into_iter().filter_map(|Object { key, .. }| {
+        let (message, hint) = match archive::workspace(&key) {
+            Some(name) => {
+                let hint =
+                    "upload it under the name of a workspace: 1 to 63 of a-z, 0-9 and `-`, and the ending";
+                (name.err()?.to_string(), hint)
+            }
+            None if archive::is_of_another_kind(&key) => {
+                let hint = "make a `.tar.gz`, `.tgz`, `.tar.zst`, `.tar` or `.zip` of it";
+                ("archives of this kind are not taken".to_owned(), hint)
+            }
+            None => return None,
+        };
+        Some(Invalid { what: What::Archive(key), message, hint })
+    });
+    folders.chain(archives).collect()
 }
 
 async fn workspaces(State(api): State<Arc<Api>>) -> axum::Json<Workspaces> {
     // What runs is known without the bucket, and is asked for most when the bucket is away.
-    let folders = soon(api.agent.reconciler.tools.workspaces.folders());
-    let ((bucket, folders), (_, letters)) = tokio::join!(folders, soon(api.agent.board.dead_letters()));
-    let invalid = folders.unwrap_or_default().into_iter().filter_map(|folder| {
-        let error = folder.parse::<WorkspaceName>().err()?;
-        let hint = "rename the folder: 1 to 63 of a-z, 0-9 and `-`".to_owned();
-        Some(InvalidFolder { message: error.to_string(), folder, hint })
-    });
+    let top = soon(api.agent.reconciler.tools.workspaces.top_level());
+    let ((bucket, top), (_, letters)) = tokio::join!(top, soon(api.agent.board.dead_letters()));
     axum::Json(Workspaces {
-        invalid: invalid.collect(),
+        invalid: top.map(invalid).unwrap_or_default(),
         workspaces: api.agent.board.all(),
         bucket,
         firewall: match api.agent.reconciler.tools.firewall.protection().absence() {

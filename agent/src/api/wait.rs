@@ -178,7 +178,7 @@ fn asked(manifest: &Manifest, desired: &Desired, status: &WorkspaceStatus) -> bo
         WorkspaceState::Removed => false,
         _ => {
             let target = desired.pinned.as_ref().map_or_else(|| manifest.digest(), |pin| pin.release.clone());
-            let restarted = status.deployment.as_ref().is_some_and(|last| last.restarts == desired.restarts);
+            let restarted = status.last().is_some_and(|last| last.restarts == desired.restarts);
             // Where nothing serves, there is nothing to restart.
             has_ended(&target, status) && (restarted || status.release.is_none())
         }
@@ -187,7 +187,7 @@ fn asked(manifest: &Manifest, desired: &Desired, status: &WorkspaceStatus) -> bo
 
 /// Whether the last deployment was of this release and is over.
 fn has_ended(release: &ReleaseDigest, status: &WorkspaceStatus) -> bool {
-    let last = status.deployment.as_ref().filter(|last| last.release.as_ref() == Some(release));
+    let last = status.last().filter(|last| last.release.as_ref() == Some(release));
     last.is_some_and(|last| matches!(last.outcome, Outcome::Live | Outcome::Failed(_) | Outcome::Cancelled))
 }
 

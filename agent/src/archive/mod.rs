@@ -14,7 +14,7 @@ use cloudyknight_core::commit::Committed;
 use cloudyknight_core::status::Failure;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::{Bucket, BucketError, Follow, Object};
-use cloudyknight_store::listing::listing;
+use cloudyknight_store::listing::{Listing, listing};
 use futures::TryStreamExt;
 use tokio::io::AsyncWriteExt;
 
@@ -38,6 +38,9 @@ pub use unpack::unpack;
 
 /// The most entries that an archive may have.
 const ENTRIES: usize = 100_000;
+
+/// How often an archive is published in a row, to a folder that somebody else pushes to as well.
+const PUBLISH_LIMIT: u32 = 3;
 
 /// What archives are taken with.
 pub struct Intake<'a> {
@@ -69,6 +72,8 @@ pub enum ArchiveError {
     Disk(#[source] std::io::Error),
     #[error("could not unpack the archive")]
     Unpack(#[source] UnpackError),
+    #[error("other files are being pushed to the workspace's folder at the same time")]
+    Busy,
     #[error("could not save what became of the archive")]
     Report(#[source] BucketError),
 }
@@ -102,7 +107,9 @@ impl<'a> Intake<'a> {
             if !again && self.was_refused(workspace, &latest) {
                 return Ok(Taken::None);
             }
-            self.tell(workspace, &latest, ArchiveResult::Unpacking);
+            if !self.was_published(workspace, &latest) {
+                self.tell(workspace, &latest, ArchiveResult::Unpacking);
+            }
             let scratch = Scratch::new(self.source_dir, workspace);
             scratch.discard().await;
             let taken = self.take_one(workspace, &latest, &scratch).await;
@@ -161,8 +168,12 @@ impl<'a> Intake<'a> {
         object: &Object,
         scratch: &Scratch,
     ) -> Result<Step, ArchiveError> {
+        if self.was_published(workspace, object) {
+            // All that was missing is that it is deleted. What was pushed since then stays.
+            return Ok(Step::Done);
+        }
         if object.size > self.max_bytes {
-            return Ok(Step::refused(&Refusal::TooLarge { limit: self.max_bytes }));
+            return Ok(Step::refused(object, &Refusal::TooLarge { limit: self.max_bytes }));
         }
         match self.fetch(object, scratch).await {
             // It was replaced, or taken away.
@@ -176,27 +187,52 @@ impl<'a> Intake<'a> {
         let unpacked = tokio::task::spawn_blocking(move || unpack(&file, &files, limits)).await;
         let unpacked = match unpacked {
             Ok(Ok(unpacked)) => unpacked,
-            Ok(Err(UnpackError::Refused(refusal))) => return Ok(Step::refused(&refusal)),
+            Ok(Err(UnpackError::Refused(refusal))) => return Ok(Step::refused(object, &refusal)),
             Ok(Err(error)) => return Err(ArchiveError::Unpack(error)),
             // A decoder that gave up in the worst way did so because of what it read.
             Err(_) => {
                 let why = "its content made the decoder give up".to_owned();
-                return Ok(Step::refused(&Refusal::Damaged { entry: String::new(), why }));
+                return Ok(Step::refused(object, &Refusal::Damaged { entry: String::new(), why }));
             }
         };
-        let published = publish(self.workspaces, workspace, &unpacked.folder).await?;
+        let (published, now) = self.publish(workspace, &unpacked.folder).await?;
         let Published { put, deleted, unchanged } = published;
         tracing::info!(%workspace, key = object.key, put, deleted, unchanged, "the archive is the workspace now");
-        let now = listing(self.workspaces, workspace).await?;
         self.board.update(workspace, |status| {
             // All of it was pushed at once, as with a commit: nothing of it waits for one.
-            status.committed = Some(Committed { commit: now.commit.clone(), release: now.manifest.digest() });
+            status.committed =
+                now.map(|now| Committed { commit: now.commit, release: now.manifest.digest() });
         });
         let left_out = unpacked.left_out;
         self.tell(workspace, object, ArchiveResult::Published { put, deleted, unchanged, left_out });
         // Before the archive is gone: it would be forgotten that it was one push.
         self.board.save(workspace).await.map_err(ArchiveError::Report)?;
         Ok(Step::Done)
+    }
+
+    /// Makes the folder the workspace's, and answers the listing that holds nothing else; `None` where somebody pushes there
+    /// and nobody commits, so that it is for the quiet window to say when that is complete.
+    async fn publish(
+        &self,
+        workspace: &WorkspaceName,
+        folder: &Path,
+    ) -> Result<(Published, Option<Listing>), ArchiveError> {
+        let mut total = Published::default();
+        for _ in 0..PUBLISH_LIMIT {
+            let (published, made) = publish(self.workspaces, workspace, folder).await?;
+            let now = listing(self.workspaces, workspace).await?;
+            total.put += published.put;
+            total.deleted += published.deleted;
+            total.unchanged = published.unchanged;
+            if now.manifest == made {
+                return Ok((total, Some(now)));
+            }
+            if now.commit.is_none() {
+                return Ok((total, None));
+            }
+            tracing::info!(%workspace, "files were pushed while the archive was taken, and nobody committed them");
+        }
+        Err(ArchiveError::Busy)
     }
 
     /// To a file in memory: what reads a zip archive goes back and forth in it.
@@ -215,6 +251,14 @@ impl<'a> Intake<'a> {
             file.write_all(&piece).await.map_err(ArchiveError::Disk)?;
         }
         file.flush().await.map_err(ArchiveError::Disk)
+    }
+
+    fn was_published(&self, workspace: &WorkspaceName, object: &Object) -> bool {
+        let last = self.board.get(workspace).and_then(|status| status.archive);
+        last.is_some_and(|last| {
+            matches!(last.result, ArchiveResult::Published { .. })
+                && last.is_of(&object.key, &object.etag, object.modified_ms)
+        })
     }
 
     fn was_refused(&self, workspace: &WorkspaceName, object: &Object) -> bool {
@@ -253,9 +297,9 @@ enum Step {
 }
 
 impl Step {
-    fn refused(refusal: &Refusal) -> Self {
+    fn refused(object: &Object, refusal: &Refusal) -> Self {
         Self::Refused(Failure {
-            message: format!("the archive was refused: {refusal}"),
+            message: format!("the archive `{}` was refused: {refusal}", object.key),
             service: None,
             hint: Some(refusal.hint().to_owned()),
             log: Vec::new(),
@@ -275,6 +319,7 @@ impl ArchiveError {
                 _ => cloudyknight_store::hint::of(error),
             },
             Self::Report(error) => cloudyknight_store::hint::of(error),
+            Self::Busy => Some("it is taken once nobody else pushes there".to_owned()),
             Self::Publish(_) | Self::Disk(_) | Self::Unpack(_) => {
                 Some("is the memory of the source directory full? `df` tells".to_owned())
             }

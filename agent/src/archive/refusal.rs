@@ -22,6 +22,10 @@ pub enum Refusal {
         "the entry {entry:?} is a hard link to {target:?}, which is no file that the archive held before"
     )]
     HardLink { entry: String, target: String },
+    #[error("the entry {entry:?} is a symbolic link to {target:?}, which lies outside of the archive")]
+    SymbolicLink { entry: String, target: String },
+    #[error("the entry {entry:?} would be written through the symbolic link {link:?}")]
+    ThroughLink { entry: String, link: String },
     #[error("the entry {entry:?} is encrypted")]
     Encrypted { entry: String },
     #[error("it holds more than {limit} bytes, unpacked")]
@@ -45,6 +49,9 @@ impl Refusal {
             Self::Unknown => "make it with `tar czf NAME.tar.gz -C FOLDER .` or `zip -r NAME.zip .`",
             Self::Name { .. } | Self::Twice { .. } | Self::FileAndFolder { .. } | Self::Kind { .. } => {
                 "make it of the workspace's folder alone, such as `tar czf NAME.tar.gz -C FOLDER .`"
+            }
+            Self::SymbolicLink { .. } | Self::ThroughLink { .. } => {
+                "leave it out, such as with `tar czf NAME.tar.gz --exclude ENTRY -C FOLDER .`"
             }
             Self::HardLink { .. } => "make it with `tar --hard-dereference`",
             Self::Encrypted { .. } => "nobody here knows its password: make it without one",

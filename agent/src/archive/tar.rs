@@ -66,8 +66,9 @@ pub fn unpack(mut input: impl Read, tree: &mut Tree) -> Result<(), UnpackError> 
                 tree.file(&path, &mut content)?;
             }
         } else if kind.is_symlink() {
+            let target = target.or_else(|| header.link_name_bytes().map(|name| name.into_owned()));
             if let Place::At(path) = place {
-                tree.symbolic_link(&path);
+                tree.symbolic_link(&path, &String::from_utf8_lossy(&target.unwrap_or_default()))?;
             }
         } else if kind.is_hard_link() {
             let target = target.or_else(|| header.link_name_bytes().map(|name| name.into_owned()));

@@ -34,7 +34,7 @@ pub struct Tree {
     folders: BTreeSet<String>,
     bytes: u64,
     entries: usize,
-    links: Vec<String>,
+    links: BTreeSet<String>,
     of_macos: usize,
     own: usize,
 }
@@ -62,7 +62,7 @@ impl Tree {
             folders: BTreeSet::new(),
             bytes: 0,
             entries: 0,
-            links: Vec::new(),
+            links: BTreeSet::new(),
             of_macos: 0,
             own: 0,
         }
@@ -89,7 +89,7 @@ impl Tree {
         if path.starts_with('/') {
             return Err(refused("its path begins at the root"));
         }
-        if matches!(path.as_bytes(), [b'A'..=b'Z' | b'a'..=b'z', b':', ..]) {
+        if has_drive(path) {
             return Err(refused("its path begins with a drive"));
         }
         if path.len() > LONGEST {
@@ -112,6 +112,9 @@ impl Tree {
     pub fn folder(&mut self, path: &str) -> Result<(), UnpackError> {
         let parents = path.match_indices('/').map(|(at, _)| &path[..at]);
         for folder in parents.chain([path]) {
+            if self.links.contains(folder) {
+                return Err(Refusal::ThroughLink { entry: shown(path), link: shown(folder) }.into());
+            }
             if self.files.contains_key(folder) {
                 return Err(Refusal::FileAndFolder { entry: shown(folder) }.into());
             }
@@ -156,9 +159,16 @@ impl Tree {
         Ok(())
     }
 
-    /// A bucket holds no links, and what one leads to may lie anywhere.
-    pub fn symbolic_link(&mut self, path: &str) {
-        self.links.push(path.to_owned());
+    /// A bucket holds no links: one is left out. One that leads out of the archive was not meant for us.
+    pub fn symbolic_link(&mut self, path: &str, target: &str) -> Result<(), Refusal> {
+        if !stays_inside(path, target) {
+            return Err(Refusal::SymbolicLink { entry: shown(path), target: shown(target) });
+        }
+        let taken = self.files.contains_key(path) || self.folders.contains(path);
+        if taken || !self.links.insert(path.to_owned()) {
+            return Err(Refusal::Twice { entry: shown(path) });
+        }
+        Ok(())
     }
 
     /// Where there is only one folder, and nothing beside it, its content is what was meant.
@@ -190,7 +200,7 @@ impl Tree {
         if self.folders.contains(path) {
             return Err(Refusal::FileAndFolder { entry: shown(path) }.into());
         }
-        if self.files.contains_key(path) {
+        if self.files.contains_key(path) || self.links.contains(path) {
             return Err(Refusal::Twice { entry: shown(path) }.into());
         }
         if let Some((parent, _)) = path.rsplit_once('/') {
@@ -206,6 +216,30 @@ impl Tree {
         }
         Ok(())
     }
+}
+
+/// Whether a link at this path leads to something below the folder that holds everything, without leaving it on the way.
+fn stays_inside(path: &str, target: &str) -> bool {
+    let target = target.replace('\\', "/");
+    if target.starts_with('/') || has_drive(&target) {
+        return false;
+    }
+    let mut depth = path.matches('/').count();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => match depth.checked_sub(1) {
+                Some(above) => depth = above,
+                None => return false,
+            },
+            _ => depth += 1,
+        }
+    }
+    true
+}
+
+fn has_drive(path: &str) -> bool {
+    matches!(path.as_bytes(), [b'A'..=b'Z' | b'a'..=b'z', b':', ..])
 }
 
 fn on_disk(path: &str, source: std::io::Error) -> UnpackError {

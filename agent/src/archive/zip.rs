@@ -15,6 +15,9 @@ use super::tree::{Place, Tree, damaged, shown};
 /// How much of an archive is read before its first file, in bytes: its directory is remembered whole.
 const DIRECTORY: u64 = 32 << 20;
 
+/// So much is read of what a symbolic link leads to, in bytes: no system takes a longer one.
+const LONGEST_TARGET: u64 = 4096;
+
 /// The bits of a Unix mode that tell what kind of file it is of.
 const KIND: u32 = 0o170_000;
 
@@ -49,7 +52,15 @@ pub fn unpack(input: impl Read + Seek, tree: &mut Tree) -> Result<(), UnpackErro
         let Place::At(path) = place else { continue };
         match mode & KIND {
             _ if name.ends_with('/') => tree.folder(&path)?,
-            0o120_000 => tree.symbolic_link(&path),
+            0o120_000 => {
+                let mut target = Vec::new();
+                let content = archive.by_index(index).map_err(|error| refused(&name, error))?;
+                content
+                    .take(LONGEST_TARGET)
+                    .read_to_end(&mut target)
+                    .map_err(|error| damaged(&name, &error))?;
+                tree.symbolic_link(&path, &String::from_utf8_lossy(&target))?;
+            }
             0 | 0o100_000 => {
                 let mut content = archive.by_index(index).map_err(|error| refused(&name, error))?;
                 tree.file(&path, &mut content)?;

@@ -28,6 +28,8 @@ impl Reconciler {
             status.state = State::Removed;
             status.release = None;
             status.held_back = None;
+            // What is pushed under this name some day owes nothing to what was committed before.
+            (status.committed, status.uncommitted) = (None, None);
             status.urls.clear();
             status.services.clear();
             status.warnings.clear();

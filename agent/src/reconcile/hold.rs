@@ -65,6 +65,9 @@ impl Reconciler {
     async fn quiet(&self, workspace: &WorkspaceName, first: Manifest) -> Result<Manifest, DeployError> {
         let settings = &self.tools.settings;
         let live = self.remember(workspace, |memory| memory.manifest.clone());
+        if self.remember(workspace, |memory| memory.is_complete) {
+            return Ok(first);
+        }
         let began = Instant::now();
         let mut settling =
             Settling::new(settings.quiet, settings.burst_quiet, settings.settle_cap, &live, first);

@@ -23,15 +23,12 @@ pub enum Patience {
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Reconciler {
-    /// Waits until the bucket holds something else than what was tried last.
+    /// Waits until something else was pushed than what was tried last. What waits for its commit is nothing yet.
     pub async fn pushed(&self, workspace: &WorkspaceName) {
-        let last = self.board.get(workspace).and_then(|status| status.deployment);
-        let tried = last.and_then(|last| last.release);
+        let tried = self.board.get(workspace).and_then(|status| status.last()?.release.clone());
         loop {
             tokio::time::sleep(LOOK_AGAIN).await;
-            if let Ok(now) = self.list(workspace).await
-                && Some(now.digest()) != tried
-            {
+            if matches!(self.is_pushed_over(workspace, tried.as_ref()).await, Ok(true)) {
                 return;
             }
         }
@@ -84,7 +81,8 @@ impl Reconciler {
             // Commands of a workspace come one after the other: a newer one waits in its queue for the end of this.
             let _ = tokio::time::timeout(LOOK_AGAIN, hint.notified()).await;
             let asked = self.tools.desires.get(workspace) != try_.desired;
-            if (asked || self.moved_on(workspace, release).await) && try_.cut.cut(Why::Superseded) {
+            let newer = asked || self.moved_on(workspace, release).await;
+            if newer && try_.cut.cut(Why::Superseded) {
                 tracing::info!(%workspace, deployment = %try_.id, "ended: something newer is to run");
             }
         }
@@ -92,7 +90,13 @@ impl Reconciler {
 
     async fn moved_on(&self, workspace: &WorkspaceName, release: Option<&ReleaseDigest>) -> bool {
         let Some(release) = release else { return false };
-        match self.is_pushed_over(workspace, release).await {
+        let moved_on = async {
+            Ok::<_, DeployError>(
+                self.is_pushed_over(workspace, Some(release)).await?
+                    || self.is_archive_there(workspace).await?,
+            )
+        };
+        match moved_on.await {
             Ok(moved_on) => moved_on,
             Err(error) => {
                 // There is one more look before the switch.

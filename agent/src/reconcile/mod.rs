@@ -127,8 +127,9 @@ impl Reconciler {
     }
 
     async fn attempt(&self, workspace: &WorkspaceName, ask: &Ask) -> Result<Next, DeployError> {
-        self.take_archive(workspace, ask).await?;
         for superseded in 0.. {
+            // One that came meanwhile is what ended the deployment before.
+            self.take_archive(workspace, ask, superseded == 0).await?;
             self.look_after_what_went_live(workspace).await?;
             let Pushed { manifest: first, waits } = self.take_push(workspace).await?;
             let desired = self.tools.desires.get(workspace);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::manifest::ReleaseDigest;
-use cloudyknight_core::status::{Failure, Outcome, State};
+use cloudyknight_core::status::{Deployment, Failure, Outcome, State};
 use cloudyknight_core::workspace::WorkspaceName;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -116,7 +116,8 @@ impl Reconciler {
     /// What an earlier agent made live goes on being on probation, or has failed while nobody looked.
     async fn take_over(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
         let Some(status) = self.board.get(workspace) else { return Ok(()) };
-        let (serves, Some(last)) = (status.release, status.deployment) else { return Ok(()) };
+        let Some(last) = status.last().cloned() else { return Ok(()) };
+        let serves = status.release;
         let running = Running::recover(self.tools.engine.containers(Some(workspace)).await?);
         let is_untold = |one: &Identity| one.deployment.0 > last.id && serves.as_ref() != Some(&one.release);
         let untold = running.live.values().filter(|one| is_untold(&one.identity));
@@ -159,7 +160,7 @@ impl Reconciler {
     /// Writes down that the release that went live has failed, and which one is to serve instead.
     async fn fell(&self, workspace: &WorkspaceName, fallen: Fallen) -> Result<(), DeployError> {
         let Some(status) = self.board.get(workspace) else { return Ok(()) };
-        let Some(last) = status.deployment.filter(|last| last.outcome == Outcome::Live) else {
+        let Some(last) = status.last().filter(|last| last.outcome == Outcome::Live).cloned() else {
             return Ok(());
         };
         let log = self.tools.engine.log_tail(&fallen.container, LOG_LINES).await;
@@ -171,10 +172,8 @@ impl Reconciler {
         self.board.update(workspace, |status| {
             // What serves until the other one does is what is left of it.
             status.state = State::Degraded;
-            if let Some(last) = &mut status.deployment {
-                last.outcome = Outcome::Failed(failure);
-                last.instead = instead;
-            }
+            status.deployment =
+                Some(Deployment { outcome: Outcome::Failed(failure), instead, ..last.clone() });
         });
         self.note(workspace, self.at_hand(workspace, last.release.as_ref()).as_ref()).await;
         self.tell(workspace).await
@@ -191,7 +190,8 @@ impl Reconciler {
 
     /// What served before the last deployment, if it is another release and was kept.
     pub(super) async fn before(&self, workspace: &WorkspaceName) -> Option<ReleaseDigest> {
-        let last = self.board.get(workspace)?.deployment?;
+        let status = self.board.get(workspace)?;
+        let last = status.last()?.clone();
         let before = last.previous.filter(|before| last.release.as_ref() != Some(before))?;
         match self.tools.releases.list(workspace).await {
             Ok(kept) => kept.contains(&before).then_some(before),
@@ -210,7 +210,7 @@ impl Reconciler {
         release: &ReleaseDigest,
         ask: &Ask,
     ) -> Result<Option<Next>, DeployError> {
-        let Some(before) = self.board.get(workspace).and_then(|status| status.deployment) else {
+        let Some(before) = self.board.get(workspace).and_then(|status| status.last().cloned()) else {
             return Ok(None);
         };
         let cause = match (&before.instead, &before.release) {

@@ -5,12 +5,12 @@ use cloudyknight_core::command::Cause;
 use cloudyknight_core::commit::{Committed, Gate, Uncommitted};
 use cloudyknight_core::desired::{Desired, Pin};
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
-use cloudyknight_core::status::{Deployment, Failure, Outcome, State};
+use cloudyknight_core::status::{Deployment, Failure, Outcome, State, WorkspaceStatus};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::listing::{self, Listing};
 
 use super::{Ask, Reconciler, finish, new_deployment};
-use crate::archive::{Intake, Taken};
+use crate::archive::{ArchiveError, Intake, Taken};
 use crate::board::now;
 use crate::deploy::DeployError;
 
@@ -22,8 +22,8 @@ pub struct Pushed {
 }
 
 pub struct Waits {
-    /// The release that was committed last.
-    pub committed: Option<ReleaseDigest>,
+    /// The release that counts until then: what was committed last, or what was live before anybody committed.
+    pub until: Option<ReleaseDigest>,
 }
 
 impl Reconciler {
@@ -33,10 +33,25 @@ impl Reconciler {
         self.remember(workspace, |memory| memory.archive_expected = true);
     }
 
+    /// Whether an archive came, and was not refused yet.
+    pub(super) async fn is_archive_there(&self, workspace: &WorkspaceName) -> Result<bool, DeployError> {
+        if !self.remember(workspace, |memory| memory.archive_expected) {
+            return Ok(false);
+        }
+        let there = Intake::of(&self.tools, &self.board).is_expected(workspace).await;
+        Ok(there.map_err(ArchiveError::from)?)
+    }
+
     /// Makes an archive that came the workspace's content. While that does not work, nothing else is done for the workspace.
-    pub(super) async fn take_archive(&self, workspace: &WorkspaceName, ask: &Ask) -> Result<(), DeployError> {
-        let asked = ask.cause == Cause::Requested;
-        let expected = asked || matches!(ask.cause, Cause::Archive { .. });
+    /// `first`: it was not looked for yet for what was asked.
+    pub(super) async fn take_archive(
+        &self,
+        workspace: &WorkspaceName,
+        ask: &Ask,
+        first: bool,
+    ) -> Result<(), DeployError> {
+        let asked = first && ask.cause == Cause::Requested;
+        let expected = asked || (first && matches!(ask.cause, Cause::Archive { .. }));
         let expected = self.remember(workspace, |memory| {
             memory.archive_expected |= expected;
             memory.archive_expected
@@ -49,9 +64,11 @@ impl Reconciler {
         let intake = Intake::of(&self.tools, &self.board);
         // What comes from here on is looked for once more.
         self.remember(workspace, |memory| memory.archive_expected = false);
-        let again = asked || ask.cause == Cause::AgentStarted;
-        match intake.take(workspace, again).await {
-            Ok(Taken::None | Taken::Published) => Ok(()),
+        match intake.take(workspace, asked).await {
+            Ok(Taken::None | Taken::Published) => {
+                self.forget_refusal(workspace);
+                Ok(())
+            }
             Ok(Taken::Refused(failure)) => self.refused(workspace, ask, failure).await,
             Err(error) => {
                 self.expect_archive(workspace);
@@ -67,31 +84,50 @@ impl Reconciler {
         ask: &Ask,
         failure: Failure,
     ) -> Result<(), DeployError> {
+        let state = self.board.get(workspace).map(|status| status.state);
+        if matches!(state, Some(State::Stopped | State::Ignored)) {
+            return self.tell(workspace).await;
+        }
         let id = new_deployment(&self.tools.settings.platform, workspace);
+        let desired = self.tools.desires.get(workspace);
         self.board.update(workspace, |status| {
-            if matches!(status.state, State::Stopped | State::Ignored) {
-                return;
-            }
-            let before = status.deployment.take();
+            let before = status.last().cloned();
             status.state = if status.release.is_some() { State::Degraded } else { State::Failed };
             status.deployment = Some(Deployment {
                 id: id.to_string(),
-                release: before.and_then(|before| before.release),
+                release: before.as_ref().and_then(|before| before.release.clone()),
                 cause: ask.cause.clone(),
                 traceparent: ask.traceparent.clone(),
                 started_at: now(),
                 finished_at: None,
                 outcome: Outcome::Running,
                 steps: Vec::new(),
-                restarts: self.tools.desires.get(workspace).restarts,
+                restarts: before.as_ref().map_or(desired.restarts, |before| before.restarts),
                 previous: status.release.clone(),
                 live_at: None,
                 instead: None,
+                before: before.map(Box::new),
             });
             finish(status, Outcome::Failed(failure));
         });
         self.note(workspace, None).await;
         self.tell(workspace).await
+    }
+
+    /// The archive that was refused is not there any more: what came before it is what the status tells of again.
+    fn forget_refusal(&self, workspace: &WorkspaceName) {
+        let Some(status) = self.board.get(workspace) else { return };
+        let is_there = status.archive.is_some_and(|archive| archive.refused().is_some());
+        let Some(before) = status.deployment.and_then(|last| last.before).filter(|_| !is_there) else {
+            return;
+        };
+        self.board.update(workspace, |status| {
+            if before.outcome == Outcome::Live && status.release.is_some() {
+                status.state = State::Live;
+            }
+            status.deployment = Some(*before);
+        });
+        self.remember(workspace, |memory| memory.is_untold = true);
     }
 
     /// What the bucket holds, and whether that is a push.
@@ -104,7 +140,10 @@ impl Reconciler {
             memory.is_committed = complete && listing.commit.is_some();
         });
         let waits = match gate {
-            Gate::Open => None,
+            Gate::Open => {
+                self.forget_commit(workspace);
+                None
+            }
             Gate::Committed => {
                 self.take_commit(workspace, &listing);
                 None
@@ -118,19 +157,19 @@ impl Reconciler {
         Ok(Pushed { manifest: listing.manifest, waits })
     }
 
-    /// What is wanted of a workspace that waits for a commit: what was committed before, as if it were pinned to that.
-    /// `None`: nothing was, and nothing is to be done.
+    /// What is wanted of a workspace that waits for a commit: what counted before, as if it were pinned to that. `None`:
+    /// nothing did, and nothing is to be done.
     pub(super) async fn until_committed(
         &self,
         workspace: &WorkspaceName,
         desired: Desired,
         waits: Option<&Waits>,
     ) -> Result<Option<Desired>, DeployError> {
-        let Some(Waits { committed }) = waits else { return Ok(Some(desired)) };
+        let Some(Waits { until }) = waits else { return Ok(Some(desired)) };
         if desired.pinned.is_some() || desired.stopped {
             return Ok(Some(desired));
         }
-        match committed {
+        match until {
             Some(release) if self.tools.releases.list(workspace).await?.contains(release) => {
                 let pin = Pin { release: release.clone(), at: String::new() };
                 Ok(Some(Desired { pinned: Some(pin), ..desired }))
@@ -143,10 +182,10 @@ impl Reconciler {
     pub(super) async fn is_pushed_over(
         &self,
         workspace: &WorkspaceName,
-        release: &ReleaseDigest,
+        release: Option<&ReleaseDigest>,
     ) -> Result<bool, DeployError> {
         let now = self.look(workspace).await?;
-        Ok(now.manifest.digest() != *release && self.gate(workspace, &now) != Gate::Closed)
+        Ok(Some(&now.manifest.digest()) != release && self.gate(workspace, &now) != Gate::Closed)
     }
 
     pub(super) async fn look(&self, workspace: &WorkspaceName) -> Result<Listing, DeployError> {
@@ -156,11 +195,7 @@ impl Reconciler {
     fn gate(&self, workspace: &WorkspaceName, listing: &Listing) -> Gate {
         match self.board.get(workspace) {
             Some(status) => listing.gate(&status),
-            None => {
-                let unknown =
-                    cloudyknight_core::status::WorkspaceStatus::new(workspace.clone(), String::new());
-                listing.gate(&unknown)
-            }
+            None => listing.gate(&WorkspaceStatus::new(workspace.clone(), String::new())),
         }
     }
 
@@ -175,7 +210,7 @@ impl Reconciler {
             return;
         }
         let release = listing.manifest.digest();
-        let last = known.and_then(|status| status.deployment);
+        let last = known.and_then(|status| status.last().cloned());
         let failed = |last: &Deployment| {
             last.release.as_ref() == Some(&release) && matches!(last.outcome, Outcome::Failed(_))
         };
@@ -189,6 +224,14 @@ impl Reconciler {
         });
     }
 
+    /// Nobody commits here any more: what was committed is no more than what was pushed after it.
+    fn forget_commit(&self, workspace: &WorkspaceName) {
+        if self.board.get(workspace).is_some_and(|status| status.committed.is_some()) {
+            self.board.update(workspace, |status| status.committed = None);
+            self.remember(workspace, |memory| memory.is_untold = true);
+        }
+    }
+
     async fn wait_for_commit(
         &self,
         workspace: &WorkspaceName,
@@ -196,13 +239,12 @@ impl Reconciler {
     ) -> Result<Waits, DeployError> {
         let release = listing.manifest.digest();
         let known = self.board.get(workspace);
-        let committed = known.as_ref().and_then(|status| status.committed.as_ref());
-        let committed = committed.map(|committed| committed.release.clone());
+        let until = known.as_ref().and_then(counts).cloned();
         let told = known.as_ref().and_then(|status| status.uncommitted.as_ref());
         let interrupted =
             known.as_ref().is_some_and(|status| matches!(status.state, State::Updating | State::Deploying));
-        if told.is_none_or(|told| told.release != release) || (interrupted && committed.is_some()) {
-            let files = self.uncommitted(workspace, listing, committed.as_ref()).await;
+        if told.is_none_or(|told| told.release != release) || (interrupted && until.is_some()) {
+            let files = self.uncommitted(workspace, listing, until.as_ref()).await;
             self.board.update(workspace, |status| {
                 status.uncommitted = Some(Uncommitted { files, release });
                 if status.state == State::Updating {
@@ -211,22 +253,29 @@ impl Reconciler {
             });
             self.remember(workspace, |memory| memory.is_untold = true);
         }
-        Ok(Waits { committed })
+        Ok(Waits { until })
     }
 
-    /// How many files differ from what was committed, where that is still known.
+    /// How many files differ from what counts until then, where that is still known.
     async fn uncommitted(
         &self,
         workspace: &WorkspaceName,
         listing: &Listing,
-        committed: Option<&ReleaseDigest>,
+        until: Option<&ReleaseDigest>,
     ) -> Option<usize> {
-        let Some(committed) = committed else { return Some(listing.manifest.entries.len()) };
+        let Some(until) = until else { return Some(listing.manifest.entries.len()) };
         let live = self.remember(workspace, |memory| memory.manifest.clone());
-        if live.digest() == *committed {
+        if live.digest() == *until {
             return Some(live.difference(&listing.manifest));
         }
-        let kept = self.tools.releases.get(workspace, committed).await.ok().flatten();
+        let kept = self.tools.releases.get(workspace, until).await.ok().flatten();
         kept.map(|kept| kept.manifest.difference(&listing.manifest))
     }
+}
+
+/// The release that counts while something waits for its commit.
+fn counts(status: &WorkspaceStatus) -> Option<&ReleaseDigest> {
+    let committed = status.committed.as_ref().map(|committed| &committed.release);
+    let live = || status.last().filter(|last| last.live_at.is_some()).and_then(|last| last.release.as_ref());
+    committed.or(status.release.as_ref()).or_else(live)
 }

@@ -14,7 +14,7 @@ use crate::show;
 #[derive(Deserialize, Serialize)]
 pub struct Workspaces {
     pub workspaces: Vec<WorkspaceStatus>,
-    pub invalid: Vec<InvalidFolder>,
+    pub invalid: Vec<Invalid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<Part>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,8 +33,12 @@ pub struct Part {
 }
 
 #[derive(Deserialize, Serialize)]
-pub struct InvalidFolder {
-    pub folder: String,
+pub struct Invalid {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// By its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
     pub message: String,
     pub hint: String,
 }
@@ -82,11 +86,13 @@ pub fn print(all: &Workspaces) {
         anstream::print!("{}", show::table(&all.workspaces));
     }
     for invalid in &all.invalid {
-        anstream::eprintln!(
-            "\nwarning: the folder {:?} is no workspace: {}",
-            invalid.folder,
-            invalid.message
-        );
+        let what = match (&invalid.folder, &invalid.archive) {
+            (Some(folder), _) => format!("the folder {folder:?} is no workspace"),
+            (_, archive) => {
+                format!("the archive {:?} is of no workspace", archive.as_deref().unwrap_or_default())
+            }
+        };
+        anstream::eprintln!("\nwarning: {what}: {}", invalid.message);
         anstream::eprintln!("hint: {}", invalid.hint);
     }
     for letter in &all.dead_letters {

@@ -42,6 +42,7 @@ fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> 
             previous: None,
             live_at: None,
             instead: None,
+            before: None,
         }),
         services: vec![],
         default_compose: None,
@@ -259,4 +260,11 @@ async fn an_archive_that_nobody_heard_of_is_found_and_a_refused_one_is_left_alon
     assert_eq!(names(&world.sweep().await), ["fresh", "gone", "lost"]);
     world.workspaces.put("live.tgz", Bytes::from_static(b"archive")).await.unwrap();
     assert_eq!(names(&world.sweep().await), ["fresh", "gone", "live", "lost"]);
+    // One that was taken away is told of no longer.
+    for key in ["live.tgz", "live.zip"] {
+        world.workspaces.delete(key).await.unwrap();
+    }
+    let swept = world.sweep().await;
+    let live = swept.sent.iter().find(|command| command.workspace.to_string() == "live").unwrap();
+    assert_eq!(live.cause, archive("live.tgz"));
 }

@@ -67,14 +67,74 @@ fn nothing_is_written_through_a_link() {
     let out = tempfile::tempdir().unwrap();
     let target = out.path().to_str().unwrap().as_bytes();
     let bytes = archive(&[raw(b'2', b"link", target, b""), file("link/x", "1"), file("y", "2")]);
-    let files = unpacked(&bytes);
-    assert_eq!(files, owned(&[("link/x", "1"), ("y", "2")]));
+    assert!(matches!(refusal(&bytes), Refusal::SymbolicLink { .. }));
     assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 0);
     for target in ["/etc/passwd", "../x", "later", "link"] {
-        let bytes =
-            archive(&[raw(b'2', b"link", b"/etc/passwd", b""), raw(b'1', b"h", target.as_bytes(), b"")]);
+        let bytes = archive(&[raw(b'2', b"link", b"a/b", b""), raw(b'1', b"h", target.as_bytes(), b"")]);
         assert!(matches!(refusal(&bytes), Refusal::HardLink { .. }), "{target}");
     }
+    let within = [raw(b'2', b"d/link", b"e", b""), file("d/link/x", "1")];
+    let through = refusal(&archive(&within));
+    assert!(matches!(&through, Refusal::ThroughLink { link, .. } if link == "d/link"), "{through}");
+}
+
+/// A zip archive with a symbolic link, and a file beside it.
+fn zipped_link(path: &str, target: &str) -> Vec<u8> {
+    let mut zip = ::zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = ::zip::write::SimpleFileOptions::default();
+    zip.add_symlink(path, target, options).unwrap();
+    zip.start_file("beside", options).unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_symbolic_link_that_leads_out_is_refused_by_name_and_one_that_does_not_is_left_out() {
+    let out = ["/etc/passwd", "../x", "b/../../x", "../../d/x", "..", "\\\\server", "C:\\x", "..\\x"];
+    for target in out {
+        for path in ["link", "d/link"] {
+            // A folder deeper, the same leads to a place that is inside.
+            if path == "d/link" && ["../x", "b/../../x", "..", "..\\x"].contains(&target) {
+                continue;
+            }
+            let tar = archive(&[raw(b'2', path.as_bytes(), target.as_bytes(), b""), file("beside", "")]);
+            for bytes in [tar, zipped_link(path, target)] {
+                match refusal(&bytes) {
+                    Refusal::SymbolicLink { entry, target: told } => {
+                        assert_eq!((entry.as_str(), told.as_str()), (path, target));
+                    }
+                    other => panic!("{path} -> {target}: {other}"),
+                }
+            }
+        }
+    }
+    for (path, target) in [("link", "beside"), ("d/link", "../beside"), ("link", "./d/../beside")] {
+        let tar = archive(&[raw(b'2', path.as_bytes(), target.as_bytes(), b""), file("beside", "")]);
+        for bytes in [tar, zipped_link(path, target)] {
+            let (files, left_out) = unpacked_with(&bytes, LIMITS).unwrap();
+            assert_eq!((files, left_out.len()), (owned(&[("beside", "")]), 1), "{path} -> {target}");
+        }
+    }
+}
+
+#[test]
+fn names_that_differ_in_case_are_two_files() {
+    let both = [("Readme", "1"), ("a/X", "3"), ("a/x", "4"), ("readme", "2")];
+    for bytes in [tarred(&both), zipped(&both)] {
+        assert_eq!(unpacked(&bytes), owned(&both));
+    }
+}
+
+#[test]
+fn a_zstd_frame_that_wants_more_memory_than_anybody_gives_is_refused() {
+    // No size of the content, no checksum; a window of 2^41 bytes, and one of 2^28.
+    for window in [0xf8, 0x90] {
+        let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, window, 0x01, 0x00, 0x00];
+        assert!(matches!(refusal(&frame), Refusal::Damaged { .. }), "{window:#x}");
+    }
+    // What is packed twice is no tar archive after the first time.
+    let tar = tarred(&[("a", "1")]);
+    assert!(matches!(refusal(&zstd_of(&zstd_of(&tar))), Refusal::Damaged { .. }));
+    assert!(matches!(refusal(&gzipped(&zstd_of(&tar))), Refusal::Damaged { .. }));
 }
 
 #[test]
@@ -105,6 +165,10 @@ fn pax(key: &str, value: &str) -> Vec<u8> {
 fn what_says_two_things_is_refused() {
     assert!(matches!(refusal(&archive(&[file("a", "1"), file("a", "2")])), Refusal::Twice { .. }));
     assert!(matches!(refusal(&archive(&[file("a", "1"), file("./a", "2")])), Refusal::Twice { .. }));
+    let link = || raw(b'2', b"a", b"b", b"");
+    for entries in [[link(), link()], [link(), file("a", "1")], [file("a", "1"), link()]] {
+        assert!(matches!(refusal(&archive(&entries)), Refusal::Twice { .. }));
+    }
     assert!(matches!(refusal(&archive(&[file("a", "1"), file("a/b", "2")])), Refusal::FileAndFolder { .. }));
     assert!(matches!(refusal(&archive(&[file("a/b", "1"), file("a", "2")])), Refusal::FileAndFolder { .. }));
     let sizes = archive(&[pax("size", "1024"), file("a", "1")]);
@@ -154,8 +218,8 @@ fn a_bomb_is_refused_while_it_is_read() {
         assert!(matches!(refusal(&archive), Refusal::TooLarge { limit } if limit == LIMITS.bytes));
     }
     // Not in a file, but where it is left out.
-    let link = raw(b'2', b"link", b"x", &[0; 1 << 20]);
-    let many = archive(&vec![link; 400]);
+    let link = |n: usize| raw(b'2', format!("link{n}").as_bytes(), b"x", &[0; 1 << 20]);
+    let many = archive(&(0..400).map(link).collect::<Vec<_>>());
     assert!(matches!(refusal(&many), Refusal::TooLarge { .. }));
     let headers = archive(&[raw(b'L', b"././@LongLink", b"", &[b'a'; 100_000]), file("a", "1")]);
     assert!(matches!(refusal(&headers), Refusal::Damaged { .. }));

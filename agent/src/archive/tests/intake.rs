@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use cloudyknight_store::failing::{BucketOperation, FailingBucket, Fault};
 use cloudyknight_store::memory::MemoryBucket;
+use futures::FutureExt;
 
 use super::*;
 
 struct World {
+    /// What lies behind the other one, and never fails.
+    inner: Arc<MemoryBucket>,
     bucket: Arc<FailingBucket>,
     board: Board,
     dir: tempfile::TempDir,
@@ -16,8 +19,10 @@ struct World {
 
 impl World {
     async fn new(objects: &[(&str, &str)]) -> Self {
+        let inner = Arc::new(MemoryBucket::new("workspaces"));
         let world = Self {
-            bucket: Arc::new(FailingBucket::new(Arc::new(MemoryBucket::new("workspaces")))),
+            bucket: Arc::new(FailingBucket::new(inner.clone())),
+            inner,
             board: Board::load(Arc::new(MemoryBucket::new("cloudyknight"))).await.unwrap(),
             dir: tempfile::tempdir().unwrap(),
         };
@@ -83,7 +88,11 @@ async fn an_archive_becomes_the_workspace_and_is_replaced_by_its_result() {
 async fn a_refused_archive_changes_nothing_stays_and_is_not_looked_at_again() {
     let world = World::new(&[("app/a", "1"), ("app.zip", "no archive")]).await;
     let Taken::Refused(failure) = world.take().await.unwrap() else { panic!() };
-    assert!(failure.message.contains("no tar archive") && failure.hint.is_some(), "{failure:?}");
+    assert!(
+        failure.message.starts_with("the archive `app.zip` was refused: it is no tar archive")
+            && failure.hint.is_some(),
+        "{failure:?}"
+    );
     assert_eq!(world.keys().await, ["app.zip", "app/a"]);
     world.bucket.fail_when(|operation, _| (operation == BucketOperation::Get).then_some(Fault::Refused));
     assert_eq!(world.take().await.unwrap(), Taken::None);
@@ -157,4 +166,59 @@ async fn an_agent_that_may_not_write_says_so_and_tries_again() {
     assert!(failure.hint.unwrap().contains("may write"));
     world.bucket.heal();
     assert_eq!(world.take().await.unwrap(), Taken::Published);
+}
+
+#[tokio::test]
+async fn one_that_only_remained_to_be_deleted_replaces_nothing_that_was_pushed_since() {
+    let world = World::new(&[]).await;
+    world.put("app.zip", &zipped(&[("a", "1")])).await;
+    world.bucket.fail_when(|operation, key| {
+        (operation == BucketOperation::Delete && key == "app.zip").then_some(Fault::Unavailable)
+    });
+    assert!(world.take().await.is_err());
+    world.bucket.heal();
+    world.put("app/a", b"2").await;
+    assert_eq!(world.take().await.unwrap(), Taken::Published);
+    assert_eq!(world.keys().await, ["app/a"]);
+    assert_eq!(world.text("app/a").await, "2");
+}
+
+/// Puts this whenever the archive's first file is put, so many times.
+fn meanwhile(world: &World, key: &'static str, times: usize) {
+    let (inner, left) = (world.inner.clone(), Mutex::new(times));
+    world.bucket.fail_when(move |operation, put| {
+        let mut left = left.lock().unwrap();
+        if operation == BucketOperation::Put && put == "app/a" && *left > 0 {
+            *left -= 1;
+            let put = inner.put(key, Bytes::from_static(b"other"));
+            put.now_or_never().expect("memory does not wait").unwrap();
+        }
+        None
+    });
+}
+
+#[tokio::test]
+async fn what_others_push_meanwhile_waits_for_the_quiet_window_where_nobody_commits() {
+    let world = World::new(&[("app/a", "0")]).await;
+    world.put("app.zip", &zipped(&[("a", "1"), ("b", "1")])).await;
+    meanwhile(&world, "app/late", 1);
+    assert_eq!(world.take().await.unwrap(), Taken::Published);
+    world.bucket.heal();
+    assert_eq!(world.keys().await, ["app/a", "app/b", "app/late"]);
+    let app = "app".parse().unwrap();
+    let (now, status) = (listing(world.bucket.as_ref(), &app).await.unwrap(), world.board.get(&app).unwrap());
+    assert_eq!(now.gate(&status), cloudyknight_core::commit::Gate::Open);
+}
+
+#[tokio::test]
+async fn what_others_push_meanwhile_is_replaced_where_somebody_commits() {
+    let world = World::new(&[("app/a", "0"), ("app/.cloudyknight/commit", "c")]).await;
+    world.put("app.zip", &zipped(&[("a", "1"), ("b", "1")])).await;
+    meanwhile(&world, "app/late", 1);
+    assert_eq!(world.take().await.unwrap(), Taken::Published);
+    world.bucket.heal();
+    assert_eq!(world.keys().await, ["app/.cloudyknight/commit", "app/a", "app/b"]);
+    let app = "app".parse().unwrap();
+    let (now, status) = (listing(world.bucket.as_ref(), &app).await.unwrap(), world.board.get(&app).unwrap());
+    assert_eq!(now.gate(&status), cloudyknight_core::commit::Gate::Committed);
 }
