@@ -92,6 +92,9 @@ impl Agent {
         self.reconciler.tools.firewall.refresh().await;
         self.take_over().await;
         self.wake_all(Cause::AgentStarted).await;
+        // Not before: what the API is asked meanwhile would be done over half an archive, or over leftovers that are being
+        // cleared away.
+        self.inbox.open();
         let firewall = &self.reconciler.tools.firewall;
         tokio::join!(self.inbox.clone().run(), self.watch_docker(began), self.watch_edge(), firewall.keep());
     }

@@ -12,7 +12,7 @@ use cloudyknight_core::backoff;
 use cloudyknight_core::command::{Cause, Command};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::queue::{Message, Queue, QueueError, Receipt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::deploy::with_causes;
 use crate::reconcile::{Ask, Next, Reconciler};
@@ -23,6 +23,8 @@ pub struct Inbox {
     desks: Mutex<HashMap<WorkspaceName, Desk>>,
     /// Why commands cannot be received at the moment.
     trouble: Mutex<Option<Arc<QueueError>>>,
+    /// Whether it is known what runs, and which archives may have been taken in part: before that, nothing is done.
+    is_open: watch::Sender<bool>,
 }
 
 /// What waits for one workspace. There is one while, and only while, a task works on it.
@@ -47,7 +49,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl Inbox {
     pub fn new(commands: Arc<dyn Queue>, reconciler: Arc<Reconciler>) -> Arc<Self> {
-        Arc::new(Self { commands, reconciler, desks: Mutex::default(), trouble: Mutex::default() })
+        let (desks, trouble, is_open) = (Mutex::default(), Mutex::default(), watch::Sender::new(false));
+        Arc::new(Self { commands, reconciler, desks, trouble, is_open })
+    }
+
+    /// From now on what comes in is worked on, and what came in before.
+    pub fn open(&self) {
+        self.is_open.send_replace(true);
     }
 
     /// Receives commands until it is dropped.
@@ -145,6 +153,7 @@ impl Inbox {
         let heartbeat = self.clone().keep_in_flight(workspace.clone());
         let _heartbeat = AbortOnDrop(tokio::spawn(heartbeat));
         let _cleared = ClearOnDrop { inbox: self.clone(), workspace: workspace.clone() };
+        self.is_open.subscribe().wait_for(|is_open| *is_open).await.expect("we hold the sender");
         loop {
             let (ask, covered, came) = {
                 let mut desks = self.lock();

@@ -332,6 +332,33 @@ mod tests {
     }
 
     #[test]
+    fn what_failed_before_it_changed_anything_changes_nothing_of_what_is_to_be_done() {
+        let held = manifest(&["a"]);
+        let check = |before: WorkspaceStatus, running: &Running| {
+            let mut after = before.clone();
+            let Some(last) = before.deployment.clone() else { unreachable!() };
+            after.state = State::Degraded;
+            after.deployment = Some(Deployment {
+                id: "refused".into(),
+                outcome: failed(),
+                live_at: None,
+                instead: None,
+                before: Some(Box::new(last)),
+                ..before.deployment.clone().unwrap()
+            });
+            for cause in [Cause::Sweep, Cause::AgentStarted, Cause::Requested] {
+                let plain = |status| plain(&held, Some(status), running, &cause, false);
+                assert_eq!(plain(&after), plain(&before), "{cause:?} {before:?}");
+            }
+        };
+        for outcome in [Outcome::Live, Outcome::Superseded, Outcome::Running, Outcome::Cancelled, failed()] {
+            for running in [running(Condition::Running), Running::default()] {
+                check(status(State::Live, &held, outcome.clone()), &running);
+            }
+        }
+    }
+
+    #[test]
     fn a_pinned_release_that_fails_is_tried_again_only_when_somebody_asks() {
         let (old, new) = (manifest(&["a"]), manifest(&["a", "b"]));
         let mut status = status(State::Degraded, &old, failed());

@@ -30,6 +30,11 @@ impl Api {
         self.request("GET", path, &[("authorization", &format!("Bearer {}", self.token))])
     }
 
+    /// Asks for something, with the token and no body.
+    pub fn post(&self, path: &str) -> io::Result<Answer> {
+        self.request("POST", path, &[("authorization", &format!("Bearer {}", self.token))])
+    }
+
     /// What it answers, if it does and it is JSON.
     pub fn read(&self, path: &str) -> Option<Value> {
         let answer = self.get(path).ok().filter(|answer| answer.status == 200)?;

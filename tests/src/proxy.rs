@@ -1,5 +1,5 @@
 //! What stands between a platform and a server, and behaves as a bad day: passes everything on, answers 500, never
-//! answers, breaks every connection, or keeps no status. It counts what it is asked, so that a platform which asks too often is noticed.
+//! answers, breaks every connection, keeps no status, or lets nobody write to the workspaces. It counts what it is asked, so that a platform which asks too often is noticed.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,7 +14,11 @@ pub enum Mood {
     Breaks,
     /// Answers 500 to whoever writes a status, and passes on everything else.
     KeepsNoStatus,
+    /// Answers 403 to whoever writes to the bucket `workspaces`, and passes on everything else.
+    MayNotWrite,
 }
+
+const ACCESS_DENIED: &str = "<Error><Code>AccessDenied</Code><Message>not you</Message></Error>";
 
 pub struct Proxy {
     address: String,
@@ -70,7 +74,7 @@ impl Proxy {
         self.shared.lock().expect("nobody panics").requests
     }
 
-    /// How many of them were answered with 500.
+    /// How many of them were refused.
     pub fn refused(&self) -> usize {
         self.shared.lock().expect("nobody panics").refused
     }
@@ -115,18 +119,23 @@ fn handle(mut client: &TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()>
     };
     let writes_status =
         head.starts_with("PUT ") && head.lines().next().is_some_and(|line| line.contains("/status/"));
+    let writes_source = ["PUT ", "DELETE ", "POST "].iter().any(|method| {
+        head.strip_prefix(method)
+            .is_some_and(|rest| rest.starts_with("/workspaces/") || rest.starts_with("/workspaces?"))
+    });
     match mood {
+        Mood::MayNotWrite if !writes_source => pass(client, &head, &rest, &server, shared),
         Mood::KeepsNoStatus if !writes_status => pass(client, &head, &rest, &server, shared),
         Mood::Passes => pass(client, &head, &rest, &server, shared),
         Mood::Answers500 | Mood::KeepsNoStatus => {
             shared.lock().expect("nobody panics").refused += 1;
             drain(client, &head, rest.len())?;
-            let length = INTERNAL_ERROR.len();
-            write!(
-                client,
-                "HTTP/1.1 500 Internal Server Error\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
-            )?;
-            client.write_all(INTERNAL_ERROR.as_bytes())
+            answer(client, "500 Internal Server Error", INTERNAL_ERROR)
+        }
+        Mood::MayNotWrite => {
+            shared.lock().expect("nobody panics").refused += 1;
+            drain(client, &head, rest.len())?;
+            answer(client, "403 Forbidden", ACCESS_DENIED)
         }
         // Until the mood changes, or the client has had enough.
         Mood::Hangs => std::io::copy(&mut client, &mut std::io::sink()).map(drop),
@@ -149,6 +158,11 @@ fn head(mut client: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
             return Ok(Some((String::from_utf8_lossy(&bytes).into_owned(), rest)));
         }
     }
+}
+
+fn answer(mut client: &TcpStream, status: &str, body: &str) -> std::io::Result<()> {
+    let length = body.len();
+    write!(client, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }
 
 /// Reads what the client still sends: closing before would take the answer back.

@@ -110,10 +110,14 @@ impl Tree {
     }
 
     pub fn folder(&mut self, path: &str) -> Result<(), UnpackError> {
+        self.folder_for(path, path)
+    }
+
+    fn folder_for(&mut self, path: &str, entry: &str) -> Result<(), UnpackError> {
         let parents = path.match_indices('/').map(|(at, _)| &path[..at]);
         for folder in parents.chain([path]) {
             if self.links.contains(folder) {
-                return Err(Refusal::ThroughLink { entry: shown(path), link: shown(folder) }.into());
+                return Err(Refusal::ThroughLink { entry: shown(entry), link: shown(folder) }.into());
             }
             if self.files.contains_key(folder) {
                 return Err(Refusal::FileAndFolder { entry: shown(folder) }.into());
@@ -204,7 +208,7 @@ impl Tree {
             return Err(Refusal::Twice { entry: shown(path) }.into());
         }
         if let Some((parent, _)) = path.rsplit_once('/') {
-            self.folder(parent)?;
+            self.folder_for(parent, path)?;
         }
         std::fs::File::create_new(self.root.join(path)).map_err(|source| on_disk(path, source))
     }

@@ -146,8 +146,9 @@ impl Reconciler {
                 desired: &desired,
                 status: status.as_ref(),
                 running: &running,
-                // What was done and not told yet is not to be done again for the reason that it was done.
-                cause: if self.has_done(workspace) { &Cause::Sweep } else { &ask.cause },
+                // What was done, and what was done and not told yet, is not to be done again for the reason that it was
+                // done.
+                cause: if superseded > 0 || self.has_done(workspace) { &Cause::Sweep } else { &ask.cause },
                 retrying: self.remember(workspace, |memory| memory.try_again),
             };
             let next = match todo(&look) {

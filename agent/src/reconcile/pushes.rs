@@ -13,6 +13,7 @@ use super::{Ask, Reconciler, finish, new_deployment};
 use crate::archive::{ArchiveError, Intake, Taken};
 use crate::board::now;
 use crate::deploy::DeployError;
+use crate::plan::Running;
 
 /// What the bucket holds.
 pub struct Pushed {
@@ -33,13 +34,15 @@ impl Reconciler {
         self.remember(workspace, |memory| memory.archive_expected = true);
     }
 
-    /// Whether an archive came, and was not refused yet.
+    /// Whether an archive came, and was not refused yet. Nobody may have told: while one command of a workspace is worked
+    /// on, the next waits in the queue.
     pub(super) async fn is_archive_there(&self, workspace: &WorkspaceName) -> Result<bool, DeployError> {
-        if !self.remember(workspace, |memory| memory.archive_expected) {
-            return Ok(false);
+        let intake = Intake::of(&self.tools, &self.board);
+        let there = intake.is_expected(workspace).await.map_err(ArchiveError::from)?;
+        if there {
+            self.expect_archive(workspace);
         }
-        let there = Intake::of(&self.tools, &self.board).is_expected(workspace).await;
-        Ok(there.map_err(ArchiveError::from)?)
+        Ok(there)
     }
 
     /// Makes an archive that came the workspace's content. While that does not work, nothing else is done for the workspace.
@@ -169,13 +172,25 @@ impl Reconciler {
         if desired.pinned.is_some() || desired.stopped {
             return Ok(Some(desired));
         }
-        match until {
-            Some(release) if self.tools.releases.list(workspace).await?.contains(release) => {
-                let pin = Pin { release: release.clone(), at: String::new() };
-                Ok(Some(Desired { pinned: Some(pin), ..desired }))
-            }
-            _ => Ok(None),
+        let Some(until) = until else { return Ok(None) };
+        let kept = self.tools.releases.list(workspace).await?;
+        let pin = |release: &ReleaseDigest| Pin { release: release.clone(), at: String::new() };
+        if kept.contains(until) {
+            return Ok(Some(Desired { pinned: Some(pin(until)), ..desired }));
         }
+        // It was committed, and its files were replaced before they were read. What served before is left alone, or brought
+        // back.
+        let status = self.board.get(workspace);
+        let before = status.as_ref().and_then(|status| {
+            let last = status.last();
+            status.release.as_ref().or(last.and_then(|last| last.previous.as_ref()))
+        });
+        let Some(before) = before.filter(|before| kept.contains(before)) else { return Ok(None) };
+        let last = status.as_ref().and_then(WorkspaceStatus::last);
+        let restarts = last.is_some_and(|last| last.restarts != desired.restarts);
+        let running = Running::recover(self.tools.engine.containers(Some(workspace)).await?);
+        let is_well = running.serves() && !restarts;
+        Ok((!is_well).then(|| Desired { pinned: Some(pin(before)), ..desired }))
     }
 
     /// Whether something else than `release` was pushed by now.

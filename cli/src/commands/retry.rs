@@ -1,4 +1,4 @@
-//! `cloudyknight retry`: tries a release that failed once more. The bucket did not change, so nothing else would.
+//! `cloudyknight retry`: tries a release that failed, or an archive that was refused, once more. The bucket did not change, so nothing else would.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -36,7 +36,8 @@ fn path(name: &str) -> String {
 }
 
 fn failed(status: &WorkspaceStatus) -> bool {
-    status.deployment.as_ref().is_some_and(|last| matches!(last.outcome, Outcome::Failed(_)))
+    let refused = status.archive.as_ref().is_some_and(|archive| archive.refused().is_some());
+    refused || status.deployment.as_ref().is_some_and(|last| matches!(last.outcome, Outcome::Failed(_)))
 }
 
 /// The status after a deployment that came after `before`; `None` when the time was over first.

@@ -77,4 +77,65 @@ proptest! {
         let result = unpacked_with(&bytes, LIMITS);
         prop_assert!(matches!(result, Err(UnpackError::Refused(_))), "{result:?}");
     }
+
+    #[test]
+    fn any_names_and_modes_in_a_zip_stay_inside(
+        entries in prop::collection::vec((name(), name(), 0..4usize, 0..2000usize), 0..12),
+    ) {
+        let mut zip = ::zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = ::zip::write::SimpleFileOptions::default();
+        for (name, target, kind, size) in entries {
+            // The writer itself refuses what comes twice.
+            let began = match kind {
+                0 => zip.start_file(name, options),
+                1 => zip.start_file(name, options.compression_method(::zip::CompressionMethod::Stored)),
+                2 => zip.add_symlink(name, target, options).and(Err(::zip::result::ZipError::FileNotFound)),
+                _ => zip.add_directory(name, options).and(Err(::zip::result::ZipError::FileNotFound)),
+            };
+            if began.is_ok() {
+                zip.write_all(&vec![b'1'; size]).unwrap();
+            }
+        }
+        let bytes = zip.finish().unwrap().into_inner();
+        let result = unpacked_with(&bytes, Limits { bytes: 4000, entries: 8 });
+        prop_assert!(matches!(result, Ok(_) | Err(UnpackError::Refused(_))), "{result:?}");
+    }
+
+    #[test]
+    fn what_is_taken_holds_no_more_than_the_limits(
+        entries in prop::collection::vec(("[a-c](/[a-c]){0,2}", 0..600usize), 1..14),
+        bytes in 0..4000u64,
+        limit in 0..16usize,
+        packing in 0..4usize,
+    ) {
+        let bodies: Vec<_> = entries.iter().map(|(path, size)| (path.clone(), "x".repeat(*size))).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        let files: Vec<_> = bodies
+            .iter()
+            .filter(|(path, _)| seen.insert(path.clone()))
+            .map(|(path, body)| (path.as_str(), body.as_str()))
+            .collect();
+        let tar = tarred(&files);
+        let packed = match packing {
+            0 => gzipped(&tar),
+            1 => zstd_of(&tar),
+            2 => zipped(&files),
+            _ => tar,
+        };
+        let total: u64 = files.iter().map(|(_, body)| body.len() as u64).sum();
+        let is_nested = files.iter().any(|(path, _)| {
+            files.iter().any(|(other, _)| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+        });
+        match unpacked_with(&packed, Limits { bytes, entries: limit }) {
+            Ok((found, _)) => {
+                prop_assert!(total <= bytes && files.len() <= limit && !is_nested);
+                prop_assert_eq!(found.len(), files.len());
+                prop_assert_eq!(found.iter().map(|(_, body)| body.len() as u64).sum::<u64>(), total);
+            }
+            Err(UnpackError::Refused(Refusal::TooLarge { .. })) => prop_assert!(total > bytes),
+            Err(UnpackError::Refused(Refusal::TooMany { .. })) => prop_assert!(files.len() > limit),
+            Err(UnpackError::Refused(Refusal::FileAndFolder { .. })) => prop_assert!(is_nested),
+            Err(other) => prop_assert!(false, "{other:?}"),
+        }
+    }
 }

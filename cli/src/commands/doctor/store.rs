@@ -8,6 +8,7 @@ use cloudyknight_store::bucket::{Bucket, BucketError, Follow};
 use super::{Finding, Findings, broken, fine, unknown, wrong};
 use crate::backends::{Events, Store};
 use crate::config::Config;
+use crate::errors;
 use crate::home::Home;
 use crate::s3::Place;
 
@@ -87,7 +88,7 @@ async fn publishing(bucket: &S3Bucket) -> Finding {
         Err(error) if error.follow() == Follow::Human => {
             let hint = "let the agent put and delete objects there (`PublishFiles` in `infra/template.yaml`); all else \
                         works without it";
-            broken(CHECK, error.into(), hint)
+            wrong(CHECK, errors::sentence(&error.into()), hint)
         }
         Err(error) => broken(CHECK, error.into(), "try again"),
     }
