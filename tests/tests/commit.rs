@@ -161,6 +161,8 @@ fn nothing_deploys_what_is_not_committed() {
         .setting("quiet_ms", 20)
         .setting("burst_quiet_ms", 20)
         .setting("sweep_interval_s", 1)
+        // Its container is taken away below, which is no fault of the release.
+        .setting("probation_s", 0)
         .start();
     let (s3, api) = (platform.s3(Client::Boto3), Api::of(&platform));
     one_and_waiting_two(&platform);
