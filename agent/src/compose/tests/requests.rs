@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Workspace;
 use super::elements::{effect, paths, setting};
 use crate::compose::keys::Effect;
-use crate::compose::model::{ImageSource, Project, Service};
+use crate::compose::model::{ImageSource, Project, Service, Then, WatchAction, WatchRule};
 use crate::deploy::container::{Around, container};
 use crate::deploy::{images, names};
 use crate::engine::{BuildNetwork, requests};
@@ -130,7 +130,16 @@ fn asked_for(project: &Project, name: &str, service: &Service) -> Value {
         "grace": service.stop_grace_period.map(|grace| grace.as_secs()),
         "post_start": service.post_start.iter().map(requests::exec).collect::<Vec<_>>(),
         "pre_stop": service.pre_stop.iter().map(requests::exec).collect::<Vec<_>>(),
+        "watch": service.watch.iter().map(watched).collect::<Vec<_>>(),
     })
+}
+
+fn watched(rule: &WatchRule) -> Value {
+    let exec = match &rule.action {
+        WatchAction::Sync { then: Then::Exec(hook), .. } => Some(requests::exec(hook)),
+        _ => None,
+    };
+    json!({ "rule": rule, "exec": exec })
 }
 
 /// Takes every occurrence of an element away. Answers whether there was one.
