@@ -1,7 +1,8 @@
 //! What can still be done with a removed workspace: bring it back, or forget it.
 //!
-//! Brought back, its last live release is published into the bucket and deployed. It is pinned to that release meanwhile, so that it is deployed whole, from what is kept, and no half of what is
-//! being published ever is. Interrupted, it stays pinned and can be restored again.
+//! Brought back, its last live release is published into the bucket and deployed. It is pinned to that release
+//! meanwhile, so that it is deployed whole, from what is kept, and no half of what is being published ever is.
+//! Interrupted, it stays pinned and can be restored again.
 
 use std::sync::Arc;
 
