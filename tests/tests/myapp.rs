@@ -67,12 +67,13 @@ fn dependencies_exist_only_in_the_container(platform: &Platform) {
 fn one_changed_file_is_live_without_installing_again(platform: &Platform, client: Client, app: &Folder) {
     let docker = platform.docker();
     let before = docker.container_of("myapp");
+    let image_before = image(docker, &before);
     let file = app.replace("index.js", "1.0.0", "2.0.0");
     platform.s3(client).cp(&file, "myapp/index.js");
     platform.live("myapp");
     assert_eq!(platform.get("/myapp"), (200, "Hello from myapp 2.0.0\n".to_owned()), "{client:?}");
     let after = live_container(docker, &before);
-    assert_eq!(image(docker, &after), image(docker, &before), "{client:?}: the layer is still the same one");
+    assert_eq!(image(docker, &after), image_before, "{client:?}: the layer is still the same one");
 }
 
 fn changed_dependencies_are_installed(platform: &Platform, client: Client, app: &Folder) {

@@ -162,16 +162,18 @@ impl Firewall {
         let table = table(self.engine.platform());
         let now = nft::list(&table).await?;
         let applied = self.state.lock().expect("no thread panics while it holds the state").applied.take();
-        let same = applied.as_ref().is_some_and(|(put, _)| put == ruleset);
-        let untouched = applied.is_some_and(|(_, listed)| now.as_ref() == Some(&listed));
-        if same && !untouched {
-            tracing::warn!(table, "somebody changed or removed the firewall; putting it back");
-        }
-        let listed = if same && untouched {
-            now
-        } else {
-            nft::apply(&ruleset.text(self.engine.platform())).await?;
-            nft::list(&table).await?
+        // What the kernel says of the same rules is the same text.
+        let expected = applied.filter(|(put, _)| put == ruleset).map(|(_, listed)| listed);
+        let listed = match expected {
+            Some(expected) if now.as_ref() == Some(&expected) => now,
+            expected => {
+                if expected.is_some() {
+                    tracing::warn!(table, "somebody changed or removed the firewall; putting it back");
+                }
+                nft::apply(&ruleset.text(self.engine.platform())).await?;
+                // Somebody may have been there again before we look.
+                expected.or(nft::list(&table).await?)
+            }
         };
         let applied = listed.map(|listed| (ruleset.clone(), listed));
         self.state.lock().expect("no thread panics while it holds the state").applied = applied;
