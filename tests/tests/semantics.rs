@@ -38,7 +38,7 @@ fn every_test_that_a_promise_names_exists() {
             let source = source.unwrap_or_else(|error| panic!("`{title}` names {file}: {error}"));
             assert!(!names.is_empty(), "`{title}` names no test of {file}");
             for name in names {
-                let test = source.contains(&format!("fn {name}()"));
+                let test = source.contains(&format!("fn {name}("));
                 assert!(test, "`{title}` names `{name}`, which is not in {file}");
             }
         }
