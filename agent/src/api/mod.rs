@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use cloudyknight_core::archive;
@@ -18,13 +18,14 @@ use cloudyknight_core::status::WorkspaceStatus;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::{Object, TopLevel};
 use serde::Serialize;
-use subtle::ConstantTimeEq;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::agent::Agent;
 use crate::deploy::{Tools, with_causes};
 use crate::edge_link::EdgeError;
-use crate::policy::ApiScope;
 
+pub mod caller;
 pub mod sockets;
 
 mod logs;
@@ -39,10 +40,18 @@ struct Api {
     token: String,
 }
 
-/// Every path of the API. All but `/health` want the token.
+/// The OpenAPI document, to which each handler adds itself.
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "CloudyKnight",
+    description = "The platform's API: everything that the command line and the dashboard do."
+))]
+struct Document;
+
+/// Every path of the API. All but `/health` want to know who calls.
 pub fn router(agent: Agent, token: String) -> Router {
     let api = Arc::new(Api { agent, token });
-    let reads = Router::new()
+    let reads = OpenApiRouter::with_openapi(Document::openapi())
         .route("/api/v1/workspaces", get(workspaces))
         .route("/api/v1/workspaces/{name}", get(workspace))
         .route("/api/v1/workspaces/{name}/wait", get(wait::wait))
@@ -52,7 +61,7 @@ pub fn router(agent: Agent, token: String) -> Router {
         .route("/api/v1/workspaces/{name}/volumes", get(volumes::of_workspace))
         .route("/api/v1/volumes", get(volumes::all))
         .route("/api/v1/platform", get(platform));
-    let changes = Router::new()
+    let changes = OpenApiRouter::new()
         .route("/api/v1/workspaces/{name}/reconcile", post(reconcile))
         .route("/api/v1/workspaces/{name}/rollback", post(wishes::rollback))
         .route("/api/v1/workspaces/{name}/unpin", post(wishes::unpin))
@@ -63,7 +72,8 @@ pub fn router(agent: Agent, token: String) -> Router {
         .route("/api/v1/workspaces/{name}/restore", post(restore::restore))
         .route("/api/v1/workspaces/{name}/releases", delete(restore::forget))
         .route("/api/v1/workspaces/{name}/volumes/{volume}", delete(volumes::delete));
-    let guarded = reads.merge(changes).route_layer(middleware::from_fn_with_state(api.clone(), with_token));
+    let (guarded, _document) = reads.merge(changes).split_for_parts();
+    let guarded = guarded.route_layer(middleware::from_fn_with_state(api.clone(), caller::known));
     let open = Router::new().route("/health", get(|| async { "ok\n" }));
     guarded.merge(open).fallback(nowhere).with_state(api).layer(middleware::map_response(in_words))
 }
@@ -91,47 +101,6 @@ async fn in_words(response: Response) -> Response {
 const PROBLEM: &str = "application/problem+json";
 /// In bytes.
 const LONGEST_REFUSAL: usize = 4096;
-
-async fn with_token(
-    State(api): State<Arc<Api>>,
-    headers: HeaderMap,
-    request: Request,
-    next: Next,
-) -> Response {
-    if let Some(sockets::Caller(workspace)) = request.extensions().get() {
-        return match may(&api, workspace, request.method()) {
-            Ok(()) => next.run(request).await,
-            Err(problem) => problem.into_response(),
-        };
-    }
-    let given = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
-    let expected = format!("Bearer {}", api.token);
-    if bool::from(given.ct_eq(expected.as_bytes())) {
-        next.run(request).await
-    } else {
-        let detail = "the header `Authorization: Bearer …` is missing or wrong";
-        Problem::new(StatusCode::UNAUTHORIZED, detail)
-            .hint("`eval \"$(cloudyknight env)\"` sets it")
-            .into_response()
-    }
-}
-
-/// Whether the policy lets a workspace do this, as it is now: what was taken back is refused at once.
-fn may(api: &Api, workspace: &WorkspaceName, method: &Method) -> Result<(), Problem> {
-    let policy = api.agent.reconciler.tools.settings.policy.current();
-    let reads = method == Method::GET || method == Method::HEAD;
-    let refused = |allowed: &str, needed: &str| {
-        let detail = format!("the policy {allowed} workspace `{workspace}` use the API");
-        let hint = format!("ask the operator for `api = \"{needed}\"` in {}", policy.platform.file);
-        Err(Problem::new(StatusCode::FORBIDDEN, &detail).hint(&hint))
-    };
-    match policy.api(workspace) {
-        Some(ApiScope::Full) => Ok(()),
-        Some(ApiScope::Read) if reads => Ok(()),
-        Some(ApiScope::Read) => refused("does not let, but to read,", "full"),
-        None => refused("does not let", "read"),
-    }
-}
 
 async fn nowhere() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "the API has no such path")
