@@ -16,12 +16,14 @@ use crate::deploy::{self, Tools, with_causes};
 use crate::desires::Desires;
 use crate::edge_link::EdgeLink;
 use crate::engine::Engine;
+use crate::facts::Facts;
 use crate::firewall::Firewall;
 use crate::inbox::Inbox;
 use crate::plan::Running;
 use crate::reconcile::Reconciler;
 use crate::releases::Releases;
 use crate::settings::Settings;
+use crate::uploads::{Reach, Uploads};
 
 /// What the agent is plugged into.
 pub struct Ports {
@@ -32,6 +34,7 @@ pub struct Ports {
     pub edge: EdgeLink,
     /// What is asked of S3 and SQS, counted.
     pub meters: Vec<Meter>,
+    pub reach: Reach,
 }
 
 #[derive(Clone)]
@@ -41,6 +44,8 @@ pub struct Agent {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) commands: Arc<dyn Queue>,
     pub(crate) meters: Arc<[Meter]>,
+    pub(crate) facts: Facts,
+    pub(crate) uploads: Arc<Uploads>,
 }
 
 const PAUSE: Duration = Duration::from_secs(2);
@@ -55,6 +60,7 @@ impl Agent {
         let releases = Releases::new(ports.platform.clone(), desires.clone(), settings.retention);
         let board = Arc::new(Board::load(ports.platform).await?);
         let firewall = Firewall::new(ports.engine.clone(), &settings);
+        let uploads = Arc::new(Uploads::new(settings.source_dir.clone(), ports.reach));
         let tools = Tools {
             firewall: Arc::new(firewall),
             sockets: Arc::new(Sockets::new(settings.api_sockets.clone())),
@@ -69,7 +75,15 @@ impl Agent {
         };
         let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
-        Ok(Self { reconciler, board, inbox, commands: ports.commands, meters: ports.meters.into() })
+        Ok(Self {
+            reconciler,
+            board,
+            inbox,
+            commands: ports.commands,
+            meters: ports.meters.into(),
+            facts: Facts::default(),
+            uploads,
+        })
     }
 
     /// Answers containers that may use the API, by their sockets.

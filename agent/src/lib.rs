@@ -55,6 +55,12 @@ pub mod board;
 
 pub mod watch;
 
+pub mod facts;
+
+pub mod uploads;
+
+pub mod templates;
+
 pub mod api;
 
 mod agent;

@@ -28,9 +28,15 @@ use crate::edge_link::EdgeError;
 pub mod caller;
 pub mod sockets;
 
+mod catalogue;
+mod files;
 mod logs;
 mod releases;
 mod restore;
+mod stats;
+mod storage;
+mod templates;
+mod uploads;
 mod volumes;
 mod wait;
 mod wishes;
@@ -60,7 +66,11 @@ pub fn router(agent: Agent, token: String) -> Router {
         .route("/api/v1/workspaces/{name}/diff", get(releases::diff))
         .route("/api/v1/workspaces/{name}/volumes", get(volumes::of_workspace))
         .route("/api/v1/volumes", get(volumes::all))
-        .route("/api/v1/platform", get(platform));
+        .route("/api/v1/platform", get(platform))
+        .merge(stats::routes())
+        .merge(storage::routes())
+        .merge(catalogue::routes())
+        .merge(templates::reads());
     let changes = OpenApiRouter::new()
         .route("/api/v1/workspaces/{name}/reconcile", post(reconcile))
         .route("/api/v1/workspaces/{name}/rollback", post(wishes::rollback))
@@ -72,6 +82,7 @@ pub fn router(agent: Agent, token: String) -> Router {
         .route("/api/v1/workspaces/{name}/restore", post(restore::restore))
         .route("/api/v1/workspaces/{name}/releases", delete(restore::forget))
         .route("/api/v1/workspaces/{name}/volumes/{volume}", delete(volumes::delete));
+    let changes = changes.merge(files::routes()).merge(uploads::routes()).merge(templates::changes());
     let (guarded, _document) = reads.merge(changes).split_for_parts();
     let guarded = guarded.route_layer(middleware::from_fn_with_state(api.clone(), caller::known));
     let open = Router::new().route("/health", get(|| async { "ok\n" }));
