@@ -4,6 +4,8 @@
 #
 # `./test.sh --backend NAME` runs only the end-to-end story, on that backend (embedded, localstack, moto, ministack or
 # seaweedfs; may be given several times).
+#
+# CLOUDYKNIGHT_TEST_REDEPLOYS=200 makes the redeploys under load so many; they are 25 otherwise.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")" && pwd)
@@ -70,8 +72,11 @@ done
 # All of it at once, and not just the binary: with other features switched on, its dependencies would be built twice.
 step "Building the binary and the tests" cargo build --locked --workspace --all-targets --all-features
 
-# Tests start platforms of their own, and must not end up with the settings or the credentials of another one.
-for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' || true); do unset "$variable"; done
+# Tests start platforms of their own, and must not end up with the settings or the credentials of another one. How often an app
+# is redeployed under load is said to the tests themselves.
+for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' | grep -vx CLOUDYKNIGHT_TEST_REDEPLOYS || true); do
+    unset "$variable"
+done
 export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
 export CLOUDYKNIGHT_TEST_SERVERS=$SERVERS
 export CLOUDYKNIGHT_TEST_BACKENDS=${THERE[*]}

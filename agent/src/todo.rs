@@ -168,7 +168,7 @@ mod tests {
             deployment: DeploymentId("1".into()),
             release: manifest(&["a"]).digest(),
             spec: "s".into(),
-            slot: Slot::Blue,
+            slot: Slot::FIRST,
             name: "workspace-app".into(),
             source: None,
             routes: Vec::new(),
