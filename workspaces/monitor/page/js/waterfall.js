@@ -1,0 +1,82 @@
+// A deployment from the first put to the last request of what it replaced: what came after what, and how long each took.
+import { h, hidden } from './dom.js';
+import { now } from './state.js';
+import { duration } from './words.js';
+
+const STEPS = {
+  settle: ['Listed', 'until it was quiet'],
+  fetch: ['Fetched', 'the source, into memory'],
+  dependencies: ['Dependencies', 'in a clean container'],
+  build: ['Built', 'an image of the source'],
+  pull: ['Pulled', 'an image'],
+  start: ['Started', 'new containers'],
+  check: ['Healthy', 'by the health check'],
+  keep: ['Kept', 'the release, to go back to'],
+  switch: ['Switched', 'the traffic, in one step'],
+  restart: ['Restarted', 'in place'],
+  drain: ['Drained', 'the old containers'],
+};
+// From one point to the next, on the way to the agent.
+const WAY = [
+  ['notified_at', 'Notified', 'by the bucket'],
+  ['decided_at', 'Decided', 'what it means'],
+  ['received_at', 'Received', 'by the agent'],
+];
+
+// The rows in order, `from` and `to` in milliseconds since the first. What runs ends now.
+export function rowsOf(deployment, at) {
+  const started = Date.parse(deployment.started_at);
+  const origin = deployment.origin ?? {};
+  const rows = [];
+  let last;
+  if (origin.put_at) {
+    last = Date.parse(origin.put_at);
+    rows.push({ key: 'put', label: 'Object put', what: 'the last one of the push', from: last, to: last });
+  }
+  for (const [key, label, what] of WAY) {
+    if (!origin[key]) continue;
+    const to = Date.parse(origin[key]);
+    // Two clocks may be a little apart.
+    rows.push({ key, label, what, from: Math.min(last ?? to, to), to });
+    last = to;
+  }
+  for (const [index, step] of deployment.steps.entries()) {
+    const [label, what] = STEPS[step.name] ?? [step.name, ''];
+    const from = started + step.at_ms;
+    const running = step.took_ms === null || step.took_ms === undefined;
+    const ended = deployment.finished_at ? Date.parse(deployment.finished_at) : at;
+    rows.push({ key: `${index}-${step.name}`, label, what, from, to: running ? Math.max(from, ended) : from + step.took_ms, running: running && !deployment.finished_at, failed: running && !!deployment.finished_at });
+  }
+  const begin = Math.min(started, ...rows.map((row) => row.from));
+  for (const row of rows) {
+    row.from -= begin;
+    row.to -= begin;
+  }
+  const total = Math.max(1, ...rows.map((row) => row.to));
+  return { rows, total, begin };
+}
+
+export function waterfall(deployment) {
+  const { rows, total } = rowsOf(deployment, now());
+  if (rows.length === 0) return h('p', { class: 'faint' }, 'It has not begun.');
+  const share = (ms) => `${((ms / total) * 100).toFixed(2)}%`;
+  return h(
+    'div',
+    { class: 'waterfall' },
+    h('div', { class: 'axis', 'aria-hidden': 'true' }, [0, 0.25, 0.5, 0.75, 1].map((part) => h('span', { style: { left: `${part * 100}%` } }, part === 0 ? '0' : duration(total * part)))),
+    h(
+      'ol',
+      {},
+      rows.map((row) =>
+        h(
+          'li',
+          { 'data-key': row.key, class: row.running ? 'running' : row.failed ? 'failed' : undefined },
+          h('span', { class: 'label' }, row.label, h('span', { class: 'what' }, row.what)),
+          h('span', { class: 'track', 'aria-hidden': 'true' }, h('span', { class: `bar ${row.key.replace(/^\d+-/, '')}`, style: { left: share(row.from), width: share(row.to - row.from) } })),
+          h('span', { class: 'took' }, row.key === 'put' ? hidden('at the beginning') : duration(row.to - row.from), row.running && hidden(' so far')),
+        ),
+      ),
+    ),
+    h('p', { class: 'total' }, deployment.finished_at ? 'All in all ' : 'So far ', h('strong', {}, duration(total))),
+  );
+}
