@@ -6,6 +6,7 @@ import { constants, createGzip } from 'node:zlib';
 import { dataHeaders } from './answers.js';
 import { version } from './files.js';
 import { ask } from './platform.js';
+import { forget } from './sessions.js';
 import { addresses, unreachable } from './sign-in.js';
 
 const SENT_ON = ['accept', 'content-type', 'content-length', 'last-event-id'];
@@ -19,7 +20,10 @@ export function forward(request, response, path, token) {
   // Whoever goes away in the middle ends it on the other side, too.
   response.on('close', () => asked.destroy());
   asked.on('error', () => (response.headersSent ? response.destroy() : unreachable(response)));
-  asked.on('response', (answer) => sendBack(request, response, answer));
+  asked.on('response', (answer) => {
+    if (answer.statusCode === 401) forget(token);
+    sendBack(request, response, answer);
+  });
   pipeline(request, asked, () => {});
 }
 
@@ -31,6 +35,7 @@ function sendBack(request, response, answer) {
     headers['content-encoding'] = 'gzip';
     headers.vary = 'accept-encoding';
     response.writeHead(answer.statusCode, headers);
+    response.flushHeaders();
     // Flushed at each chunk, because somebody watches it come.
     return pipeline(answer, createGzip({ flush: constants.Z_SYNC_FLUSH }), response, done);
   }

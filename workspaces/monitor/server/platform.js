@@ -4,10 +4,11 @@ import { request } from 'node:http';
 const socketPath = process.env.CLOUDYKNIGHT_API_SOCKET ?? '/run/cloudyknight/api.sock';
 
 // Begins a request; its body is the caller's to send. Each has a connection of its own: the next one may lead to another
-// agent, and connecting to a socket costs nothing.
+// agent, and connecting to a socket costs nothing. It is ended from here: whoever answers before having read all of a body
+// would otherwise cut its own answer off.
 export function ask(method, path, { token, headers = {} } = {}) {
-  const authorization = token ? { authorization: `Bearer ${token}` } : {};
-  return request({ socketPath, agent: false, method, path, headers: { host: 'localhost', ...headers, ...authorization } });
+  const own = { host: 'localhost', connection: 'keep-alive', ...(token && { authorization: `Bearer ${token}` }) };
+  return request({ socketPath, agent: false, method, path, headers: { ...headers, ...own } });
 }
 
 // A whole exchange of small JSON documents. `status` is undefined while the platform's agent does not answer.

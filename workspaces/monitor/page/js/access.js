@@ -10,6 +10,9 @@ import { count } from './words.js';
 const ROLES = [['read', 'Read: look, and change nothing'], ['deploy', 'Deploy: change workspaces'], ['admin', 'Admin: everything']];
 const LIVES = [['', 'never'], [String(86_400), 'in a day'], [String(30 * 86_400), 'in 30 days'], [String(365 * 86_400), 'in a year']];
 
+// As the platform takes them.
+const NAMES = { pattern: '[A-Za-z0-9][A-Za-z0-9._@\\-]*', title: 'Letters, digits, . _ @ and -' };
+
 export default function access() {
   const tokens = pages((cursor) => `tokens?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`, 'tokens');
   return {
@@ -26,17 +29,19 @@ export default function access() {
     does: {
       ...tokens.does,
       async token() {
-        const given = await ask({ title: 'New token', fields: [text('name', 'Name', 'What it is for, as the audit tells it'), ...rights()], yes: 'Make it' });
-        if (!given) return;
-        const made = await change('POST', 'tokens', asked(given));
+        const fields = [text('name', 'Name', 'What it is for, as the audit tells it'), ...rights()];
+        const made = await ask({ title: 'New token', fields, yes: 'Make it', send: (given) => change('POST', 'tokens', asked(given)) });
+        if (!made) return;
         tokens.again();
         await tell({ title: 'Copy it now', content: [h('p', {}, 'The token is shown this once, and kept nowhere.'), h('output', { class: 'code secret' }, made.token)] });
       },
       async person() {
-        const given = await ask({ title: 'Add a person', fields: [text('name', 'Name', 'To sign in with'), text('password', 'Password', 'At least 8 letters', { type: 'password', minlength: 8, autocomplete: 'new-password' }), ...rights()], yes: 'Add' });
-        if (!given) return;
-        await change('POST', 'tokens', { ...asked(given), password: given.password });
-        show(`${given.name} may sign in`);
+        const password = text('password', 'Password', 'At least 12 characters', { type: 'password', minlength: 12, maxlength: 256, autocomplete: 'new-password' });
+        const fields = [text('name', 'Name', 'To sign in with'), password, ...rights()];
+        const send = (given) => change('POST', 'tokens', { ...asked(given), password: given.password });
+        const made = await ask({ title: 'Add a person', fields, yes: 'Add', send });
+        if (!made) return;
+        show(`${made.name} may sign in`);
         tokens.again();
       },
       async revoke({ id, name }) {
@@ -55,7 +60,7 @@ function asked({ name, role, workspaces, life }) {
 }
 
 const field = (id, words, control, help) => h('label', { class: 'field' }, h('span', {}, words), control, help && h('span', { class: 'help' }, help));
-const text = (id, words, help, more = {}) => field(id, words, h('input', { name: id, required: true, maxlength: 64, autocomplete: 'off', spellcheck: 'false', ...more }), help);
+const text = (id, words, help, more = {}) => field(id, words, h('input', { name: id, required: true, maxlength: 64, ...(id === 'name' && NAMES), autocomplete: 'off', spellcheck: 'false', ...more }), help);
 const select = (id, words, options) => field(id, words, h('select', { name: id }, options.map(([value, shown]) => h('option', { value }, shown))));
 
 const rights = () => [

@@ -5,6 +5,8 @@ import { show, showError } from './say.js';
 import { changed, state } from './state.js';
 import { short } from './words.js';
 
+const LONGEST_WISH_MS = 15_000;
+
 const ACTIONS = {
   restart: {
     title: (name) => `Restart ${name}?`,
@@ -55,16 +57,28 @@ export async function act(kind, name, { release } = {}) {
   const action = ACTIONS[kind];
   const { title, text, yes, danger, wish } = action;
   if (!(await ask({ title: title(name, { release }), text, yes, danger }))) return;
-  state.wishes.set(name, wish);
-  changed();
+  const unwish = wishFor(name, wish);
   const [method, path] = action.request ?? ['POST', `/${kind}${query({ release })}`];
   try {
     const taken = await change(method, ofWorkspace(name, path));
     show(`${name}: ${wish.toLowerCase()}${taken?.changed === false ? ', as it was already' : ''}`);
-    if (taken?.changed === false) state.wishes.delete(name);
+    if (taken?.changed === false) unwish();
   } catch (error) {
-    state.wishes.delete(name);
+    unwish();
     showError(error);
   }
+}
+
+// Shown until the workspace is heard of, and for a while where nothing comes of it.
+function wishFor(name, words) {
+  const wish = { words };
+  const unwish = () => {
+    if (state.wishes.get(name) !== wish) return;
+    state.wishes.delete(name);
+    changed();
+  };
+  state.wishes.set(name, wish);
   changed();
+  setTimeout(unwish, LONGEST_WISH_MS);
+  return unwish;
 }

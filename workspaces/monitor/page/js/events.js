@@ -7,12 +7,13 @@ import { changed, state } from './state.js';
 const KINDS = {
   decided: ['Decided', 'ok'],
   received: ['Received', 'busy'],
-  deployed: ['Deployed', 'ok'],
+  deployed: ['Deployment', 'ok'],
   swept: ['Swept', 'idle'],
   ignored: ['Ignored', 'idle'],
   sent_nothing: ['Sent nothing', 'idle'],
   doubtful: ['Doubtful', 'warn'],
   unreadable: ['Unreadable', 'bad'],
+  gave_up: ['Gave up', 'bad'],
 };
 const SHOWN = 300;
 

@@ -2,7 +2,7 @@
 import { change } from './api.js';
 import { ask } from './dialog.js';
 import { h, prose } from './dom.js';
-import { catchUp } from './live.js';
+import { lettersAgain } from './live.js';
 import { administers } from './may.js';
 import { at, empty, loading } from './parts.js';
 import { show } from './say.js';
@@ -12,7 +12,7 @@ import { bytes } from './words.js';
 const KINDS = { command: 'Command', notification: 'Notification', unknown: 'Message' };
 
 export default function letters() {
-  catchUp();
+  lettersAgain();
   return {
     title: () => 'Dead letters',
     draw: () => [
@@ -30,7 +30,7 @@ async function once(method, path, title, text, yes, done, danger) {
   if (!(await ask({ title, text, yes, danger }))) return;
   await change(method, path);
   show(done);
-  await catchUp();
+  await lettersAgain();
 }
 
 function letter(one) {

@@ -1,6 +1,7 @@
 // The line to the platform, kept up for as long as the page is open: everything that changes comes by it. When it breaks,
 // the page says so, and tries again: at once, and then with growing pauses.
 import { read, send } from './api.js';
+import { seesPlatform } from './may.js';
 import { say } from './say.js';
 import { events } from './sse.js';
 import { addJournal, changed, setStats, setWorkspace, state } from './state.js';
@@ -8,6 +9,8 @@ import { OUTCOMES, short } from './words.js';
 
 // A line that carries nothing for so long, not even the comments that keep it alive, is dead.
 const SILENCE_MS = 40_000;
+// One that ends sooner is no line.
+const SHORTEST_MS = 5_000;
 const PAUSES_MS = [250, 1_000, 2_000, 4_000, 8_000, 15_000];
 const STATS_MS = 3_000;
 const STORAGE_MS = 60_000;
@@ -33,10 +36,18 @@ async function keep() {
   for (;;) {
     line = new AbortController();
     let why;
+    let ended = false;
+    const began = Date.now();
     try {
       await listen(line);
+      ended = Date.now() - began > SHORTEST_MS;
     } catch (error) {
       why = error.status === 403 ? error.message : undefined;
+    }
+    // Now and then the platform ends a line, to be asked again: that is no loss.
+    if (ended && state.connection.is === 'live') {
+      tries += 1;
+      continue;
     }
     const pause = PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] * (0.75 + Math.random() / 2);
     const wasLive = state.connection.is === 'live';
@@ -91,12 +102,13 @@ function hear(type, data, heard) {
       return;
     case 'ready':
       for (const name of state.workspaces.keys()) if (!heard.has(name)) state.workspaces.delete(name);
-      if (tries > 0 && state.ready) say('Connected again.');
+      if (state.connection.is !== 'live' && state.ready) say('Connected again.');
       state.ready = true;
       state.connection = { is: 'live' };
       tries = 0;
       return void catchUp();
     case 'journal':
+      if (data.kind === 'gave_up') lettersAgain();
       return addJournal([data]);
     case 'queue':
       state.queue = data;
@@ -114,9 +126,15 @@ async function whoAmI() {
 // What was missed, or was before.
 export async function catchUp() {
   if (!state.me) await whoAmI();
-  const [journal, letters] = await Promise.allSettled([read('journal?limit=200'), read('dead-letters')]);
-  if (journal.status === 'fulfilled') addJournal(journal.value.entries);
-  state.letters = letters.status === 'fulfilled' ? (letters.value.dead_letters ?? letters.value.letters ?? []) : undefined;
+  const [journal] = await Promise.all([read('journal?limit=200').catch(() => undefined), lettersAgain()]);
+  if (journal) addJournal(journal.entries);
+  changed();
+}
+
+export async function lettersAgain() {
+  if (!seesPlatform()) return;
+  const told = await read('dead-letters').catch(() => undefined);
+  if (told) state.letters = told.dead_letters;
   changed();
 }
 

@@ -193,7 +193,7 @@ function row(status) {
     cell('State', statePill(status), status.pinned && h('span', { class: 'pinned' }, icon('pin'), 'pinned')),
     cell('Release', h('div', {}, release(status.release), h('div', { class: 'small faint' }, deployment ? [since(deployment.started_at), hidden(`, ${because(deployment.cause)}`)] : 'never deployed'))),
     cell('Containers', containers === 0 ? h('span', { class: 'faint' }, 'none') : containers),
-    cell('CPU', stats ? percent(stats.cpu_percent) : '–'),
+    cell('CPU', percent(stats?.cpu_percent)),
     cell('Memory', h('div', {}, stats ? bytes(stats.memory_bytes) : '–', stats?.memory_limit_bytes > 0 && meter(stats.memory_bytes / stats.memory_limit_bytes))),
     cell('Storage', h('div', {}, stored ? [sizes(stored), storageBar(stored.source_bytes, heldOf(stored))] : '–')),
     cell('Traffic', trafficOf(workspace, stats)),

@@ -9,7 +9,7 @@ export function pill([words, tone], title) {
 
 export function statePill(status) {
   const wish = state.wishes.get(status.workspace);
-  if (wish) return pill([`${wish}…`, 'busy']);
+  if (wish) return pill([`${wish.words}…`, 'busy']);
   return pill(STATES[status.state] ?? [status.state, 'idle'], STATE_MEANS[status.state]);
 }
 
@@ -24,10 +24,10 @@ export function since(time) {
 
 export const at = (time) => h('time', { datetime: time, title: time }, clock(time, now()));
 
-// The icon that a workspace gives itself, where that is a sign to be written; else its first letter.
+// The icon that a workspace gives itself, where that is one character and no picture; else its first letter.
 export function avatar(status) {
   const own = status.about?.icon;
-  const sign = own && [...own].length <= 3 ? own : status.workspace[0].toUpperCase();
+  const sign = own && !own.includes('.') ? own : status.workspace[0].toUpperCase();
   return h('span', { class: 'avatar', 'aria-hidden': 'true' }, sign);
 }
 

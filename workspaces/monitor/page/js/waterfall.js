@@ -4,7 +4,8 @@ import { now } from './state.js';
 import { duration } from './words.js';
 
 const STEPS = {
-  settle: ['Listed', 'until it was quiet'],
+  list: ['Listed', 'the bucket'],
+  settle: ['Settled', 'until it was quiet'],
   fetch: ['Fetched', 'the source, into memory'],
   dependencies: ['Dependencies', 'in a clean container'],
   build: ['Built', 'an image of the source'],
@@ -13,6 +14,7 @@ const STEPS = {
   check: ['Healthy', 'by the health check'],
   keep: ['Kept', 'the release, to go back to'],
   switch: ['Switched', 'the traffic, in one step'],
+  sync: ['Synced', 'files into what runs'],
   restart: ['Restarted', 'in place'],
   drain: ['Drained', 'the old containers'],
 };
@@ -43,9 +45,11 @@ export function rowsOf(deployment, at) {
   for (const [index, step] of deployment.steps.entries()) {
     const [label, what] = STEPS[step.name] ?? [step.name, ''];
     const from = started + step.at_ms;
-    const running = step.took_ms === null || step.took_ms === undefined;
-    const ended = deployment.finished_at ? Date.parse(deployment.finished_at) : at;
-    rows.push({ key: `${index}-${step.name}`, label, what, from, to: running ? Math.max(from, ended) : from + step.took_ms, running: running && !deployment.finished_at, failed: running && !!deployment.finished_at });
+    const open = step.took_ms === null || step.took_ms === undefined;
+    const running = open && goesOn(deployment, step, at);
+    const ended = running ? at : Date.parse(deployment.finished_at ?? deployment.started_at);
+    const to = open ? Math.max(from, ended) : from + step.took_ms;
+    rows.push({ key: `${index}-${step.name}`, label, what, from, to, running, failed: open && !running });
   }
   const begin = Math.min(started, ...rows.map((row) => row.from));
   for (const row of rows) {
@@ -54,6 +58,20 @@ export function rowsOf(deployment, at) {
   }
   const total = Math.max(1, ...rows.map((row) => row.to));
   return { rows, total, begin };
+}
+
+// A deployment is over when it is live, and yet its old containers finish what they carry.
+const LONGEST_DRAIN_MS = 120_000;
+
+function goesOn({ finished_at: finished }, step, at) {
+  if (!finished) return true;
+  return step.name === 'drain' && at - Date.parse(finished) < LONGEST_DRAIN_MS;
+}
+
+export function isRunning(deployment) {
+  if (!deployment) return false;
+  const last = deployment.steps.at(-1);
+  return deployment.outcome.result === 'running' || (last?.took_ms === null && goesOn(deployment, last, now()));
 }
 
 export function waterfall(deployment) {
@@ -77,6 +95,6 @@ export function waterfall(deployment) {
         ),
       ),
     ),
-    h('p', { class: 'total' }, deployment.finished_at ? 'All in all ' : 'So far ', h('strong', {}, duration(total))),
+    h('p', { class: 'total' }, rows.some((row) => row.running) ? 'So far ' : 'All in all ', h('strong', {}, duration(total))),
   );
 }

@@ -43,6 +43,7 @@ export function clock(time, now = Date.now()) {
 
 // Nearly all is not all.
 export function percent(value) {
+  if (value === undefined || value === null) return '–';
   if (value > 99 && value < 100) return `${Math.floor(value * 10) / 10} %`;
   return `${value >= 9.95 || value === 0 ? Math.round(value) : value.toFixed(1)} %`;
 }

@@ -8,7 +8,7 @@ import { mayChange } from './may.js';
 import { shown } from './overview.js';
 import { at, avatar, empty, fact, failureCard, heldOf, loading, meter, outcomePill, pill, release, since, sizes, sparkline, statePill, storageBar } from './parts.js';
 import { changed, rateOf, state, storageOf } from './state.js';
-import { waterfall } from './waterfall.js';
+import { isRunning, waterfall } from './waterfall.js';
 import { because, bytes, count, percent, rate, short } from './words.js';
 
 const TABS = { '': ['Deployment', deployment], history: ['History', history], logs: ['Logs', logs], files: ['Files', files] };
@@ -18,7 +18,7 @@ export default function workspace([name, ...rest]) {
   let shownTab = opened(name, rest);
   let asked = rest[0] ?? '';
   // What runs is drawn as it grows.
-  const grow = setInterval(() => isRunning(name) && !document.hidden && changed(), FRAME_MS);
+  const grow = setInterval(() => isRunning(state.workspaces.get(name)?.deployment) && !document.hidden && changed(), FRAME_MS);
   return {
     title: () => name,
     draw: () => page(name, asked, shownTab),
@@ -45,8 +45,6 @@ export default function workspace([name, ...rest]) {
 function opened(name, [tab = '', ...rest]) {
   return (TABS[tab] ?? TABS[''])[1](name, rest);
 }
-
-const isRunning = (name) => state.workspaces.get(name)?.deployment?.outcome.result === 'running';
 
 function page(name, tab, shownTab) {
   const back = h('a', { class: 'back', href: '#/' }, icon('back'), 'Workspaces');
@@ -138,8 +136,8 @@ function facts(status) {
     fact('Release', release(status.release)),
     fact('Last deployment', deployment ? since(deployment.started_at) : 'never'),
     fact('Containers', stats?.containers.length ?? status.services.length),
-    fact('CPU', stats ? percent(stats.cpu_percent) : '–'),
-    fact('Memory', stats ? [bytes(stats.memory_bytes), stats.memory_limit_bytes > 0 && [h('span', { class: 'faint' }, ` of ${bytes(stats.memory_limit_bytes)}`), meter(stats.memory_bytes / stats.memory_limit_bytes)]] : '–'),
+    fact('CPU', percent(stats?.cpu_percent)),
+    fact('Memory', stats ? [bytes(stats.memory_bytes), stats.memory_limit_bytes > 0 && stats.memory_bytes !== null && [h('span', { class: 'faint' }, ` of ${bytes(stats.memory_limit_bytes)}`), meter(stats.memory_bytes / stats.memory_limit_bytes)]] : '–'),
     fact('Storage', stored ? [sizes(stored), storageBar(stored.source_bytes, heldOf(stored))] : '–'),
     fact('Traffic', last ? rate(last.requests) : '–', answers && h('span', { class: 'faint' }, ` · ${count(answers[4], 'error')} of ${stats.traffic.requests.toLocaleString('en')}`), sparkline(state.rates.get(name) ?? [], { width: 120 })),
   );
@@ -206,7 +204,7 @@ function services(status) {
               h('th', { scope: 'row' }, one.service, h('div', { class: 'small faint' }, image(one.service))),
               h('td', {}, h('code', {}, one.container)),
               h('td', {}, one.state ? pill([one.health ?? one.state, toneOf(one)]) : '–'),
-              h('td', { class: 'number' }, one.cpu_percent === undefined ? '–' : percent(one.cpu_percent)),
+              h('td', { class: 'number' }, percent(one.cpu_percent)),
               h('td', { class: 'number' }, bytes(one.memory_bytes)),
               h('td', {}, one.started_at ? since(one.started_at) : '–'),
             ),
