@@ -22,7 +22,8 @@ fn repository() -> PathBuf {
 fn platform() -> Platform {
     let platform = Platform::builder().setting("quiet_ms", 50).setting("burst_quiet_ms", 100).start();
     platform.s3(Client::Aws).sync(&repository().join("workspaces/monitor"), "monitor");
-    push(&platform, &app("one", 0));
+    let first = Folder::of(&[("package.json", "{}"), ("index.js", &app("one", 0))]);
+    platform.s3(Client::Aws).sync(first.path(), "app");
     platform.live("monitor");
     platform.live("app");
     platform
@@ -345,7 +346,8 @@ fn every_page_is_fit_for_all_in_light_and_dark_wide_and_narrow() {
     for sample in ["www", "api", "blog"] {
         platform.s3(Client::Aws).sync(&repository().join("workspaces").join(sample), sample);
     }
-    s3.put("shop/index.js", app("shop", 0));
+    let shop = Folder::of(&[("package.json", "{}"), ("index.js", &app("shop", 0))]);
+    platform.s3(Client::Aws).sync(shop.path(), "shop");
     platform.live("shop");
     s3.put("shop/index.js", "throw new Error('the database does not answer');\n");
     platform.failed("shop");

@@ -49,6 +49,7 @@ function patchAttributes(old, fresh) {
     if (!LEFT_ALONE.has(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   // Through the object model, because the page's policy lets no style be written as an attribute.
+  if (!fresh.hasAttribute('style') && !old.hasAttribute('style')) return;
   if (old.style.cssText !== fresh.style.cssText) old.style.cssText = fresh.style.cssText;
 }
 
@@ -59,19 +60,33 @@ function patchChildren(old, fresh) {
   for (const wanted of [...fresh.childNodes]) {
     const key = wanted.dataset?.key;
     const found = key ? keyed.get(key) : at && !at.dataset?.key ? at : undefined;
+    const make = unchanged.get(wanted);
     if (!found || found.nodeName !== wanted.nodeName) {
-      old.insertBefore(wanted, at);
+      old.insertBefore(make?.() ?? wanted, at);
       continue;
     }
     if (found === at) at = at.nextSibling;
     else old.insertBefore(found, at);
-    patch(found, wanted);
+    if (!make) patch(found, wanted);
   }
   while (at) {
     const next = at.nextSibling;
     at.remove();
     at = next;
   }
+}
+
+const unchanged = new WeakMap();
+
+// For one of many: `make` is called only where what it is made `of` differs from the last time. `cache` is the caller's. An
+// element that is unchanged is stood for by an empty one, and what is on the page stays as it is.
+export function cached(cache, key, of, make) {
+  const before = cache.get(key);
+  cache.set(key, of);
+  if (!before || of.some((value, index) => value !== before[index])) return make();
+  const stand = h('div', { 'data-key': key });
+  unchanged.set(stand, make);
+  return stand;
 }
 
 // Only where it leads somewhere on the web, whoever wrote it.

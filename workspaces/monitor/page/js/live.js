@@ -4,7 +4,7 @@ import { read, send } from './api.js';
 import { seesPlatform } from './may.js';
 import { say } from './say.js';
 import { events } from './sse.js';
-import { addJournal, changed, setStats, setWorkspace, state } from './state.js';
+import { addJournal, changed, setStats, setStorage, setWorkspace, state } from './state.js';
 import { OUTCOMES, short } from './words.js';
 
 // A line that carries nothing for so long, not even the comments that keep it alive, is dead.
@@ -155,7 +155,7 @@ async function stats() {
 }
 
 async function storage() {
-  state.storage = await read('storage');
+  setStorage(await read('storage'));
 }
 
 // While somebody looks.

@@ -1,10 +1,10 @@
 // Every workspace at a glance: what it is, what serves, what it takes, and what is asked of it.
-import { h, hidden, link } from './dom.js';
+import { cached, h, hidden, link } from './dom.js';
 import { icon } from './icons.js';
 import { mayAdd, mayChange } from './may.js';
 import { avatar, empty, heldOf, loading, meter, release, since, sizes, sparkline, statePill, storageBar } from './parts.js';
-import { changed, rateOf, state, storageOf } from './state.js';
-import { because, bytes, count, percent, rate, STATES } from './words.js';
+import { changed, now, rateOf, state, storageOf } from './state.js';
+import { ago, because, bytes, count, percent, rate, STATES } from './words.js';
 
 const ORDER = ['bad', 'warn', 'busy', 'ok', 'idle'];
 const tone = (status) => STATES[status.state]?.[1] ?? 'idle';
@@ -170,11 +170,23 @@ function table(found) {
     'div',
     { class: 'workspaces', role: 'table', 'aria-label': 'Workspaces' },
     h('div', { class: 'row columns', role: 'row' }, COLUMNS.map((name) => h('span', { role: 'columnheader' }, name))),
-    found.map(row),
+    found.map(cachedRow),
   );
 }
 
 const to = (status) => `#/w/${encodeURIComponent(status.workspace)}`;
+
+// There may be hundreds of them, and most stay as they are.
+const rows = new Map();
+
+function cachedRow(status) {
+  const { workspace, deployment } = status;
+  const samples = state.rates.get(workspace) ?? [];
+  const moves = samples.some((one) => one.requests > 0) ? samples.at(-1) : samples.length > 0;
+  const age = deployment && ago(deployment.started_at, now());
+  const of = [status, state.wishes.get(workspace), state.stats.get(workspace), storageOf(workspace), moves, age];
+  return cached(rows, workspace, of, () => row(status));
+}
 
 function row(status) {
   const { workspace, deployment } = status;

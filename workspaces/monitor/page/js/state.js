@@ -28,6 +28,7 @@ export const state = {
   letters: undefined,
 };
 
+let statsAt;
 const listeners = new Set();
 let drawn = true;
 
@@ -68,12 +69,20 @@ export function setStats(told) {
   const at = Date.parse(told.at);
   for (const one of told.workspaces) {
     const before = state.stats.get(one.workspace);
-    if (before?.traffic && one.traffic) sample(one.workspace, before, one, (at - before.at) / 1_000);
-    one.at = at;
+    if (before?.traffic && one.traffic) sample(one.workspace, before, one, (at - statsAt) / 1_000);
   }
-  state.stats = new Map(told.workspaces.map((one) => [one.workspace, one]));
+  statsAt = at;
+  state.stats = new Map(told.workspaces.map((one) => [one.workspace, same(state.stats.get(one.workspace), one)]));
   state.edge = told.edge;
 }
+
+export function setStorage(told) {
+  told.workspaces = told.workspaces.map((one) => same(storageOf(one.workspace), one));
+  state.storage = told;
+}
+
+// What is as it was stays the same object, so that nobody draws it again.
+const same = (before, after) => (JSON.stringify(before) === JSON.stringify(after) ? before : after);
 
 function sample(name, before, after, seconds) {
   const requests = after.traffic.requests - before.traffic.requests;
