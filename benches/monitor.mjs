@@ -10,7 +10,7 @@ const { chromium } = require('playwright-core');
 const times = Number(process.argv[2] ?? 10);
 const url = `${process.env.CLOUDYKNIGHT_URL}/monitor/`;
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+const browser = await chromium.launch({ executablePath: `${root}tests/browser/chromium.py`, args: ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
 const context = await browser.newContext();
 const first = await context.newPage();
 await first.goto(url);

@@ -13,11 +13,12 @@ export const url = `${process.env.STORY_URL}/`;
 export const token = process.env.STORY_TOKEN;
 export const patience = 60_000;
 
+const CHROMIUM = new URL('chromium.py', import.meta.url).pathname;
 const ARGUMENTS = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 // Tells a story: `tell` is given a browser window that is signed in, unless it wants to do that itself.
 export async function story(tell, { signedIn = true, ...window } = {}) {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGUMENTS });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
   const troubles = [];
   try {
     const page = await open(browser, troubles, window);

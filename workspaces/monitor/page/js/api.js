@@ -10,16 +10,31 @@ export class Problem extends Error {
   }
 }
 
+const MOST_TRIES = 3;
+const PAUSE_MS = 200;
 const OWN = { 'x-requested-by': 'monitor' };
 
 export async function send(method, path, { body, headers, signal } = {}) {
   const json = body === undefined ? {} : { 'content-type': 'application/json' };
   const text = body === undefined ? undefined : JSON.stringify(body);
-  const answer = await fetch(`api/v1/${path}`, { method, body: text, signal, headers: { ...OWN, ...json, ...headers } });
+  const answer = await insist(method, () => fetch(`api/v1/${path}`, { method, body: text, signal, headers: { ...OWN, ...json, ...headers } }));
   if (answer.ok) return answer;
   // Whoever was signed out is shown where to sign in, and comes back here.
   if (answer.status === 401) location.reload();
   throw new Problem(answer.status, await answer.json().catch(() => undefined));
+}
+
+// What only reads is asked for again when it does not come through: Chromium gives up on what is under way whenever a
+// network of the machine changes, and on the platform's own machine each deployment changes one.
+async function insist(method, ask) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (method !== 'GET' || tries === MOST_TRIES || error.name === 'AbortError') throw error;
+      await new Promise((resolve) => setTimeout(resolve, tries * PAUSE_MS));
+    }
+  }
 }
 
 export async function read(path, options) {
