@@ -5,7 +5,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")" && pwd)
 SCRIPT_ARGUMENTS=("$@")
-SAMPLES=(www api blog)
+SAMPLES=(monitor www api blog)
 BINARY=$ROOT/target/release/cloudyknight
 # Where a shell finds it as `cloudyknight`.
 COMMAND=/usr/local/bin/cloudyknight
@@ -90,9 +90,12 @@ where_to_look() {
     echo "The platform is up. Its apps:"
     for sample in "${SAMPLES[@]}"; do
         # The workspace www also answers at the root.
-        printf '  %-6s %s/%s\n' "$sample" "$CLOUDYKNIGHT_URL" "$([ "$sample" = www ] || echo "$sample/")"
+        printf '  %-8s %s/%s\n' "$sample" "$CLOUDYKNIGHT_URL" "$([ "$sample" = www ] || echo "$sample/")"
     done
     cat <<NEXT
+
+monitor is the dashboard. Sign in there with the token that \`$settings$command env\` prints as CLOUDYKNIGHT_TOKEN. At
+${CLOUDYKNIGHT_URL/:\/\//://monitor.}/ it has an address that it shares with no other app.
 
 To push an app of your own, in this shell:
   eval "\$($settings$command env)"

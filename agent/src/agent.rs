@@ -10,6 +10,7 @@ use cloudyknight_store::aws::Meter;
 use cloudyknight_store::bucket::Bucket;
 use cloudyknight_store::queue::Queue;
 
+use crate::access::Access;
 use crate::api::sockets::Sockets;
 use crate::board::Board;
 use crate::deploy::{self, Tools, with_causes};
@@ -44,6 +45,7 @@ pub struct Agent {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) commands: Arc<dyn Queue>,
     pub(crate) meters: Arc<[Meter]>,
+    pub(crate) access: Arc<Access>,
     pub(crate) facts: Facts,
     pub(crate) uploads: Arc<Uploads>,
 }
@@ -58,7 +60,8 @@ impl Agent {
     ) -> Result<Self, cloudyknight_store::bucket::BucketError> {
         let desires = Arc::new(Desires::load(ports.platform.clone()).await?);
         let releases = Releases::new(ports.platform.clone(), desires.clone(), settings.retention);
-        let board = Arc::new(Board::load(ports.platform).await?);
+        let board = Arc::new(Board::load(ports.platform.clone()).await?);
+        let access = Arc::new(Access::load(ports.platform).await?);
         let firewall = Firewall::new(ports.engine.clone(), &settings);
         let uploads = Arc::new(Uploads::new(settings.source_dir.clone(), ports.reach));
         let tools = Tools {
@@ -81,9 +84,15 @@ impl Agent {
             inbox,
             commands: ports.commands,
             meters: ports.meters.into(),
+            access,
             facts: Facts::default(),
             uploads,
         })
+    }
+
+    /// Writes down what is only in memory, after the last request was answered.
+    pub async fn finish(&self) {
+        self.access.audit.finish().await;
     }
 
     /// Answers containers that may use the API, by their sockets.

@@ -42,6 +42,8 @@ pub mod firewall;
 
 pub mod http;
 
+pub mod browser;
+
 pub mod visitor;
 pub use visitor::Visitor;
 
