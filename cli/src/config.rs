@@ -386,7 +386,7 @@ impl Config {
             file: self.policy_path(home).display().to_string(),
             ports: ports.into_iter().collect(),
             paths: vec![home.path().display().to_string(), self.source_dir(home).display().to_string()],
-            memory: memory().context("could not find out how much memory this machine has")?,
+            memory: memory(),
         })
     }
 
@@ -483,11 +483,10 @@ fn policy_file<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opti
     }
 }
 
-/// Of this machine, in bytes.
-fn memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+/// Of this machine, in bytes. Asked of the kernel itself: a service may be kept from `/proc/meminfo`.
+fn memory() -> u64 {
+    let told = rustix::system::sysinfo();
+    told.totalram.saturating_mul(u64::from(told.mem_unit))
 }
 
 fn address(setting: &str, text: &str) -> anyhow::Result<SocketAddr> {
@@ -545,6 +544,14 @@ mod tests {
         for wrong in ["10.213.0.0/24", "10.213.1.0/16", "10.213.0.0", "x/16", ""] {
             assert!(pool(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_memory_is_what_the_kernel_says() {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+        let kilobytes: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        assert_eq!(memory(), kilobytes * 1024);
     }
 
     #[test]

@@ -199,8 +199,18 @@ impl Platform {
 
     /// The same, and it may fail.
     pub fn try_up(&self) -> Output {
+        self.cli(&self.starting())
+    }
+
+    /// Starts it as the last words of another program's command line.
+    pub fn try_up_within(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = self.command(Path::new(program));
+        run(command.args(arguments).arg(&self.binary).args(self.starting()))
+    }
+
+    fn starting(&self) -> [&str; 7] {
         let Addresses { s3, edge, api, .. } = &self.addresses;
-        self.cli(&["up", "--s3-listen", s3, "--edge-listen", edge, "--api-listen", api])
+        ["up", "--s3-listen", s3, "--edge-listen", edge, "--api-listen", api]
     }
 
     /// Asks it for its endpoints and its id, once it is up.
