@@ -22,7 +22,7 @@ use crate::backends::{Commands, Endpoint, Events, QueueUrl, Store};
 use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::Home;
-use crate::mount::excluded;
+use crate::mount::{excluded, options};
 use crate::traefik;
 
 /// `config.toml`. Everything has a default; an unknown key is an error, so that no typo is obeyed by silence.
@@ -92,6 +92,8 @@ pub struct Config {
     pub rclone: Option<PathBuf>,
     /// Names of files and folders that stay on this machine when they are written to the mounted folder.
     pub mount_exclude: Vec<String>,
+    /// Of a mounted folder that the store tells nothing; at least 1.
+    pub mount_relist_ms: u64,
 }
 
 impl Default for Config {
@@ -137,6 +139,7 @@ impl Default for Config {
             variables: BTreeMap::new(),
             rclone: None,
             mount_exclude: excluded::DEFAULT.iter().map(|name| (*name).to_owned()).collect(),
+            mount_relist_ms: options::RELIST_MS,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cloudyknight_tests::platform::Role;
 use cloudyknight_tests::run::{run, stderr, stdout, succeeded};
-use cloudyknight_tests::{Client, Mounted, Platform, eventually};
+use cloudyknight_tests::{Backend, Client, Mounted, Platform, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -360,6 +360,20 @@ fn two_platforms_are_mounted_side_by_side() {
     assert_eq!(second.read("app/a.txt"), "two");
     two.s3(Client::Boto3).put("app/a.txt", "three");
     assert_eq!(second.read("app/a.txt"), "three");
+}
+
+#[test]
+fn another_store_is_mounted_too_and_listed_again_on_moto() {
+    let backend = Backend::moto();
+    let platform = Platform::builder().backend(&backend).setting("sweep_interval_s", 1).rclone().start();
+    let mounted = Mounted::of(&platform);
+    mounted.write("app/index.html", "from here\n");
+    shows(&platform, "/app/", "from here");
+    let s3 = platform.s3(Client::Boto3);
+    s3.put("app/index.html", "from there, and longer\n");
+    // A client that ends takes longer than the time for which a folder is not looked at again.
+    assert_eq!(mounted.read("app/index.html"), "from there, and longer\n");
+    assert_eq!(s3.ls("app/"), ["app/index.html"]);
 }
 
 /// A folder with one file in it.

@@ -44,7 +44,7 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
         match mount::only_here(home) {
             0 => {}
             count => what.push_str(&format!(
-                "; {count} files that were written to the mounted folder and may be in no bucket"
+                "; what was written to the mounted folder and may be in no bucket, files: {count}"
             )),
         }
         let images = "the images made for workspaces";

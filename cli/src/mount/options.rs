@@ -12,8 +12,9 @@ pub struct Mount<'a> {
     pub device: &'a str,
     pub cache: PathBuf,
     pub control: PathBuf,
-    /// Whether the store tells of changes before it acknowledges them.
-    pub is_told: bool,
+    /// After which time a folder that is looked at is listed again; `None` where the store tells of changes before it
+    /// acknowledges them.
+    pub relist_ms: Option<u64>,
     /// Whom the files belong to, where that is not whoever mounts.
     pub owner: Option<(String, String)>,
     pub is_root: bool,
@@ -41,21 +42,21 @@ const WRITE_BACK: &str = "100ms";
 const TOLD: &str = "5m";
 /// Where it does not: for so long after a folder was looked at, a change in it may be missed. Shorter, and a look at each
 /// file of a folder lists the whole folder each time; with 0, a folder that was just made is gone again.
-const NOT_TOLD: &str = "50ms";
+pub const RELIST_MS: u64 = 50;
 /// How long what was uploaded stays on the disk.
 const CACHED: &str = "10s";
 
 pub fn arguments(mount: &Mount<'_>) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
     let mut arguments = vec!["mount".to_owned(), format!("{REMOTE}:{}", mount.bucket), path(mount.dir)];
-    let dir_cache = if mount.is_told { TOLD } else { NOT_TOLD };
+    let dir_cache = mount.relist_ms.map_or_else(|| TOLD.to_owned(), |time| format!("{}ms", time.max(1)));
     let mut option = |name: &str, value: String| arguments.push(format!("--{name}={value}"));
     // Reading goes to the bucket, and only what is written lies on the disk for a while.
     option("vfs-cache-mode", "writes".into());
     option("vfs-write-back", WRITE_BACK.into());
     option("vfs-cache-max-age", CACHED.into());
     option("vfs-cache-poll-interval", CACHED.into());
-    option("dir-cache-time", dir_cache.into());
+    option("dir-cache-time", dir_cache);
     // The kernel is to ask each time.
     option("attr-timeout", "0s".into());
     option("poll-interval", "0".into());
@@ -152,7 +153,7 @@ mod tests {
             device: "cloudyknight-1",
             cache: "/home/mount".into(),
             control: "/home/run/rclone.sock".into(),
-            is_told: true,
+            relist_ms: None,
             owner: Some(("1000".into(), "1000".into())),
             is_root: true,
             program: Path::new("/opt/my programs/cloudyknight"),

@@ -168,7 +168,7 @@ impl Keeper {
             device: &self.device,
             cache: files.cache(),
             control: files.control(),
-            is_told: self.config.store == Store::Embedded,
+            relist_ms: Some(self.config.mount_relist_ms).filter(|_| self.config.store != Store::Embedded),
             owner: variable("SUDO_UID").zip(variable("SUDO_GID")),
             is_root: rustix::process::geteuid().is_root(),
             program: &own,
