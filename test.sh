@@ -28,6 +28,8 @@ cd "$ROOT"
 . infra/host/rust.sh
 # shellcheck source-path=SCRIPTDIR source=infra/host/python.sh
 . infra/host/python.sh
+# shellcheck source-path=SCRIPTDIR source=infra/host/mount.sh
+. infra/host/mount.sh
 # shellcheck source-path=SCRIPTDIR source=tests/servers/install.sh
 . tests/servers/install.sh
 # shellcheck source-path=SCRIPTDIR source=tests/browser/install.sh
@@ -57,6 +59,10 @@ docker/build.sh
 if ! command -v docker-compose >/dev/null; then
     install_packages "compose files are compared with what it makes of them" docker-compose
 fi
+ensure_fuse
+for editor in vim nano; do
+    if ! command -v "$editor" >/dev/null; then install_packages "files of the mounted folder are saved with it" "$editor"; fi
+done
 ensure_python_tools "$CLIENTS" tests/clients.txt "the S3 clients that the tests push with"
 ensure_browser "$BROWSER"
 

@@ -22,6 +22,7 @@ use crate::backends::{Commands, Endpoint, Events, QueueUrl, Store};
 use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::Home;
+use crate::mount::{excluded, options};
 use crate::traefik;
 
 /// `config.toml`. Everything has a default; an unknown key is an error, so that no typo is obeyed by silence.
@@ -87,6 +88,12 @@ pub struct Config {
     #[serde(deserialize_with = "policy_file")]
     pub policy: Option<PathBuf>,
     pub variables: BTreeMap<String, String>,
+    /// The program that mounts; `None` for the first that is new enough.
+    pub rclone: Option<PathBuf>,
+    /// Names of files and folders that stay on this machine when they are written to the mounted folder.
+    pub mount_exclude: Vec<String>,
+    /// Of a mounted folder that the store tells nothing; at least 1.
+    pub mount_relist_ms: u64,
 }
 
 impl Default for Config {
@@ -130,6 +137,9 @@ impl Default for Config {
             firewall: true,
             policy: None,
             variables: BTreeMap::new(),
+            rclone: None,
+            mount_exclude: excluded::DEFAULT.iter().map(|name| (*name).to_owned()).collect(),
+            mount_relist_ms: options::RELIST_MS,
         }
     }
 }
@@ -202,6 +212,10 @@ impl Config {
             let message = "`traefik_dir` is no absolute path";
             return Err(hinted(message, "Traefik and the platform must mean the same folder"));
         }
+        if let Some(name) = self.mount_exclude.iter().find(|name| name.is_empty() || name.contains('/')) {
+            let message = format!("`mount_exclude` has {name:?}, which is no name of a file");
+            return Err(hinted(message, "it lists plain names; each counts wherever in a workspace it lies"));
+        }
         if self.workspaces_bucket == self.platform_bucket {
             let message = "`workspaces_bucket` and `platform_bucket` are the same bucket";
             let hint = "the platform's own writes would notify the platform: use two buckets";
@@ -257,6 +271,9 @@ impl Config {
         }
         if let Some(value) = variable("CLOUDYKNIGHT_TRAEFIK_API") {
             self.traefik_api = Some(value);
+        }
+        if let Some(value) = variable("CLOUDYKNIGHT_RCLONE") {
+            self.rclone = Some(value.into());
         }
         if let Some(value) = variable("CLOUDYKNIGHT_INGEST_LISTEN") {
             self.ingest_listen = Some(value);

@@ -20,6 +20,8 @@ pub mod trace;
 
 pub mod manifest;
 
+pub mod leftover;
+
 pub mod commit;
 
 pub mod archive;

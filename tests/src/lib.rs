@@ -32,6 +32,9 @@ pub use client::Client;
 pub mod folder;
 pub use folder::Folder;
 
+pub mod mounted;
+pub use mounted::Mounted;
+
 pub mod docker;
 pub use docker::Docker;
 

@@ -18,6 +18,7 @@ mod history;
 mod logs;
 mod ls;
 mod migrate;
+mod mount;
 mod policy;
 mod push;
 mod restore;
@@ -25,6 +26,7 @@ mod retry;
 mod rm;
 mod rollback;
 mod status;
+mod unmount;
 mod up;
 mod volumes;
 mod wait;
@@ -72,6 +74,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Migrate { to, delete } => migrate::run(&home, &to, delete, json).await,
         Command::Policy { name } => policy::run(&home, name.as_deref(), json),
+        Command::Mount { dir, foreground } => mount::run(&home, dir, foreground, json).await,
+        Command::Unmount { dir, lazy } => unmount::run(&home, dir, lazy, json).await,
+        Command::MountKeeper { dir } => mount::keep(home, dir).await,
+        Command::MountGate { names } => crate::mount::gate::run(&names),
         Command::Doctor => doctor::run(&home, json).await,
         Command::Run(listen) => {
             roles::log_to_stderr();

@@ -3,6 +3,7 @@
 pub mod edge;
 pub mod ingest;
 pub mod lock;
+pub mod mount;
 pub mod ports;
 pub mod serve;
 pub mod supervise;

@@ -3,6 +3,7 @@
 //! from one to the next without a network.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use cloudyknight_functions::ingest::{self, Ingest};
 use cloudyknight_functions::pump;
 use cloudyknight_store::aws::connect;
 use cloudyknight_store::embedded::s3;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use super::lock::RoleLock;
@@ -24,6 +25,8 @@ use crate::backends::Store;
 use crate::config::Config;
 use crate::errors::{self, hinted};
 use crate::home::{Endpoints, Failure, Home, Secrets};
+use crate::mount;
+use crate::mount::witness::Keepers;
 
 pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     home.make()?;
@@ -78,6 +81,10 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     let Ports { workspaces, platform, events, commands, dead, embedded, .. } = ports;
     let mut parts = tokio::task::JoinSet::new();
     if let Some((listener, store)) = s3_listener.zip(embedded) {
+        let keepers = Keepers::of(&config.workspaces_bucket);
+        let changes = bind(&mount::Files(&home).changes())?;
+        store.tell(keepers.clone());
+        parts.spawn(part("changes", keepers.serve(changes, wait())));
         let Secrets { access_key, secret_key, .. } = secrets.clone();
         let credentials = s3::Credentials { access_key, secret_key };
         parts.spawn(part("S3", s3::serve(listener, store, credentials, wait())));
@@ -185,6 +192,15 @@ fn prepare_source_dir(dir: &std::path::Path) -> anyhow::Result<()> {
 /// `statfs(2)`.
 const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 const RAMFS_MAGIC: rustix::fs::FsWord = 0x8584_58f6;
+
+/// A socket in the home, in the place of one that a process before us left.
+fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    UnixListener::bind(path).with_context(|| format!("could not listen at {}", path.display()))
+}
 
 pub async fn listen(what: &str, address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
