@@ -8,7 +8,10 @@ use cloudyknight_core::command::Cause;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::aws::Meter;
 use cloudyknight_store::bucket::Bucket;
-use cloudyknight_store::queue::Queue;
+use cloudyknight_store::queue::{Depth, Queue};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::sockets::Sockets;
 use crate::board::Board;
@@ -18,9 +21,12 @@ use crate::edge_link::EdgeLink;
 use crate::engine::Engine;
 use crate::firewall::Firewall;
 use crate::inbox::Inbox;
+use crate::journal::Journal;
+use crate::lines::Lines;
 use crate::plan::Running;
 use crate::reconcile::Reconciler;
 use crate::releases::Releases;
+use crate::replay::Replay;
 use crate::settings::Settings;
 
 /// What the agent is plugged into.
@@ -28,10 +34,14 @@ pub struct Ports {
     pub workspaces: Arc<dyn Bucket>,
     pub platform: Arc<dyn Bucket>,
     pub commands: Arc<dyn Queue>,
+    /// Where notifications are, if this process knows.
+    pub events: Option<Arc<dyn Queue>>,
     pub engine: Engine,
     pub edge: EdgeLink,
     /// What is asked of S3 and SQS, counted.
     pub meters: Vec<Meter>,
+    /// What this process logs.
+    pub log: Arc<Lines>,
 }
 
 #[derive(Clone)]
@@ -41,8 +51,18 @@ pub struct Agent {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) commands: Arc<dyn Queue>,
     pub(crate) meters: Arc<[Meter]>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) replay: Arc<Replay>,
+    pub(crate) log: Arc<Lines>,
+    /// Whoever reads something that never ends by itself is to be done now.
+    pub(crate) leaving: CancellationToken,
+    /// What waited when somebody last looked, and when that was.
+    depth: Arc<Mutex<Option<(Option<Depth>, Instant)>>>,
 }
 
+/// A little less than the time between two looks of one reader.
+const DEPTH_HOLDS: Duration = Duration::from_millis(900);
+const DEPTH_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(2);
 
 impl Agent {
@@ -66,10 +86,50 @@ impl Agent {
             releases: Arc::new(releases),
             retiring: Arc::default(),
             desires,
+            builds: Arc::default(),
         };
-        let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
+        let journal = Arc::new(Journal::new());
+        let reconciler = Arc::new(Reconciler::new(tools, board.clone(), journal.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
-        Ok(Self { reconciler, board, inbox, commands: ports.commands, meters: ports.meters.into() })
+        Ok(Self {
+            reconciler,
+            board,
+            inbox,
+            journal,
+            replay: Arc::new(Replay::new(ports.events, ports.commands.clone())),
+            commands: ports.commands,
+            meters: ports.meters.into(),
+            log: ports.log,
+            leaving: CancellationToken::new(),
+            depth: Arc::default(),
+        })
+    }
+
+    /// Where the functions, if they run in this process, tell what they do.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// Where messages that were given up on are sent again.
+    pub fn replay(&self) -> &Arc<Replay> {
+        &self.replay
+    }
+
+    /// What waits on the commands queue; none where that does not answer soon. However many ask, it is looked at once a second.
+    pub(crate) async fn depth(&self) -> Option<Depth> {
+        let mut known = self.depth.lock().await;
+        if let Some((depth, _)) = known.as_ref().filter(|(_, at)| at.elapsed() < DEPTH_HOLDS) {
+            return *depth;
+        }
+        let asked = tokio::time::timeout(DEPTH_LIMIT, self.commands.depth()).await;
+        let depth = asked.ok().and_then(Result::ok);
+        *known = Some((depth, Instant::now()));
+        depth
+    }
+
+    /// Ends what answers of the API go on and on: a server that is shut down waits for all answers.
+    pub fn end_streams(&self) {
+        self.leaving.cancel();
     }
 
     /// Answers containers that may use the API, by their sockets.

@@ -53,6 +53,14 @@ pub mod traefik;
 
 pub mod board;
 
+pub mod journal;
+
+pub mod lines;
+
+pub mod builds;
+
+pub mod replay;
+
 pub mod watch;
 
 pub mod api;

@@ -148,6 +148,7 @@ mod tests {
             release: Some(deployed.digest()),
             cause: Cause::Sweep,
             traceparent: None,
+            origin: None,
             started_at: "then".into(),
             finished_at: None,
             outcome,

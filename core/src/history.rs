@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::Cause;
 use crate::desired::Pin;
 use crate::manifest::{Manifest, ReleaseDigest};
+use crate::origin::{self, Origin};
 use crate::status::{Outcome, Step};
 use crate::workspace::WorkspaceName;
 
@@ -27,6 +28,9 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<ReleaseDigest>,
     pub cause: Cause,
+    /// What happened before it, from the object that was put on; none where no push is the cause.
+    #[serde(default, deserialize_with = "origin::lenient", skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     pub started_at: String,
     pub finished_at: String,
     pub outcome: Outcome,
@@ -158,6 +162,7 @@ mod tests {
             release: Some(release(name)),
             previous: None,
             cause,
+            origin: None,
             started_at: String::new(),
             finished_at: String::new(),
             outcome,

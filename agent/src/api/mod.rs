@@ -24,11 +24,16 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::agent::Agent;
 use crate::deploy::{Tools, with_causes};
 use crate::edge_link::EdgeError;
+use crate::journal::Notifications;
 
 pub mod caller;
 pub mod sockets;
 
+mod dead_letters;
+mod events;
+mod journal;
 mod logs;
+mod output;
 mod releases;
 mod restore;
 mod volumes;
@@ -60,7 +65,11 @@ pub fn router(agent: Agent, token: String) -> Router {
         .route("/api/v1/workspaces/{name}/diff", get(releases::diff))
         .route("/api/v1/workspaces/{name}/volumes", get(volumes::of_workspace))
         .route("/api/v1/volumes", get(volumes::all))
-        .route("/api/v1/platform", get(platform));
+        .route("/api/v1/platform", get(platform))
+        .merge(events::routes())
+        .merge(journal::routes())
+        .merge(output::routes())
+        .merge(dead_letters::reads());
     let changes = OpenApiRouter::new()
         .route("/api/v1/workspaces/{name}/reconcile", post(reconcile))
         .route("/api/v1/workspaces/{name}/rollback", post(wishes::rollback))
@@ -71,7 +80,8 @@ pub fn router(agent: Agent, token: String) -> Router {
         .route("/api/v1/workspaces/{name}/cancel", post(wishes::cancel))
         .route("/api/v1/workspaces/{name}/restore", post(restore::restore))
         .route("/api/v1/workspaces/{name}/releases", delete(restore::forget))
-        .route("/api/v1/workspaces/{name}/volumes/{volume}", delete(volumes::delete));
+        .route("/api/v1/workspaces/{name}/volumes/{volume}", delete(volumes::delete))
+        .merge(dead_letters::changes());
     let (guarded, _document) = reads.merge(changes).split_for_parts();
     let guarded = guarded.route_layer(middleware::from_fn_with_state(api.clone(), caller::known));
     let open = Router::new().route("/health", get(|| async { "ok\n" }));
@@ -180,10 +190,15 @@ async fn workspace(
     Path(name): Path<String>,
 ) -> Result<axum::Json<WorkspaceStatus>, Problem> {
     let name = parse(&name)?;
-    let mut status = api.agent.board.get(&name).ok_or_else(|| Problem::unknown(&name))?;
-    let absence = api.agent.reconciler.tools.firewall.protection().absence();
+    let status = api.agent.board.get(&name).ok_or_else(|| Problem::unknown(&name))?;
+    Ok(axum::Json(with_absences(&api.agent, status)))
+}
+
+/// A status, with what the platform lacks that concerns every workspace.
+fn with_absences(agent: &Agent, mut status: WorkspaceStatus) -> WorkspaceStatus {
+    let absence = agent.reconciler.tools.firewall.protection().absence();
     status.warnings.extend(absence.map(|(message, hint)| format!("{message}; {hint}")));
-    Ok(axum::Json(status))
+    status
 }
 
 /// Asks for another look at the bucket, and for another try of a release that failed.
@@ -208,6 +223,9 @@ struct Platform {
     commands_waiting: Option<u64>,
     commands_in_flight: Option<u64>,
     dead_letters: Vec<DeadLetter>,
+    /// What was read of notifications since the start, and what was not understood of it; null where the functions run
+    /// elsewhere.
+    notifications: Option<Notifications>,
     /// When another agent was last seen to write to the platform bucket: only one may follow it.
     rival_at: Option<String>,
     /// How often each operation of S3 and SQS was asked for since the start, tries that failed included; empty where
@@ -265,7 +283,7 @@ async fn edge(tools: &Tools) -> Part {
 }
 
 async fn platform(State(api): State<Arc<Api>>) -> axum::Json<Platform> {
-    let Agent { reconciler, board, inbox, commands, .. } = &api.agent;
+    let Agent { reconciler, board, inbox, commands, journal, .. } = &api.agent;
     let tools = &reconciler.tools;
     let ((docker, _), edge, (bucket, _), (platform_bucket, letters), (queue, depth)) = tokio::join!(
         soon(tools.engine.ping()),
@@ -296,6 +314,7 @@ async fn platform(State(api): State<Arc<Api>>) -> axum::Json<Platform> {
         commands_waiting: depth.map(|depth| depth.waiting),
         commands_in_flight: depth.map(|depth| depth.in_flight),
         dead_letters: letters.unwrap_or_default(),
+        notifications: journal.notifications(),
         rival_at: board.rival_at(),
         requests: requests(&api.agent),
     })
@@ -335,6 +354,16 @@ impl Problem {
     fn unknown(name: &WorkspaceName) -> Self {
         Self::new(StatusCode::NOT_FOUND, &format!("there is no workspace `{name}`"))
             .hint("`cloudyknight status` lists those there are")
+    }
+
+    fn not_yours(name: &WorkspaceName) -> Self {
+        Self::new(StatusCode::FORBIDDEN, &format!("workspace `{name}` is not for this caller"))
+            .hint("ask for a token with another role")
+    }
+
+    fn not_for(caller: &caller::Caller) -> Self {
+        Self::new(StatusCode::FORBIDDEN, &format!("`{}` may not do this", caller.name))
+            .hint("ask for a token with another role")
     }
 
     fn down(error: &dyn std::error::Error) -> Self {

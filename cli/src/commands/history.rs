@@ -128,6 +128,7 @@ mod tests {
             release: Some(release(letter)),
             previous: None,
             cause,
+            origin: None,
             started_at: "2026-11-23T12:00:00.123456Z".into(),
             finished_at: "2026-11-23T12:00:02Z".into(),
             outcome,

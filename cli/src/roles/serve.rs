@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cloudyknight_agent::engine::Engine;
+use cloudyknight_agent::lines::Lines;
 use cloudyknight_agent::{Agent, api};
 use cloudyknight_functions::ingest::{self, Ingest};
 use cloudyknight_functions::pump;
@@ -15,6 +16,7 @@ use cloudyknight_store::embedded::s3;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::journalist::Journalist;
 use super::lock::RoleLock;
 use super::ports::Ports;
 use crate::backends::Store;
@@ -22,7 +24,7 @@ use crate::config::Config;
 use crate::errors::{self, hinted};
 use crate::home::{Endpoints, Failure, Home, Secrets};
 
-pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
+pub async fn run(home: Home, config: Config, log: Arc<Lines>) -> anyhow::Result<()> {
     home.make()?;
     super::raise_file_limit();
     let _lock = RoleLock::take(&home, "serve").await?;
@@ -45,14 +47,18 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         workspaces: ports.workspaces.clone(),
         platform: ports.platform.clone(),
         commands: ports.commands.clone(),
+        events: ports.events.clone(),
         edge: crate::traefik::edge_link(&config, &home, &engine),
         engine,
         meters: ports.meters.clone(),
+        log,
     };
     let agent = Agent::new(settings, plugged).await;
     let agent = agent.with_context(|| format!("could not begin with the store ({})", config.store))?;
     let router = api::router(agent.clone(), secrets.api_token.clone());
     agent.answer_containers(router.clone());
+    let (journal, replay, streams) = (agent.journal().clone(), agent.replay().clone(), agent.clone());
+    let observer = Arc::new(Journalist(journal.clone()));
 
     let s3 = match (&s3_listener, &config.store) {
         (Some(listener), _) => url(listener.local_addr()?),
@@ -85,21 +91,25 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
             let ingest = Arc::new(Ingest::new(token, events.clone(), bucket()));
             parts.spawn(part("ingest", ingest::serve(listener, ingest, wait())));
         }
-        let changed = pump::object_changed(events, commands.clone(), bucket(), shutdown.clone());
+        journal.hears_notifications();
+        let (commands, shutdown) = (commands.clone(), shutdown.clone());
+        let changed = pump::object_changed(events, commands, bucket(), observer.clone(), shutdown);
         parts.spawn(whole("object_changed", changed));
     }
     for letters in dead {
         let (bucket, platform, shutdown) = (bucket(), platform.clone(), shutdown.clone());
+        let (observer, replay, of) = (observer.clone(), replay.clone(), letters.of);
         // Not one of the parts: one that finds no queue to read is done.
         tokio::spawn(async move {
             if let Some((name, queue)) = letters.find(&shutdown).await {
-                pump::dead_letter(queue, name, bucket, platform, shutdown).await;
+                replay.learn(&name, of);
+                pump::dead_letter(queue, name, bucket, platform, observer, shutdown).await;
             }
         });
     }
     if config.sweep_interval_s > 0 {
         let interval = Duration::from_secs(config.sweep_interval_s);
-        let sweep = pump::sweep(interval, workspaces, platform, commands, shutdown.clone());
+        let sweep = pump::sweep(interval, workspaces, platform, commands, observer, shutdown.clone());
         parts.spawn(whole("sweep", sweep));
     }
     let mut working = tokio::spawn(async move { agent.run().await });
@@ -114,6 +124,7 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         }
     };
     working.abort();
+    streams.end_streams();
     shutdown.cancel();
     let finish = async { while parts.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, finish).await.is_err() {

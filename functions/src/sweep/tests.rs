@@ -34,6 +34,7 @@ fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> 
             release,
             cause: Cause::Sweep,
             traceparent: None,
+            origin: None,
             started_at: String::new(),
             finished_at: None,
             outcome,
