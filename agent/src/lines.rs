@@ -80,7 +80,12 @@ impl Lines {
             let kept = self.lock();
             let end = kept.gone + kept.lines.len() as u64;
             let begin = tail.map_or(kept.gone, |lines| end.saturating_sub(lines as u64).max(kept.gone));
-            Reader { next: begin, end: (!follow).then_some(end), told: self.told.subscribe(), lines: self.clone() }
+            Reader {
+                next: begin,
+                end: (!follow).then_some(end),
+                told: self.told.subscribe(),
+                lines: self.clone(),
+            }
         };
         futures::stream::unfold(reader, |mut reader| async move { Some((reader.piece().await?, reader)) })
     }

@@ -22,11 +22,15 @@ pub enum CameFrom {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    #[error("of this dead letter only the first {kept} of {whole} bytes were kept, so it cannot be sent again")]
+    #[error(
+        "of this dead letter only the first {kept} of {whole} bytes were kept, so it cannot be sent again"
+    )]
     Truncated { kept: usize, whole: usize },
     #[error("it is not known which queue message `{0}` came from")]
     Unknown(String),
-    #[error("the message came from the events queue, and this platform's functions, which read that, run elsewhere")]
+    #[error(
+        "the message came from the events queue, and this platform's functions, which read that, run elsewhere"
+    )]
     EventsElsewhere,
     #[error("the message could not be sent again")]
     Send(#[source] QueueError),
@@ -128,7 +132,9 @@ mod tests {
     async fn what_nobody_understands_goes_back_where_its_dead_letter_queue_says() {
         let world = World::new();
         let letter = letter("events-dead", "hello");
-        assert!(matches!(world.replay.send(&letter, "1").await, Err(ReplayError::Unknown(id)) if id == "m-1"));
+        assert!(
+            matches!(world.replay.send(&letter, "1").await, Err(ReplayError::Unknown(id)) if id == "m-1")
+        );
         world.replay.learn("events-dead", CameFrom::Events);
         world.replay.send(&letter, "1").await.unwrap();
         assert_eq!(bodies(&world.events).await, [("hello".to_owned(), None)]);

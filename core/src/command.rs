@@ -73,7 +73,14 @@ impl Command {
     pub const VERSION: u32 = 1;
 
     pub fn reconcile(workspace: WorkspaceName, cause: Cause) -> Self {
-        Self { version: Self::VERSION, workspace, action: Action::Reconcile, cause, traceparent: None, origin: None }
+        Self {
+            version: Self::VERSION,
+            workspace,
+            action: Action::Reconcile,
+            cause,
+            traceparent: None,
+            origin: None,
+        }
     }
 
     #[must_use]

@@ -82,7 +82,8 @@ mod tests {
     fn a_command_comes_from_the_last_change_that_is_part_of_it() {
         let at = |second| Moment::parse(&format!("2026-03-01T10:00:0{second}Z"));
         let put = |key, at| Change { at, ..change(key, ChangeKind::Put) };
-        let changes = [put("a/1", at(2)), put("a/2", at(5)), put("a/3", None), put("a/4", at(3)), put("b/1", None)];
+        let changes =
+            [put("a/1", at(2)), put("a/2", at(5)), put("a/3", None), put("a/4", at(3)), put("b/1", None)];
         let origins: Vec<_> = decide(&changes).into_iter().map(|command| command.origin).collect();
         assert_eq!(origins, [Some(Origin { put_at: at(5), ..Origin::default() }), None]);
     }

@@ -102,8 +102,10 @@ mod tests {
     #[test]
     fn a_command_carries_its_origin_and_survives_a_broken_one() {
         let put_at = Some(moment("2026-03-01T10:00:00.001Z"));
-        let origin = Origin { put_at, decided_at: Some(moment("2026-03-01T10:00:00.009Z")), ..Origin::default() };
-        let command = Command { origin: Some(origin), ..Command::reconcile("app".parse().unwrap(), Cause::Sweep) };
+        let origin =
+            Origin { put_at, decided_at: Some(moment("2026-03-01T10:00:00.009Z")), ..Origin::default() };
+        let command =
+            Command { origin: Some(origin), ..Command::reconcile("app".parse().unwrap(), Cause::Sweep) };
         let text = command.to_json();
         assert_eq!(Command::from_json(&text).unwrap(), command);
         let whole = serde_json::to_string(&origin).unwrap();

@@ -71,7 +71,10 @@ mod tests {
     #[tokio::test]
     async fn an_exhausted_message_is_a_document_in_the_platform_bucket() {
         let platform = MemoryBucket::new("cloudyknight");
-        assert_eq!(handle(&[message("m-1")], "commands-dead", "workspaces", AT, &platform, &Nobody).await, [""; 0]);
+        assert_eq!(
+            handle(&[message("m-1")], "commands-dead", "workspaces", AT, &platform, &Nobody).await,
+            [""; 0]
+        );
         let document = platform.get("dead-letters/m-1.json", None).await.unwrap().bytes().await.unwrap();
         let letter: DeadLetter = serde_json::from_slice(&document).unwrap();
         assert_eq!(

@@ -109,7 +109,8 @@ pub(super) async fn replay(
             Problem::new(StatusCode::CONFLICT, &error.to_string()).hint(hint)
         }
         ReplayError::EventsElsewhere | ReplayError::Unknown(_) => {
-            let hint = "send its body to its queue by hand (`aws sqs send-message`), then delete the dead letter";
+            let hint =
+                "send its body to its queue by hand (`aws sqs send-message`), then delete the dead letter";
             Problem::new(StatusCode::CONFLICT, &error.to_string()).hint(hint)
         }
     })?;

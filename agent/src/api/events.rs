@@ -165,8 +165,13 @@ impl Listener {
 
     fn begin(&mut self, knows_something: bool) {
         let Since { news, missed } = self.agent.journal.since(self.told);
-        let hello = Hello { version: env!("CARGO_PKG_VERSION"), now: now(), resumed: knows_something && !missed };
-        let hello = Event::default().event("hello").id(self.agent.journal.id(self.told)).retry(COME_BACK).data(json(&hello));
+        let hello =
+            Hello { version: env!("CARGO_PKG_VERSION"), now: now(), resumed: knows_something && !missed };
+        let hello = Event::default()
+            .event("hello")
+            .id(self.agent.journal.id(self.told))
+            .retry(COME_BACK)
+            .data(json(&hello));
         self.pending.push_back(hello);
         self.send_statuses();
         self.pending.push_back(Event::default().event("ready").data("{}"));

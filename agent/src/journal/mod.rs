@@ -120,12 +120,7 @@ impl Journal {
         }
     }
 
-    fn write_all(
-        &self,
-        lines: Vec<Line>,
-        changes: Vec<Changes>,
-        count: impl FnOnce(&mut Notifications),
-    ) {
+    fn write_all(&self, lines: Vec<Line>, changes: Vec<Changes>, count: impl FnOnce(&mut Notifications)) {
         let at = now();
         let mut told = self.lock();
         count(&mut told.notifications);

@@ -54,7 +54,8 @@ const REASONS: usize = 20;
 impl Batch<'_> {
     pub(super) fn lines(&self) -> Vec<Line> {
         if let Some(error) = &self.not_sent {
-            let message = format!("no commands can be sent, so the notifications are kept and tried again: {error}");
+            let message =
+                format!("no commands can be sent, so the notifications are kept and tried again: {error}");
             return vec![Line { kind: EntryKind::SentNothing, workspace: None, key: None, message }];
         }
         let decided = self.sent.iter().map(words::decided);

@@ -38,8 +38,12 @@ fn a_burst_is_one_entry_a_workspace_and_its_changes_are_bounded() {
     let told = journal.since(0).news;
     let (News::Changes(app), News::Changes(blog)) = (&told[0].1, &told[1].1) else { panic!("{told:?}") };
     assert_eq!((app.workspace.as_str(), app.paths.len(), app.more), ("app", 200, 100));
-    let expected =
-        Changes { workspace: name("blog"), paths: vec!["x".into()], archives: vec!["blog.tar.gz".into()], more: 0 };
+    let expected = Changes {
+        workspace: name("blog"),
+        paths: vec!["x".into()],
+        archives: vec!["blog.tar.gz".into()],
+        more: 0,
+    };
     assert_eq!(*blog, expected);
     let News::Entry(entry) = &told[2].1 else { panic!("{told:?}") };
     assert_eq!((entry.workspace.clone(), entry.key.as_deref()), (Some(name("app")), Some("app/0.txt")));
@@ -48,7 +52,10 @@ fn a_burst_is_one_entry_a_workspace_and_its_changes_are_bounded() {
 #[test]
 fn what_is_ignored_says_why_once_a_reason_and_workspace() {
     let journal = Journal::new();
-    let read = |key: &str| Ignored { key: Some(key.into()), why: WhyIgnored::NoContent("s3:ObjectAccessed:Get".into()) };
+    let read = |key: &str| Ignored {
+        key: Some(key.into()),
+        why: WhyIgnored::NoContent("s3:ObjectAccessed:Get".into()),
+    };
     let top = |key: &str| Ignored {
         key: Some(key.into()),
         why: WhyIgnored::NotInWorkspace(NotInWorkspace::TopLevel(key.into())),
@@ -56,7 +63,8 @@ fn what_is_ignored_says_why_once_a_reason_and_workspace() {
     let ignored = [read("app/a"), top("x"), read("app/b"), read("blog/c"), top("y"), read("app/d")];
     journal.read(&Batch { ignored: &ignored, ..nothing() });
     let all: Vec<_> = journal.before(u64::MAX).into_iter().rev().map(|(_, entry)| entry).collect();
-    let told: Vec<_> = all.iter().map(|one| (one.workspace.clone(), one.key.as_deref(), one.message.as_str())).collect();
+    let told: Vec<_> =
+        all.iter().map(|one| (one.workspace.clone(), one.key.as_deref(), one.message.as_str())).collect();
     let no_content = "an event \"s3:ObjectAccessed:Get\" changes no content";
     let expected = [
         (Some(name("app")), Some("app/a"), format!("{no_content} (and 2 more like it)")),
@@ -69,7 +77,10 @@ fn what_is_ignored_says_why_once_a_reason_and_workspace() {
         ),
         (Some(name("blog")), Some("blog/c"), no_content.to_owned()),
     ];
-    assert_eq!(told, expected.each_ref().map(|(workspace, key, message)| (workspace.clone(), *key, message.as_str())));
+    assert_eq!(
+        told,
+        expected.each_ref().map(|(workspace, key, message)| (workspace.clone(), *key, message.as_str()))
+    );
 }
 
 #[test]
@@ -94,7 +105,10 @@ fn doubts_are_told_and_counted() {
     let doubt = "version \"3.0\" of the event format is unknown here";
     let expected = [
         (EntryKind::Doubtful, format!("{doubt}; its workspace was marked all the same (and 1 more like it)")),
-        (EntryKind::Unreadable, "message `m-1` on the events queue is no notification: the text is no JSON".to_owned()),
+        (
+            EntryKind::Unreadable,
+            "message `m-1` on the events queue is no notification: the text is no JSON".to_owned(),
+        ),
     ];
     assert_eq!(messages(&journal), expected);
     let counted = journal.notifications().unwrap();

@@ -7,7 +7,11 @@ use cloudyknight_core::workspace::WorkspaceName;
 use super::entry::{EntryKind, Line};
 
 pub(super) fn decided(command: &Command) -> Line {
-    line(EntryKind::Decided, command, &format!("{}: sent a command to deploy what the bucket holds", what(&command.cause)))
+    line(
+        EntryKind::Decided,
+        command,
+        &format!("{}: sent a command to deploy what the bucket holds", what(&command.cause)),
+    )
 }
 
 pub(super) fn received(command: &Command) -> Line {
@@ -16,7 +20,11 @@ pub(super) fn received(command: &Command) -> Line {
 
 pub(super) fn swept(sent: &[Command], refused: Vec<(WorkspaceName, String)>) -> Vec<Line> {
     let sent = sent.iter().map(|command| {
-        line(EntryKind::Swept, command, "the bucket differs from what is deployed, and nobody had told: sent a command")
+        line(
+            EntryKind::Swept,
+            command,
+            "the bucket differs from what is deployed, and nobody had told: sent a command",
+        )
     });
     let refused = refused.into_iter().map(|(workspace, error)| Line {
         kind: EntryKind::Swept,
@@ -53,7 +61,8 @@ fn line(kind: EntryKind, command: &Command, message: &str) -> Line {
 
 /// What happened, as the beginning of a sentence.
 pub fn what(cause: &Cause) -> String {
-    let file = |path: &str| if path.is_empty() { "the folder itself".to_owned() } else { format!("`{path}`") };
+    let file =
+        |path: &str| if path.is_empty() { "the folder itself".to_owned() } else { format!("`{path}`") };
     match cause {
         Cause::Put { path, more: 0 } => format!("{} was put", file(path)),
         Cause::Delete { path, more: 0 } => format!("{} was deleted", file(path)),

@@ -194,7 +194,12 @@ impl Reconciler {
 }
 
 /// Has the history tell of the drain as well, as soon as it is written for another reason: it is worth no request.
-async fn add_drain_to_record(tools: &Tools, memory: &Memories, workspace: &WorkspaceName, progress: &Progress) {
+async fn add_drain_to_record(
+    tools: &Tools,
+    memory: &Memories,
+    workspace: &WorkspaceName,
+    progress: &Progress,
+) {
     let Some(drain) = progress.last(DRAIN) else { return };
     let is_pending = memory.of(workspace, |memory| {
         let record = memory.records.iter_mut().find(|record| record.id == progress.deployment());

@@ -145,7 +145,8 @@ async fn commands_belong_to_the_trace_that_goes_on_around_them() {
     let commands = MemoryQueue::fifo("commands.fifo");
     let outer = TraceParent::new([1; 16], [2; 8]).unwrap();
     let body = notification(&["a/1", "b/1"]);
-    handle(&[Incoming { id: "1", body: &body }], "workspaces", &commands, Some(&outer), clock::moment()).await;
+    handle(&[Incoming { id: "1", body: &body }], "workspaces", &commands, Some(&outer), clock::moment())
+        .await;
     for message in drained(&commands).await {
         assert_eq!(Command::from_json(&message.body).unwrap().traceparent.as_ref(), Some(&outer));
     }

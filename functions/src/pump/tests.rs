@@ -269,7 +269,14 @@ async fn a_sweep_finds_what_no_notification_told() {
     workspaces.put("lost/index.html", "hello".into()).await.unwrap();
     workspaces.fail_next(BucketOperation::Folders, 2, Fault::Unavailable);
     let (interval, commands) = (Duration::from_secs(300), world.commands.clone());
-    let pump = tokio::spawn(sweep(interval, workspaces, platform, commands, Arc::new(Nobody), world.shutdown.clone()));
+    let pump = tokio::spawn(sweep(
+        interval,
+        workspaces,
+        platform,
+        commands,
+        Arc::new(Nobody),
+        world.shutdown.clone(),
+    ));
     assert_eq!(world.commanded(Duration::from_secs(299)).await, [""; 0]);
     assert_eq!(world.commanded(Duration::from_secs(10)).await, ["lost"]);
     world.stop(pump).await;
