@@ -8,9 +8,7 @@ use cloudyknight_core::command::Cause;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::aws::Meter;
 use cloudyknight_store::bucket::Bucket;
-use cloudyknight_store::queue::{Depth, Queue};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use cloudyknight_store::queue::Queue;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::sockets::Sockets;
@@ -24,6 +22,7 @@ use crate::inbox::Inbox;
 use crate::journal::Journal;
 use crate::lines::Lines;
 use crate::plan::Running;
+use crate::queue_watch::QueueWatch;
 use crate::reconcile::Reconciler;
 use crate::releases::Releases;
 use crate::replay::Replay;
@@ -54,15 +53,11 @@ pub struct Agent {
     pub(crate) journal: Arc<Journal>,
     pub(crate) replay: Arc<Replay>,
     pub(crate) log: Arc<Lines>,
+    pub(crate) queue: Arc<QueueWatch>,
     /// Whoever reads something that never ends by itself is to be done now.
     pub(crate) leaving: CancellationToken,
-    /// What waited when somebody last looked, and when that was.
-    depth: Arc<Mutex<Option<(Option<Depth>, Instant)>>>,
 }
 
-/// A little less than the time between two looks of one reader.
-const DEPTH_HOLDS: Duration = Duration::from_millis(900);
-const DEPTH_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(2);
 
 impl Agent {
@@ -97,11 +92,11 @@ impl Agent {
             inbox,
             journal,
             replay: Arc::new(Replay::new(ports.events, ports.commands.clone())),
+            queue: QueueWatch::new(ports.commands.clone()),
             commands: ports.commands,
             meters: ports.meters.into(),
             log: ports.log,
             leaving: CancellationToken::new(),
-            depth: Arc::default(),
         })
     }
 
@@ -113,18 +108,6 @@ impl Agent {
     /// Where messages that were given up on are sent again.
     pub fn replay(&self) -> &Arc<Replay> {
         &self.replay
-    }
-
-    /// What waits on the commands queue; none where that does not answer soon. However many ask, it is looked at once a second.
-    pub(crate) async fn depth(&self) -> Option<Depth> {
-        let mut known = self.depth.lock().await;
-        if let Some((depth, _)) = known.as_ref().filter(|(_, at)| at.elapsed() < DEPTH_HOLDS) {
-            return *depth;
-        }
-        let asked = tokio::time::timeout(DEPTH_LIMIT, self.commands.depth()).await;
-        let depth = asked.ok().and_then(Result::ok);
-        *known = Some((depth, Instant::now()));
-        depth
     }
 
     /// Ends what answers of the API go on and on: a server that is shut down waits for all answers.

@@ -61,6 +61,8 @@ pub mod builds;
 
 pub mod replay;
 
+pub mod queue_watch;
+
 pub mod watch;
 
 pub mod api;

@@ -203,7 +203,15 @@ fn a_message_that_was_given_up_on_can_be_sent_again() {
         let letters = api.read("/api/v1/dead-letters")?["dead_letters"].as_array()?.clone();
         (!letters.is_empty()).then_some(letters)
     };
-    let letters_before = eventually("it is given up on", 4 * PATIENCE, letters);
+    // What is received in vain comes back after a while; here the while is made short.
+    let mut round = 0;
+    let letters_before = eventually("it is given up on", PATIENCE, || {
+        round += 1;
+        file.sql("UPDATE messages SET visible_ms = 0 WHERE id = ?", &[(1_u64 << 40).into()]);
+        s3.put("bell/index.html", format!("round {round}"));
+        platform.live("bell");
+        letters()
+    });
     let letter = &letters_before[0];
     let shown = letter["body"].as_str().unwrap().len();
     assert_eq!((shown, letter["body_bytes"].as_u64()), (16 * 1024, Some(body.len() as u64)));
@@ -235,7 +243,7 @@ fn a_message_that_nobody_wants_can_be_thrown_away() {
     let queue = file.sql("SELECT id FROM queues WHERE name = 'commands-dead'", &[])[0][0].clone();
     let insert = "INSERT INTO messages (id, queue, grp, body) VALUES (?, ?, 'x', '{\"version\":9}')";
     file.sql(insert, &[(1_u64 << 40).into(), queue]);
-    platform.s3(Client::Boto3).put("bell/index.html", "have a look");
+    // Nobody rings for what is put there by hand.
     let letters = || {
         let letters = api.read("/api/v1/dead-letters")?["dead_letters"].as_array()?.clone();
         (!letters.is_empty()).then_some(letters)

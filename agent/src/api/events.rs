@@ -20,7 +20,6 @@ use cloudyknight_store::queue::Depth;
 use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,8 +30,6 @@ use crate::agent::Agent;
 use crate::board::now;
 use crate::journal::{Changes, News, Since};
 
-/// How often the queue is looked at while somebody listens.
-const QUEUE_INTERVAL: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// For how long a stream goes on. A token may be taken back meanwhile.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
@@ -123,8 +120,8 @@ struct Listener {
     sent: BTreeMap<WorkspaceName, String>,
     /// Up to where the journal was sent.
     told: u64,
-    depth: Option<Depth>,
-    look_at_queue: Interval,
+    /// Only for whoever sees the platform.
+    queue: Option<watch::Receiver<Option<Depth>>>,
     pending: VecDeque<Event>,
 }
 
@@ -145,18 +142,15 @@ impl Audience {
 impl Listener {
     fn new(agent: Agent, audience: Audience, last_event_id: Option<&str>) -> Self {
         let seen = last_event_id.and_then(|id| agent.journal.number(id));
-        let mut look_at_queue = tokio::time::interval_at(Instant::now(), QUEUE_INTERVAL);
-        look_at_queue.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut listener = Self {
             // Before anything is looked at: what comes meanwhile is a change.
             board: agent.board.watch(),
             journal: agent.journal.watch(),
             told: seen.unwrap_or_else(|| agent.journal.last()),
+            queue: audience.hears_of_platform().then(|| agent.queue.listen()),
             agent,
             audience,
             sent: BTreeMap::new(),
-            depth: None,
-            look_at_queue,
             pending: VecDeque::new(),
         };
         listener.begin(seen.is_some());
@@ -184,7 +178,12 @@ impl Listener {
             if let Some(event) = self.pending.pop_front() {
                 return Some(event);
             }
-            let platform = self.audience.hears_of_platform();
+            let queue = async {
+                match &mut self.queue {
+                    Some(queue) => queue.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 changed = self.board.changed() => {
                     changed.ok()?;
@@ -194,7 +193,10 @@ impl Listener {
                     changed.ok()?;
                     self.catch_up();
                 }
-                _ = self.look_at_queue.tick(), if platform => self.send_depth().await,
+                changed = queue => {
+                    changed.ok()?;
+                    self.send_depth();
+                }
             }
         }
     }
@@ -241,11 +243,9 @@ impl Listener {
         }
     }
 
-    async fn send_depth(&mut self) {
-        let depth = self.agent.depth().await;
-        if let Some(depth) = depth.filter(|depth| self.depth != Some(*depth)) {
-            self.depth = Some(depth);
-            let Depth { waiting, in_flight } = depth;
+    fn send_depth(&mut self) {
+        let depth = self.queue.as_mut().and_then(|queue| *queue.borrow_and_update());
+        if let Some(Depth { waiting, in_flight }) = depth {
             self.pending.push_back(event("queue", &QueueDepth { waiting, in_flight }));
         }
     }
