@@ -149,6 +149,7 @@ mod tests {
             cause: Cause::Sweep,
             by: None,
             traceparent: None,
+            origin: None,
             started_at: "then".into(),
             finished_at: None,
             outcome,

@@ -43,9 +43,8 @@ impl About {
     ) -> Self {
         let package = package.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
         let labels: Vec<_> = labels.into_iter().collect();
-        let label = |name: &str| {
-            labels.iter().find_map(|all| all.get(&format!("{LABEL}{name}"))).map(String::as_str)
-        };
+        let label =
+            |name: &str| labels.iter().find_map(|all| all.get(&format!("{LABEL}{name}"))).map(String::as_str);
         let field = |name: &str| package.get(name).and_then(Value::as_str);
         let name = || field("name").map(|name| name.rsplit('/').next().unwrap_or(name));
         let title = label("title").or(field("title")).or(field("displayName")).or_else(name);
@@ -65,7 +64,11 @@ impl About {
     /// The icon for a page elsewhere: a path within the workspace becomes one below `url`, where the workspace answers.
     pub fn icon_at(&self, url: &str) -> Option<String> {
         let icon = self.icon.as_deref()?;
-        Some(if is_picture(icon) { format!("{}/{}", url.trim_end_matches('/'), encoded(icon)) } else { icon.to_owned() })
+        Some(if is_picture(icon) {
+            format!("{}/{}", url.trim_end_matches('/'), encoded(icon))
+        } else {
+            icon.to_owned()
+        })
     }
 }
 
@@ -116,13 +119,19 @@ fn is_one_character(text: &str) -> bool {
     let mut rest = text.chars();
     let Some(first) = rest.next() else { return false };
     let is_region = |c: char| ('\u{1f1e6}'..='\u{1f1ff}').contains(&c);
-    if first.is_whitespace() || first == JOINER || shown(first) != Some(first) || "<>&\"'`\\/.".contains(first) || is_mark(first) {
+    if first.is_whitespace()
+        || first == JOINER
+        || shown(first) != Some(first)
+        || "<>&\"'`\\/.".contains(first)
+        || is_mark(first)
+    {
         return false;
     }
     let mut joined = false;
     for (index, c) in rest.clone().enumerate() {
         let second_of_a_flag = index == 0 && is_region(first) && is_region(c);
-        if !(joined && !c.is_ascii() || is_mark(c) || c == JOINER || second_of_a_flag) || shown(c) != Some(c) {
+        if !(joined && !c.is_ascii() || is_mark(c) || c == JOINER || second_of_a_flag) || shown(c) != Some(c)
+        {
             return false;
         }
         joined = c == JOINER;
@@ -143,7 +152,9 @@ fn encoded(path: &str) -> String {
     let mut all = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => all.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                all.push(byte.into())
+            }
             _ => all.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -169,7 +180,8 @@ mod tests {
         for no_object in ["", "{", "[]", "7", "null", "\"x\""] {
             assert_eq!(read(no_object, &[]), nothing, "{no_object}");
         }
-        let package = r#"{"name": "@me/shop", "description": "Buy", "icon": "./img/shop.svg", "private": true}"#;
+        let package =
+            r#"{"name": "@me/shop", "description": "Buy", "icon": "./img/shop.svg", "private": true}"#;
         let about = read(package, &[]);
         assert_eq!(about.title.as_deref(), Some("shop"));
         assert_eq!(about.description.as_deref(), Some("Buy"));
@@ -186,7 +198,8 @@ mod tests {
 
     #[test]
     fn the_first_service_that_says_something_counts() {
-        let (db, web) = (labels(&[("description", "of db")]), labels(&[("title", "Web"), ("description", "x")]));
+        let (db, web) =
+            (labels(&[("description", "of db")]), labels(&[("title", "Web"), ("description", "x")]));
         let about = About::read(None, [&db, &web]);
         assert_eq!((about.title.as_deref(), about.description.as_deref()), (Some("Web"), Some("of db")));
     }
@@ -197,7 +210,11 @@ mod tests {
         assert_eq!(title("  two\n lines\t ").as_deref(), Some("two lines"));
         assert_eq!(title("a\u{202e}b\u{0}c\u{200b}d\u{1b}[31m").as_deref(), Some("abcd[31m"));
         assert_eq!(title(" \n\u{feff}"), None);
-        assert_eq!(title("<script>alert(1)</script>").as_deref(), Some("<script>alert(1)</script>"), "as it is: pages escape");
+        assert_eq!(
+            title("<script>alert(1)</script>").as_deref(),
+            Some("<script>alert(1)</script>"),
+            "as it is: pages escape"
+        );
         let long = title(&"ä".repeat(5000)).unwrap();
         assert_eq!((long.chars().count(), long.ends_with('…')), (80, true));
     }
@@ -239,7 +256,11 @@ mod tests {
         ] {
             assert_eq!(icon(text), None, "{text}");
         }
-        assert_eq!(icon("//elsewhere.example/x.png").as_deref(), Some("elsewhere.example/x.png"), "below its own URL");
+        assert_eq!(
+            icon("//elsewhere.example/x.png").as_deref(),
+            Some("elsewhere.example/x.png"),
+            "below its own URL"
+        );
     }
 
     #[test]

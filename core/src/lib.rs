@@ -18,6 +18,8 @@ pub mod command;
 
 pub mod trace;
 
+pub mod origin;
+
 pub mod manifest;
 
 pub mod leftover;

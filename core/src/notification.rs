@@ -24,6 +24,7 @@ mod tests;
 use crate::change::{Change, ChangeKind, Changed, NotInWorkspace};
 use crate::form::Undecodable;
 use crate::leftover;
+use crate::origin::Moment;
 
 use envelope::{Found, Record};
 use key::Spelling;
@@ -191,7 +192,9 @@ fn changes(record: &Record<'_>, bucket: &str) -> Result<(Vec<Change>, Vec<Doubt>
         doubts.push(Doubt::Version(version.to_owned()));
     }
     let key = record.key.as_deref().ok_or(WhyIgnored::NoKey)?;
-    let (changes, doubt) = marked(key, record.spelling, kind)?;
+    let (mut changes, doubt) = marked(key, record.spelling, kind)?;
+    let at = record.time.and_then(Moment::parse);
+    changes.iter_mut().for_each(|change| change.at = at);
     doubts.extend(doubt);
     Ok((changes, doubts))
 }

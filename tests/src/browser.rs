@@ -46,8 +46,9 @@ impl<'a> Story<'a> {
         command.env("STORY_TOKEN", &self.platform.variables()["CLOUDYKNIGHT_TOKEN"]);
         command.envs(self.variables);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child =
-            command.spawn().unwrap_or_else(|error| panic!("the story `{}` cannot be told: {error}", self.name));
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("the story `{}` cannot be told: {error}", self.name));
         let mut answers = child.stdin.take().expect("it was asked for");
         let mut printed = String::new();
         for line in BufReader::new(child.stdout.take().expect("it was asked for")).lines() {

@@ -56,6 +56,9 @@ pub use neighbour::Neighbour;
 pub mod api;
 pub use api::Api;
 
+pub mod events;
+pub use events::{Event, Events};
+
 pub mod deployments;
 pub use deployments::Deployments;
 

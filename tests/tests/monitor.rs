@@ -110,7 +110,10 @@ fn other_pages_can_neither_frame_the_dashboard_nor_have_it_do_anything() {
     for wanted in ["HttpOnly", "SameSite=Strict"] {
         assert!(set.contains(wanted), "{set}");
     }
-    assert!(!set.contains("Path=") && !set.contains("Domain="), "the browser takes the folder of the page: {set}");
+    assert!(
+        !set.contains("Path=") && !set.contains("Domain="),
+        "the browser takes the folder of the page: {set}"
+    );
     for path in ["/monitor/", "/monitor/api/v1/me", "/monitor/sign-in.js", "/monitor/nowhere"] {
         for headers in [&[][..], &[("cookie", cookie.as_str())]] {
             let answer = door.get(path, headers);
@@ -142,7 +145,8 @@ fn other_pages_can_neither_frame_the_dashboard_nor_have_it_do_anything() {
     check(&[ours, from_us], 202);
     let sign_in = door.ask("POST", "/monitor/sign-in", &[from_us], "{}");
     assert_eq!(sign_in.status, 403, "nor sign somebody in");
-    let read = door.get("/monitor/api/v1/workspaces", &[("cookie", &cookie), ("sec-fetch-site", "cross-site")]);
+    let read =
+        door.get("/monitor/api/v1/workspaces", &[("cookie", &cookie), ("sec-fetch-site", "cross-site")]);
     assert_eq!(read.status, 403);
     let large = format!("{{\"token\": \"{}\"}}", "x".repeat(8_192));
     assert_eq!(door.ask("POST", "/monitor/sign-in", &[ours, from_us], &large).status, 400);
@@ -246,7 +250,8 @@ fn events_say_what_was_decided_and_dead_letters_are_replayed() {
                 file.sql("UPDATE messages SET visible_ms = 0 WHERE id > ?", &[OURS.into()]);
                 s3.put("bell/index.html", format!("round {round}"));
                 platform.live("bell");
-                (platform.cli_json(&["doctor"]).to_string().contains("2 messages were given up on")).then_some(())
+                (platform.cli_json(&["doctor"]).to_string().contains("2 messages were given up on"))
+                    .then_some(())
             });
         }
         other => panic!("{other}"),
@@ -258,7 +263,10 @@ fn a_workspace_is_added_from_a_template_a_folder_an_archive_and_by_a_command() {
     let platform = platform();
     let folder = Folder::of(&[
         ("site/index.html", "<h1>from here</h1>"),
-        ("site/a long name, long enough that no old tar header has room for it, and not ASCII either: \u{e4}\u{f6}\u{fc}.txt", "long"),
+        (
+            "site/a long name, long enough that no old tar header has room for it, and not ASCII either: \u{e4}\u{f6}\u{fc}.txt",
+            "long",
+        ),
         ("site/node_modules/x/index.js", "never"),
     ]);
     let site = folder.path().join("site");
@@ -305,7 +313,8 @@ fn what_others_wrote_stays_text() {
         "console.log({HOSTILE:?});
          require('node:http').createServer((_, response) => response.end('x')).listen(process.env.PORT);\n"
     );
-    let mut compose = String::from("services:\n  hostile:\n    image: workspace-node-ephemeral:latest\n    labels:\n");
+    let mut compose =
+        String::from("services:\n  hostile:\n    image: workspace-node-ephemeral:latest\n    labels:\n");
     for label in ["title", "description", "icon"] {
         writeln!(compose, "      cloudyknight.{label}: '{HOSTILE}'").expect("a text");
     }
@@ -323,7 +332,10 @@ fn the_dashboard_is_redeployed_and_rolled_back_while_it_is_open_and_outlives_the
     Story::of(&platform, "itself").told(|asked| match asked {
         "push the dashboard anew" => {
             let folder = Folder::new();
-            let copied = run(Command::new("cp").arg("-R").arg(repository().join("workspaces/monitor/.")).arg(folder.path()));
+            let copied = run(Command::new("cp")
+                .arg("-R")
+                .arg(repository().join("workspaces/monitor/."))
+                .arg(folder.path()));
             succeeded("copying the dashboard", &copied);
             folder.replace("page/css/views.css", "/* What only one view has. */", "/* Pushed anew. */");
             platform.s3(Client::Aws).sync(folder.path(), "monitor");

@@ -80,28 +80,28 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::MountGate { names } => crate::mount::gate::run(&names),
         Command::Doctor => doctor::run(&home, json).await,
         Command::Run(listen) => {
-            roles::log_to_stderr();
+            roles::log::to_stderr();
             let config = Config::load(&home, &listen)?;
             let arguments = passed_on(&home, &listen);
             Ok(role(roles::supervise::run(home.clone(), config.edge, arguments).await))
         }
         Command::Serve(listen) => {
-            roles::log_to_stderr();
+            let log = roles::log::to_stderr_and_memory();
             let config = Config::load(&home, &listen)?;
-            let result = roles::serve::run(home.clone(), config).await;
+            let result = roles::serve::run(home.clone(), config, log).await;
             if let Err(error) = &result {
                 roles::serve::tell_why(&home, error);
             }
             Ok(role(result))
         }
         Command::Ingest { ingest_listen } => {
-            roles::log_to_stderr();
+            roles::log::to_stderr();
             let mut config = Config::load(&home, &Listen::default())?;
             config.ingest_listen = ingest_listen.or(config.ingest_listen);
             Ok(role(roles::ingest::run(home, config).await))
         }
         Command::Edge(listen) => {
-            roles::log_to_stderr();
+            roles::log::to_stderr();
             let config = Config::load(&home, &listen)?;
             Ok(role(roles::edge::run(home, config).await))
         }

@@ -40,7 +40,7 @@ pub async fn run(
             point::prepare(&dir)?;
         }
         if foreground {
-            roles::log_to_stderr();
+            roles::log::to_stderr();
             let result = roles::mount::run(home.clone(), config, dir).await;
             return Ok(super::role(result));
         }
@@ -70,7 +70,7 @@ pub async fn run(
 
 /// The process that keeps it.
 pub async fn keep(home: Home, dir: PathBuf) -> anyhow::Result<ExitCode> {
-    roles::log_to_stderr();
+    roles::log::to_stderr();
     let config = Config::load(&home, &Listen::default())?;
     Ok(super::role(roles::mount::run(home, config, dir).await))
 }

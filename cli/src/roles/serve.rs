@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use cloudyknight_agent::access::secret::Secret;
 use cloudyknight_agent::engine::Engine;
+use cloudyknight_agent::lines::Lines;
 use cloudyknight_agent::uploads::Reach;
 use cloudyknight_agent::{Agent, api};
 use cloudyknight_functions::ingest::{self, Ingest};
@@ -19,6 +20,7 @@ use cloudyknight_store::embedded::s3;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
+use super::journalist::Journalist;
 use super::lock::RoleLock;
 use super::ports::Ports;
 use crate::backends::Store;
@@ -28,7 +30,7 @@ use crate::home::{Endpoints, Failure, Home, Secrets};
 use crate::mount;
 use crate::mount::witness::Keepers;
 
-pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
+pub async fn run(home: Home, config: Config, log: Arc<Lines>) -> anyhow::Result<()> {
     home.make()?;
     super::raise_file_limit();
     let _lock = RoleLock::take(&home, "serve").await?;
@@ -56,15 +58,19 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         workspaces: ports.workspaces.clone(),
         platform: ports.platform.clone(),
         commands: ports.commands.clone(),
+        events: ports.events.clone(),
         edge: crate::traefik::edge_link(&config, &home, &engine),
         engine,
         meters: ports.meters.clone(),
+        log,
     };
     let agent = Agent::new(settings, plugged).await;
     let agent = agent.with_context(|| format!("could not begin with the store ({})", config.store))?;
     let operator = Secret::given(&secrets.api_token).context("the API's token is empty or too long")?;
     let router = api::router(agent.clone(), &operator);
     agent.answer_containers(router.clone());
+    let (journal, replay, streams) = (agent.journal().clone(), agent.replay().clone(), agent.clone());
+    let observer = Arc::new(Journalist(journal.clone()));
 
     let webhook = ingest_listener.as_ref().map(|listener| listener.local_addr()).transpose()?.map(url);
     home.forget_failure()?;
@@ -98,21 +104,25 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
             let ingest = Arc::new(Ingest::new(token, events.clone(), bucket()));
             parts.spawn(part("ingest", ingest::serve(listener, ingest, wait())));
         }
-        let changed = pump::object_changed(events, commands.clone(), bucket(), shutdown.clone());
+        journal.hears_notifications();
+        let (commands, shutdown) = (commands.clone(), shutdown.clone());
+        let changed = pump::object_changed(events, commands, bucket(), observer.clone(), shutdown);
         parts.spawn(whole("object_changed", changed));
     }
     for letters in dead {
         let (bucket, platform, shutdown) = (bucket(), platform.clone(), shutdown.clone());
+        let (observer, replay, of) = (observer.clone(), replay.clone(), letters.of);
         // Not one of the parts: one that finds no queue to read is done.
         tokio::spawn(async move {
             if let Some((name, queue)) = letters.find(&shutdown).await {
-                pump::dead_letter(queue, name, bucket, platform, shutdown).await;
+                replay.learn(&name, of);
+                pump::dead_letter(queue, name, bucket, platform, observer, shutdown).await;
             }
         });
     }
     if config.sweep_interval_s > 0 {
         let interval = Duration::from_secs(config.sweep_interval_s);
-        let sweep = pump::sweep(interval, workspaces, platform, commands, shutdown.clone());
+        let sweep = pump::sweep(interval, workspaces, platform, commands, observer, shutdown.clone());
         parts.spawn(whole("sweep", sweep));
     }
     let mut working = tokio::spawn({
@@ -130,6 +140,7 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         }
     };
     working.abort();
+    streams.end_streams();
     shutdown.cancel();
     let finish = async { while parts.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, finish).await.is_err() {
