@@ -66,3 +66,5 @@ pub mod wait;
 pub use wait::eventually;
 
 pub mod run;
+
+pub mod watching;

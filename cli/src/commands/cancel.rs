@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use crate::client::{Client, workspace};
 use crate::home::Home;
+use crate::output::Output;
 
-pub async fn run(home: &Home, name: &str, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(home: &Home, name: &str, output: Output) -> anyhow::Result<ExitCode> {
     let cancelled: Value = Client::new(home)?.ask(&workspace(name, "cancel")).await?;
-    if json {
+    if output.is_json() {
         anstream::println!("{cancelled}");
-    } else {
+    } else if output.talks() {
         anstream::println!(
             "The deployment of {name} is cancelled. A push, or `cloudyknight retry {name}`, deploys again."
         );

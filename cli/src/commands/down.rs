@@ -14,6 +14,7 @@ use crate::args::Listen;
 use crate::backends::Store;
 use crate::config::Config;
 use crate::home::Home;
+use crate::output::{HINT, Output, WARNING};
 use crate::roles::lock;
 use crate::traefik;
 
@@ -22,7 +23,7 @@ const ROLES: [&str; 3] = ["run", "serve", "edge"];
 const LIMIT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(home: &Home, purge: bool, yes: bool, output: Output) -> anyhow::Result<ExitCode> {
     let config = Config::load(home, &Listen::default())?;
     let engine = Engine::new(config.docker_host.clone(), home.platform());
     let docker = engine.ready().await;
@@ -38,7 +39,7 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
         };
         let (folder, what) = (home.path().display(), purged(&config.store));
         let question = format!("Delete {folder} ({what}) and {volumes}?");
-        if !as_json {
+        if output.talks() {
             anstream::eprintln!("This deletes {folder}: {what}; and {volumes}.");
         }
         if !confirmed(&question, yes)? {
@@ -55,7 +56,7 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
         }
         Err(error) => {
             anstream::eprintln!(
-                "warning: Docker does not answer, so its containers were not looked at: {error}"
+                "{WARNING} Docker does not answer, so its containers were not looked at: {error}"
             );
             0
         }
@@ -66,12 +67,12 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
     if purge {
         remove_dir(home.path())?;
     }
-    if as_json {
+    if output.is_json() {
         anstream::println!(
             "{}",
             json!({ "stopped": stopped, "containers_removed": containers, "purged": purge })
         );
-    } else {
+    } else if output.talks() {
         let what = if stopped { "The platform is stopped" } else { "The platform did not run" };
         let data = if purge {
             "its data is deleted".to_owned()
@@ -138,7 +139,7 @@ async fn remove_firewall(platform: &str) {
         Ok(()) | Err(NftError::Missing) => {}
         Err(error) => {
             anstream::eprintln!(
-                "warning: the firewall could not be removed: {error}\nhint: {}",
+                "{WARNING} the firewall could not be removed: {error}\n{HINT} {}",
                 error.hint()
             );
         }

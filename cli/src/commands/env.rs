@@ -8,9 +8,10 @@ use serde_json::json;
 use crate::args::Listen;
 use crate::config::Config;
 use crate::home::Home;
+use crate::output::Output;
 use crate::s3::{Place, running};
 
-pub async fn run(home: &Home, as_json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
     let (endpoints, secrets) = running(home)?;
     let place = Place::of(home).await?;
     let credentials = place.clients.credentials().await;
@@ -36,7 +37,7 @@ pub async fn run(home: &Home, as_json: bool) -> anyhow::Result<ExitCode> {
         let token = config.ingest_token.unwrap_or(secrets.ingest_token);
         variables.extend([("CLOUDYKNIGHT_INGEST_URL", url), ("CLOUDYKNIGHT_INGEST_TOKEN", token)]);
     }
-    if as_json {
+    if output.is_json() {
         let map: serde_json::Map<_, _> =
             variables.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
         anstream::println!("{}", serde_json::Value::Object(map));

@@ -10,6 +10,7 @@ use crate::args::Listen;
 use crate::config::Config;
 use crate::errors::hinted;
 use crate::home::Home;
+use crate::output::Output;
 
 #[derive(Serialize)]
 struct Answer {
@@ -42,7 +43,7 @@ struct Told {
     max_logs: String,
 }
 
-pub fn run(home: &Home, name: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
+pub fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
     let config = Config::load(home, &Listen::default())?;
     let path = config.policy_path(home);
     let workspace: Option<WorkspaceName> = name.map(str::parse).transpose()?;
@@ -87,7 +88,7 @@ pub fn run(home: &Home, name: Option<&str>, as_json: bool) -> anyhow::Result<Exi
         workspace,
         limits,
     };
-    if as_json {
+    if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&answer)?);
     } else {
         print(&answer);

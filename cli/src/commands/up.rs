@@ -16,6 +16,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::errors::hinted;
 use crate::home::{Endpoints, Failure, Home};
+use crate::output::{HINT, Output, WARNING};
 use crate::roles::lock;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -23,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// A log that has grown larger is kept once as `….1` and begun anew.
 const LOG_LIMIT: u64 = 32 * 1024 * 1024;
 
-pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(home: &Home, listen: &Listen, output: Output) -> anyhow::Result<ExitCode> {
     // Wrong settings are told here, and not in a log.
     let config = Config::load(home, listen)?;
     config.s3_address()?;
@@ -53,9 +54,9 @@ pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<
         }
     };
     warn(&platform);
-    if as_json {
+    if output.is_json() {
         anstream::println!("{}", json!({ "started": !ran_before, "endpoints": endpoints }));
-    } else {
+    } else if output.talks() {
         let how = if ran_before { "already runs" } else { "runs" };
         anstream::println!(
             "The platform {how}: apps at {}, S3 at {}, API at {}",
@@ -97,9 +98,9 @@ fn warn(platform: &Value) {
     for part in ["docker", "edge", "bucket", "platform_bucket", "commands"] {
         let text = |field| platform.pointer(&format!("/{part}/{field}")).and_then(Value::as_str);
         if let Some(message) = text("message") {
-            anstream::eprintln!("warning: {part}: {message}");
+            anstream::eprintln!("{WARNING} {part}: {message}");
             anstream::eprintln!(
-                "hint: {}",
+                "{HINT} {}",
                 text("hint").unwrap_or("`cloudyknight doctor` looks for the reason")
             );
         }

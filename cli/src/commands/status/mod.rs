@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::home::Home;
+use crate::output::{HINT, Output, WARNING};
 use crate::show;
+
+pub mod watch;
 
 /// What the API answers for all of them.
 #[derive(Deserialize, Serialize)]
@@ -43,11 +46,11 @@ pub struct Invalid {
     pub hint: String,
 }
 
-pub async fn run(home: &Home, name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
     let Some(name) = name else {
         let all: Workspaces = client.get("/api/v1/workspaces").await?;
-        if json {
+        if output.is_json() {
             anstream::println!("{}", serde_json::to_string(&all)?);
         } else {
             print(&all);
@@ -56,7 +59,7 @@ pub async fn run(home: &Home, name: Option<&str>, json: bool) -> anyhow::Result<
     };
     let status: WorkspaceStatus =
         client.get(&format!("/api/v1/workspaces/{}", crate::client::segment(name))).await?;
-    if json {
+    if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&status)?);
     } else {
         anstream::print!("{}", show::details(&status));
@@ -66,16 +69,16 @@ pub async fn run(home: &Home, name: Option<&str>, json: bool) -> anyhow::Result<
 
 pub fn print(all: &Workspaces) {
     if let Some(Part { ok: false, message: Some(message), hint }) = &all.bucket {
-        anstream::eprintln!("warning: the bucket cannot be listed, and what runs serves on: {message}");
+        anstream::eprintln!("{WARNING} the bucket cannot be listed, and what runs serves on: {message}");
         anstream::eprintln!(
-            "hint: {}",
+            "{HINT} {}",
             hint.as_deref().unwrap_or("`cloudyknight doctor` looks for the reason")
         );
     }
     if let Some(Part { ok: false, message: Some(message), hint }) = &all.firewall {
-        anstream::eprintln!("warning: {message}");
+        anstream::eprintln!("{WARNING} {message}");
         if let Some(hint) = hint {
-            anstream::eprintln!("hint: {hint}");
+            anstream::eprintln!("{HINT} {hint}");
         }
     }
     if all.workspaces.is_empty() {
@@ -92,18 +95,18 @@ pub fn print(all: &Workspaces) {
                 format!("the archive {:?} is of no workspace", archive.as_deref().unwrap_or_default())
             }
         };
-        anstream::eprintln!("\nwarning: {what}: {}", invalid.message);
-        anstream::eprintln!("hint: {}", invalid.hint);
+        anstream::eprintln!("\n{WARNING} {what}: {}", invalid.message);
+        anstream::eprintln!("{HINT} {}", invalid.hint);
     }
     for letter in &all.dead_letters {
         let DeadLetter { at, queue, reason, .. } = letter;
         let names: Vec<_> = letter.workspaces.iter().map(|name| format!("`{name}`")).collect();
         let whose = if names.is_empty() { String::new() } else { format!(" about {}", names.join(", ")) };
         anstream::eprintln!(
-            "\nwarning: a message{whose} was given up on, found on {queue} at {at}: {reason}"
+            "\n{WARNING} a message{whose} was given up on, found on {queue} at {at}: {reason}"
         );
         anstream::eprintln!(
-            "hint: when that is dealt with, delete `{}` in the platform bucket",
+            "{HINT} when that is dealt with, delete `{}` in the platform bucket",
             letter.key()
         );
     }
