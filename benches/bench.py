@@ -21,6 +21,7 @@ from releases import releases, rollback
 from request_counts import requests
 from samples import ROUNDS, spread
 from source import deployed, folder, server
+from syncs import push_2000
 
 
 def first():
@@ -106,6 +107,7 @@ FIGURES = {
     "redeploys": redeploys,
     "releases": releases,
     "rollback": rollback,
+    "push_2000": push_2000,
 }
 
 
