@@ -10,6 +10,7 @@ use cloudyknight_store::aws::Meter;
 use cloudyknight_store::bucket::Bucket;
 use cloudyknight_store::queue::Queue;
 
+use crate::access::Access;
 use crate::api::sockets::Sockets;
 use crate::board::Board;
 use crate::deploy::{self, Tools, with_causes};
@@ -41,6 +42,7 @@ pub struct Agent {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) commands: Arc<dyn Queue>,
     pub(crate) meters: Arc<[Meter]>,
+    pub(crate) access: Arc<Access>,
 }
 
 const PAUSE: Duration = Duration::from_secs(2);
@@ -53,7 +55,8 @@ impl Agent {
     ) -> Result<Self, cloudyknight_store::bucket::BucketError> {
         let desires = Arc::new(Desires::load(ports.platform.clone()).await?);
         let releases = Releases::new(ports.platform.clone(), desires.clone(), settings.retention);
-        let board = Arc::new(Board::load(ports.platform).await?);
+        let board = Arc::new(Board::load(ports.platform.clone()).await?);
+        let access = Arc::new(Access::load(ports.platform).await?);
         let firewall = Firewall::new(ports.engine.clone(), &settings);
         let tools = Tools {
             firewall: Arc::new(firewall),
@@ -69,7 +72,13 @@ impl Agent {
         };
         let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
-        Ok(Self { reconciler, board, inbox, commands: ports.commands, meters: ports.meters.into() })
+        let (commands, meters) = (ports.commands, ports.meters.into());
+        Ok(Self { reconciler, board, inbox, commands, meters, access })
+    }
+
+    /// Writes down what is only in memory, after the last request was answered.
+    pub async fn finish(&self) {
+        self.access.audit.finish().await;
     }
 
     /// Answers containers that may use the API, by their sockets.

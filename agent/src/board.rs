@@ -5,10 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use cloudyknight_core::command::Cause;
 use cloudyknight_core::dead_letter::DeadLetter;
 use cloudyknight_core::status::{Deployment, Outcome, State, Step, WorkspaceStatus};
-use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::{Bucket, BucketError, Condition};
 use time::OffsetDateTime;
@@ -16,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
 
 use crate::identity::DeploymentId;
+use crate::reconcile::Ask;
 
 pub struct Board {
     statuses: Mutex<BTreeMap<WorkspaceName, WorkspaceStatus>>,
@@ -245,8 +244,7 @@ impl Progress {
         board: Arc<Board>,
         workspace: WorkspaceName,
         id: &DeploymentId,
-        cause: Cause,
-        traceparent: Option<TraceParent>,
+        ask: Ask,
         restarts: u64,
     ) -> Self {
         board.update(&workspace, |status| {
@@ -255,8 +253,9 @@ impl Progress {
             status.deployment = Some(Deployment {
                 id: id.to_string(),
                 release: None,
-                cause,
-                traceparent,
+                cause: ask.cause,
+                by: ask.by,
+                traceparent: ask.traceparent,
                 started_at: now(),
                 finished_at: None,
                 outcome: Outcome::Running,

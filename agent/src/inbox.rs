@@ -104,7 +104,7 @@ impl Inbox {
     async fn take(self: &Arc<Self>, message: Message) {
         match Command::from_json(&message.body) {
             Ok(Command { workspace, cause, traceparent, .. }) => {
-                self.put(workspace, Ask { cause, traceparent }, Some(message.receipt));
+                self.put(workspace, Ask { cause, traceparent, by: None }, Some(message.receipt));
             }
             Err(error) => {
                 // It stays on the queue until it has come too often, and then is a dead letter that people see.
@@ -119,7 +119,12 @@ impl Inbox {
 
     /// Has a look taken at a workspace, now or right after the running one.
     pub fn wake(self: &Arc<Self>, workspace: WorkspaceName, cause: Cause) {
-        self.put(workspace, Ask { cause, traceparent: None }, None);
+        self.put(workspace, Ask { cause, traceparent: None, by: None }, None);
+    }
+
+    /// The same, because somebody asked for it through the API.
+    pub fn wake_for(self: &Arc<Self>, workspace: WorkspaceName, cause: Cause, by: &str) {
+        self.put(workspace, Ask { cause, traceparent: None, by: Some(by.to_owned()) }, None);
     }
 
     pub fn is_busy(&self, workspace: &WorkspaceName) -> bool {

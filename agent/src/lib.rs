@@ -55,6 +55,8 @@ pub mod board;
 
 pub mod watch;
 
+pub mod access;
+
 pub mod api;
 
 mod agent;

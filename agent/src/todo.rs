@@ -147,6 +147,7 @@ mod tests {
             id: "1".into(),
             release: Some(deployed.digest()),
             cause: Cause::Sweep,
+            by: None,
             traceparent: None,
             started_at: "then".into(),
             finished_at: None,

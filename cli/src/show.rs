@@ -281,6 +281,7 @@ mod tests {
             id: "20261123t120000000".into(),
             release: status.release.clone(),
             cause: Cause::Put { path: "index.js".into(), more: 2 },
+            by: None,
             traceparent: None,
             started_at: "2026-11-23T12:00:00Z".into(),
             finished_at: None,

@@ -2,6 +2,7 @@
 //! the bucket and decides for itself, so that a duplicate, a late or a lost command changes only latency.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::manifest::ReleaseDigest;
 use crate::trace::{self, TraceParent};
@@ -27,7 +28,7 @@ pub enum Action {
 }
 
 /// What caused a command, for people: it is shown in `status` and decides nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
     Put {

@@ -2,13 +2,14 @@
 //! failure that somebody can see; this is the second, for what failed on the way to the agent.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::command::{Command, CommandError};
 use crate::notification;
 use crate::workspace::WorkspaceName;
 
 /// The document `dead-letters/<id>.json` of the platform bucket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetter {
     pub version: u32,
     /// The message's id on its queue.
@@ -28,8 +29,9 @@ pub struct DeadLetter {
     pub body_bytes: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = DeadLetterKind)]
 pub enum Kind {
     Command,
     Notification,

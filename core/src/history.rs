@@ -2,6 +2,7 @@
 //! same document in the API and the CLI (`--json`). Times are RFC 3339 in UTC, durations milliseconds.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::command::Cause;
 use crate::desired::Pin;
@@ -17,7 +18,7 @@ pub struct History {
 }
 
 /// One attempt to make a release live, ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Record {
     /// Of the deployment; sorts by time.
     pub id: String,
@@ -27,6 +28,9 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<ReleaseDigest>,
     pub cause: Cause,
+    /// Who asked for it through the API, as the audit names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     pub started_at: String,
     pub finished_at: String,
     pub outcome: Outcome,
@@ -36,7 +40,8 @@ pub struct Record {
 }
 
 /// The history as it is told: with what is true now, and the newest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = History)]
 pub struct Told {
     pub version: u32,
     pub workspace: WorkspaceName,
@@ -48,10 +53,13 @@ pub struct Told {
     pub deployments: Vec<Record>,
     /// Every release that can be gone back to, in no order.
     pub kept: Vec<ReleaseDigest>,
+    /// Where the next page of deployments begins; `None` at the end.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// What differs between two manifests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Changed {
     pub added: Vec<String>,
     pub changed: Vec<String>,
@@ -158,6 +166,7 @@ mod tests {
             release: Some(release(name)),
             previous: None,
             cause,
+            by: None,
             started_at: String::new(),
             finished_at: String::new(),
             outcome,

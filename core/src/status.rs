@@ -2,6 +2,7 @@
 //! (`--json`) and the dashboard. Times are RFC 3339 in UTC, durations milliseconds.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::archive::Archive;
 use crate::command::Cause;
@@ -11,7 +12,7 @@ use crate::manifest::ReleaseDigest;
 use crate::trace::{self, TraceParent};
 use crate::workspace::WorkspaceName;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WorkspaceStatus {
     pub version: u32,
     pub workspace: WorkspaceName,
@@ -45,8 +46,9 @@ pub struct WorkspaceStatus {
 }
 
 /// What is true of the workspace now; each variant says what serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = WorkspaceState)]
 pub enum State {
     /// A first deployment is on its way; nothing serves yet.
     Deploying,
@@ -66,14 +68,18 @@ pub enum State {
     Removed,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Deployment {
     pub id: String,
     /// Unknown until the bucket was listed.
     pub release: Option<ReleaseDigest>,
     pub cause: Cause,
+    /// Who asked for it through the API, as the audit names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// The trace that the command came with: the same in the logs of the functions and of the agent.
     #[serde(default, deserialize_with = "trace::lenient", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub traceparent: Option<TraceParent>,
     pub started_at: String,
     pub finished_at: Option<String>,
@@ -93,10 +99,11 @@ pub struct Deployment {
     pub instead: Option<ReleaseDigest>,
     /// This one failed before it changed anything, as an archive that is refused does. The one before still counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
     pub before: Option<Box<Deployment>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum Outcome {
     Running,
@@ -112,7 +119,7 @@ pub enum Outcome {
 
 /// One step of a deployment, in the words of [`crate::status::Step::name`]: settle, fetch, build, dependencies,
 /// start, check, switch, drain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
     pub name: String,
     /// Milliseconds since the deployment started.
@@ -121,7 +128,7 @@ pub struct Step {
     pub took_ms: Option<u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// What failed, in one sentence.
     pub message: String,
@@ -135,7 +142,7 @@ pub struct Failure {
     pub log: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceStatus {
     pub service: String,
     pub container: String,
@@ -145,7 +152,7 @@ pub struct ServiceStatus {
     pub strategy: Strategy,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// The new one takes the traffic once it is ready, and then the old one goes.

@@ -10,22 +10,43 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::{Api, Problem, parse};
+use super::{Api, Named, Problem, parse};
 use crate::deploy::replicas::service_of;
 use crate::plan::Running;
 
-#[derive(Deserialize)]
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(logs))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// One service; without it, all of them, each line with the service's name first.
     service: Option<String>,
-    /// Lines from the end.
+    /// Lines from the end; 100 without it.
     tail: Option<usize>,
+    /// Goes on with what is written from now on.
     #[serde(default)]
     follow: bool,
 }
 
 const TAIL: usize = 100;
 
+/// Read logs
+///
+/// The output of the containers that run.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{name}/logs",
+    tag = "workspaces",
+    params(Named, Asked),
+    responses((status = 200, description = "Lines", body = String, content_type = "text/plain; charset=utf-8")),
+)]
 pub(super) async fn logs(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,

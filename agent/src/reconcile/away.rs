@@ -7,7 +7,7 @@ use cloudyknight_core::status::{Outcome, State};
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::memory::Memory;
-use super::{Next, Reconciler, finish, new_deployment};
+use super::{Ask, Next, Reconciler, finish, new_deployment};
 use crate::board::now;
 use crate::deploy::{self, DeployError, Needs, Retirement};
 use crate::edge_link::Routing;
@@ -46,7 +46,11 @@ impl Reconciler {
     }
 
     /// Takes everything that runs away. Volumes stay, and images, so that it starts again as quickly as it is deployed.
-    pub(super) async fn stop(&self, workspace: &WorkspaceName) -> Result<Option<Next>, DeployError> {
+    pub(super) async fn stop(
+        &self,
+        workspace: &WorkspaceName,
+        ask: &Ask,
+    ) -> Result<Option<Next>, DeployError> {
         let begun = now();
         let needs = Needs { keep_images: usize::MAX, ..Needs::default() };
         if !self.clear(workspace, &needs).await? {
@@ -70,6 +74,7 @@ impl Reconciler {
             release: None,
             previous,
             cause: Cause::Stopped,
+            by: ask.by.clone(),
             started_at: begun,
             finished_at: now(),
             outcome: Outcome::Live,

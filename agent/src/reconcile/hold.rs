@@ -48,6 +48,7 @@ impl Reconciler {
                 release: Some(release.clone()),
                 previous: serves,
                 cause: Cause::Sweep,
+                by: None,
                 started_at: begun,
                 finished_at: now(),
                 outcome: Outcome::HeldBack,

@@ -43,11 +43,13 @@ use lookout::Patience;
 use memory::{Memories, Memory};
 use pushes::Pushed;
 
-/// Why to look at a workspace. Neither decides what is deployed.
+/// Why to look at a workspace. Nothing of it decides what is deployed.
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub cause: Cause,
     pub traceparent: Option<TraceParent>,
+    /// Who asked through the API.
+    pub by: Option<String>,
 }
 
 /// What the caller does next.
@@ -165,7 +167,7 @@ impl Reconciler {
                     self.ignore(workspace).await?;
                     return Ok(Next::Done);
                 }
-                Todo::Stop => self.stop(workspace).await?,
+                Todo::Stop => self.stop(workspace, ask).await?,
                 Todo::Hold => self.hold_back(workspace, first).await?,
                 Todo::Deploy => self.deploy_bucket(workspace, first, ask, superseded).await?,
                 Todo::GoBack(release) => {
@@ -276,9 +278,8 @@ impl Reconciler {
         let desired = self.tools.desires.get(workspace);
         let cut = Cut::default();
         let current = self.memory.enter(workspace, cut.clone());
-        let Ask { cause, traceparent } = ask.clone();
         let (board, name) = (self.board.clone(), workspace.clone());
-        let progress = Progress::start(board, name, &id, cause, traceparent, desired.restarts);
+        let progress = Progress::start(board, name, &id, ask.clone(), desired.restarts);
         Try { id, desired, progress, cut, _current: current }
     }
 

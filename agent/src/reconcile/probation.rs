@@ -213,11 +213,14 @@ impl Reconciler {
         let Some(before) = self.board.get(workspace).and_then(|status| status.last().cloned()) else {
             return Ok(None);
         };
-        let cause = match (&before.instead, &before.release) {
-            (Some(instead), Some(from)) if instead == release => Cause::FellBack { from: from.clone() },
-            _ => Cause::Restarted,
+        // Nobody asked for a release to fail.
+        let (cause, by) = match (&before.instead, &before.release) {
+            (Some(instead), Some(from)) if instead == release => {
+                (Cause::FellBack { from: from.clone() }, None)
+            }
+            _ => (Cause::Restarted, ask.by.clone()),
         };
-        let try_ = self.begin(workspace, &Ask { cause, traceparent: ask.traceparent.clone() });
+        let try_ = self.begin(workspace, &Ask { cause, by, ..ask.clone() });
         self.board.update(workspace, |status| note_release(status, release.clone()));
         let deployed = self.deploy_kept(workspace, &try_, release).await;
         let next = match deployed {

@@ -100,6 +100,7 @@ impl Reconciler {
                 id: id.to_string(),
                 release: before.as_ref().and_then(|before| before.release.clone()),
                 cause: ask.cause.clone(),
+                by: ask.by.clone(),
                 traceparent: ask.traceparent.clone(),
                 started_at: now(),
                 finished_at: None,

@@ -48,6 +48,7 @@ impl Reconciler {
                 release: last.release,
                 previous: last.previous,
                 cause: last.cause,
+                by: last.by,
                 started_at: last.started_at,
                 finished_at: last.finished_at.unwrap_or_else(now),
                 outcome: last.outcome,

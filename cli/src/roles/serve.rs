@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use cloudyknight_agent::access::secret::Secret;
 use cloudyknight_agent::engine::Engine;
 use cloudyknight_agent::{Agent, api};
 use cloudyknight_functions::ingest::{self, Ingest};
@@ -51,7 +52,8 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     };
     let agent = Agent::new(settings, plugged).await;
     let agent = agent.with_context(|| format!("could not begin with the store ({})", config.store))?;
-    let router = api::router(agent.clone(), secrets.api_token.clone());
+    let operator = Secret::given(&secrets.api_token).context("the API's token is empty or too long")?;
+    let router = api::router(agent.clone(), &operator);
     agent.answer_containers(router.clone());
 
     let s3 = match (&s3_listener, &config.store) {
@@ -77,7 +79,8 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         let credentials = s3::Credentials { access_key, secret_key };
         parts.spawn(part("S3", s3::serve(listener, store, credentials, wait())));
     }
-    parts.spawn(part("API", axum::serve(api_listener, router).with_graceful_shutdown(wait()).into_future()));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    parts.spawn(part("API", axum::serve(api_listener, service).with_graceful_shutdown(wait()).into_future()));
     let bucket = || config.workspaces_bucket.clone();
     if let Some(events) = events {
         if let Some(listener) = ingest_listener {
@@ -102,7 +105,10 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         let sweep = pump::sweep(interval, workspaces, platform, commands, shutdown.clone());
         parts.spawn(whole("sweep", sweep));
     }
-    let mut working = tokio::spawn(async move { agent.run().await });
+    let mut working = tokio::spawn({
+        let agent = agent.clone();
+        async move { agent.run().await }
+    });
 
     let ended = tokio::select! {
         result = super::asked_to_stop() => result,
@@ -119,6 +125,7 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     if tokio::time::timeout(GRACE, finish).await.is_err() {
         tracing::warn!("connections were still open and are cut off");
     }
+    agent.finish().await;
     ended
 }
 

@@ -33,6 +33,7 @@ fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> 
             id: "1".into(),
             release,
             cause: Cause::Sweep,
+            by: None,
             traceparent: None,
             started_at: String::new(),
             finished_at: None,
