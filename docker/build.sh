@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the runtime images: workspace-node-ephemeral and workspace-static-ephemeral. What is up to date is left alone,
-# which a label tells: it holds the digest of all that the image is made from. `--force` makes them anew, from the
+# Makes the runtime images: workspace-node-ephemeral, workspace-static-ephemeral and workspace-python-ephemeral. What is up
+# to date is left alone, which a label tells: it holds the digest of all that the image is made from. `--force` makes them anew, from the
 # newest packages. CLOUDYKNIGHT_BASE_IMAGE names another base (one with apt).
 set -euo pipefail
 
@@ -12,7 +12,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=base.sh
 . "$HERE/base.sh"
 
-RUNTIMES=(node static)
+RUNTIMES=(node static python)
 FORCE=''
 
 image_of() { echo "workspace-$1-ephemeral:latest"; }
@@ -30,7 +30,7 @@ is_current() {
     [ "$(docker image inspect --format '{{index .Config.Labels "cloudyknight.inputs"}}' "$(image_of "$1")" 2>/dev/null)" = "$(inputs_of "$1")" ]
 }
 
-# Two at once: one waits for the network while the other unpacks.
+# All at once: one waits for the network while another unpacks.
 build() {
     local runtime pids=() failed=0
     for runtime in "$@"; do

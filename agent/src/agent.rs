@@ -17,12 +17,14 @@ use crate::deploy::{self, Tools, with_causes};
 use crate::desires::Desires;
 use crate::edge_link::EdgeLink;
 use crate::engine::Engine;
+use crate::facts::Facts;
 use crate::firewall::Firewall;
 use crate::inbox::Inbox;
 use crate::plan::Running;
 use crate::reconcile::Reconciler;
 use crate::releases::Releases;
 use crate::settings::Settings;
+use crate::uploads::{Reach, Uploads};
 
 /// What the agent is plugged into.
 pub struct Ports {
@@ -33,6 +35,7 @@ pub struct Ports {
     pub edge: EdgeLink,
     /// What is asked of S3 and SQS, counted.
     pub meters: Vec<Meter>,
+    pub reach: Reach,
 }
 
 #[derive(Clone)]
@@ -43,6 +46,8 @@ pub struct Agent {
     pub(crate) commands: Arc<dyn Queue>,
     pub(crate) meters: Arc<[Meter]>,
     pub(crate) access: Arc<Access>,
+    pub(crate) facts: Facts,
+    pub(crate) uploads: Arc<Uploads>,
 }
 
 const PAUSE: Duration = Duration::from_secs(2);
@@ -58,6 +63,7 @@ impl Agent {
         let board = Arc::new(Board::load(ports.platform.clone()).await?);
         let access = Arc::new(Access::load(ports.platform).await?);
         let firewall = Firewall::new(ports.engine.clone(), &settings);
+        let uploads = Arc::new(Uploads::new(settings.source_dir.clone(), ports.reach));
         let tools = Tools {
             firewall: Arc::new(firewall),
             sockets: Arc::new(Sockets::new(settings.api_sockets.clone())),
@@ -72,8 +78,16 @@ impl Agent {
         };
         let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
-        let (commands, meters) = (ports.commands, ports.meters.into());
-        Ok(Self { reconciler, board, inbox, commands, meters, access })
+        Ok(Self {
+            reconciler,
+            board,
+            inbox,
+            commands: ports.commands,
+            meters: ports.meters.into(),
+            access,
+            facts: Facts::default(),
+            uploads,
+        })
     }
 
     /// Writes down what is only in memory, after the last request was answered.

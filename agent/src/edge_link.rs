@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use cloudyknight_core::route::{Backend, Route};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_edge::control::ControlError;
+use cloudyknight_edge::stats::Stats;
 use serde::{Deserialize, Serialize};
 
 use crate::deploy::replicas::service_of;
@@ -117,6 +118,14 @@ impl EdgeLink {
         match self {
             Self::Embedded(edge) => edge.backends(workspace).await,
             Self::Traefik(edge) => edge.backends(workspace).await,
+        }
+    }
+
+    /// What it counted; `None` of a Traefik, which we do not ask.
+    pub async fn stats(&self) -> Result<Option<Stats>, EdgeError> {
+        match self {
+            Self::Embedded(edge) => Ok(Some(edge.stats().await?)),
+            Self::Traefik(_) => Ok(None),
         }
     }
 

@@ -57,6 +57,12 @@ pub mod watch;
 
 pub mod access;
 
+pub mod facts;
+
+pub mod uploads;
+
+pub mod templates;
+
 pub mod api;
 
 mod agent;

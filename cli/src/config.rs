@@ -326,6 +326,15 @@ impl Config {
         }
     }
 
+    /// Whether the platform is told what is put into the bucket, and need not look by itself.
+    pub fn is_told(&self) -> bool {
+        match self.events {
+            Events::Embedded => self.store == Store::Embedded || self.ingest_listen.is_some(),
+            Events::Sqs(_) => true,
+            Events::None => false,
+        }
+    }
+
     /// How to reach a queue.
     pub fn connect_queue(&self, queue: &QueueUrl) -> ConnectSettings {
         ConnectSettings {

@@ -37,6 +37,7 @@ const TIMED_OUT: u8 = 124;
 
 /// An error for programs, on stderr: `--json`.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
 pub struct Told {
     /// What failed, with its causes.
     error: String,

@@ -1,36 +1,17 @@
 //! The files of a workspace through the API, for whoever has a token and no credentials of the store.
 
+use cloudyknight_core::files::{File, Files};
 use cloudyknight_core::workspace::WorkspaceName;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::client::{Client, Older, segment, workspace};
 use crate::errors::hinted;
-
-/// One file as the bucket holds it.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct File {
-    /// Inside the workspace.
-    pub path: String,
-    pub size_bytes: u64,
-    pub etag: String,
-    /// RFC 3339, UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub modified_at: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    files: Vec<File>,
-    next: Option<String>,
-}
 
 /// All files of a workspace; none of one that nobody knows.
 pub async fn through_api(client: &Client, name: &WorkspaceName) -> anyhow::Result<Vec<File>> {
     let (mut files, mut cursor) = (Vec::new(), String::new());
     loop {
         let path = workspace(name.as_str(), &format!("files?limit=1000{cursor}"));
-        let page: Page = client.get(&path).await.map_err(|error| match error.downcast::<Older>() {
+        let page: Files = client.get(&path).await.map_err(|error| match error.downcast::<Older>() {
             Ok(_) => hinted(
                 "the platform cannot be pushed to through its API",
                 "set AWS_ENDPOINT_URL and credentials, as `cloudyknight env` prints them there; or update the platform",

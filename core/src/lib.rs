@@ -38,6 +38,8 @@ pub mod middleware;
 
 pub mod route;
 
+pub mod about;
+
 pub mod status;
 
 pub mod history;
@@ -45,6 +47,14 @@ pub mod history;
 pub mod difference;
 
 pub mod volume;
+
+pub mod stats;
+
+pub mod storage;
+
+pub mod files;
+
+pub mod catalogue;
 
 pub mod dead_letter;
 

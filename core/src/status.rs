@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::about::About;
 use crate::archive::Archive;
 use crate::command::Cause;
 use crate::commit::{Committed, Uncommitted};
@@ -31,6 +32,9 @@ pub struct WorkspaceStatus {
     pub services: Vec<ServiceStatus>,
     /// The compose file the platform made, for a workspace that has none of its own.
     pub default_compose: Option<String>,
+    /// What it says about itself; `None` while nothing of it was ever live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
     /// The last archive that was uploaded for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<Archive>,
@@ -196,6 +200,7 @@ impl WorkspaceStatus {
             deployment: None,
             services: Vec::new(),
             default_compose: None,
+            about: None,
             archive: None,
             committed: None,
             uncommitted: None,

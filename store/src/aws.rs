@@ -10,6 +10,7 @@ mod meter;
 mod partly;
 mod patience;
 mod policy;
+mod presign;
 mod profile;
 mod queue;
 mod queue_facts;

@@ -35,6 +35,13 @@ impl Api {
         self.request("POST", path, &[("authorization", &format!("Bearer {}", self.token))])
     }
 
+    /// Sends a body, with the token.
+    pub fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> io::Result<Answer> {
+        let bearer = format!("Bearer {}", self.token);
+        let headers = [("authorization", bearer.as_str()), ("content-type", kind), ("connection", "close")];
+        Connection::open(&self.address)?.request(method, &self.address, path, &headers, body)
+    }
+
     /// What it answers, if it does and it is JSON.
     pub fn read(&self, path: &str) -> Option<Value> {
         let answer = self.get(path).ok().filter(|answer| answer.status == 200)?;

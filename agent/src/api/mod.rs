@@ -23,7 +23,9 @@ pub mod sockets;
 
 mod admission;
 mod audit;
+mod catalogue;
 mod document;
+mod files;
 mod logs;
 mod page;
 mod platform;
@@ -31,7 +33,11 @@ mod problem;
 mod releases;
 mod restore;
 mod sessions;
+mod stats;
+mod storage;
+mod templates;
 mod tokens;
+mod uploads;
 mod volumes;
 mod wait;
 mod wishes;
@@ -70,14 +76,21 @@ fn endpoints() -> OpenApiRouter<Arc<Api>> {
         .merge(logs::routes())
         .merge(releases::routes())
         .merge(volumes::reads())
-        .merge(platform::routes());
+        .merge(platform::routes())
+        .merge(stats::routes())
+        .merge(storage::routes())
+        .merge(catalogue::routes())
+        .merge(templates::reads());
     let changes = OpenApiRouter::new()
         .merge(sessions::routes())
         .merge(tokens::routes())
         .merge(workspaces::changes())
         .merge(wishes::routes())
         .merge(restore::routes())
-        .merge(volumes::changes());
+        .merge(volumes::changes())
+        .merge(files::routes())
+        .merge(uploads::routes())
+        .merge(templates::changes());
     let mut all = reads.merge(changes);
     document::complete(all.get_openapi_mut());
     all

@@ -134,7 +134,7 @@ struct Kind {
 }
 
 /// The first that fits counts.
-const KINDS: [Kind; 3] = [
+const KINDS: [Kind; 5] = [
     Kind { file: "Dockerfile", image: "build: .", rest: "" },
     Kind {
         file: "package.json",
@@ -147,6 +147,8 @@ const KINDS: [Kind; 3] = [
       - 3000
 ",
     },
+    Kind { file: "requirements.txt", image: PYTHON, rest: PYTHON_REST },
+    Kind { file: "app.py", image: PYTHON, rest: PYTHON_REST },
     Kind {
         file: "index.html",
         image: "image: workspace-static-ephemeral:latest",
@@ -157,6 +159,15 @@ const KINDS: [Kind; 3] = [
 ",
     },
 ];
+
+const PYTHON: &str = "image: workspace-python-ephemeral:latest";
+const PYTHON_REST: &str = "    volumes:
+      - .:/workspace:ro
+    environment:
+      PORT: 8000
+    expose:
+      - 8000
+";
 
 impl Kind {
     fn text(&self, workspace: &WorkspaceName) -> String {
@@ -175,7 +186,7 @@ services:
 }
 
 fn with_article(file: &str) -> String {
-    let article = if file.starts_with('i') { "an" } else { "a" };
+    let article = if file.starts_with(['a', 'i']) { "an" } else { "a" };
     format!("{article} {file}")
 }
 
@@ -305,6 +316,13 @@ mod tests {
         assert!(
             default_text(&["index.html"], "hello").contains("image: workspace-static-ephemeral:latest\n")
         );
+        for files in [["requirements.txt", "main.py"], ["app.py", "index.html"]] {
+            let text = default_text(&files, "hello");
+            assert!(text.contains("image: workspace-python-ephemeral:latest\n"), "{text}");
+            assert!(text.contains("PORT: 8000") && text.contains("expose:\n      - 8000"), "{text}");
+        }
+        assert!(default_text(&["app.py"], "hello").contains("it has an app.py."));
+        assert!(default_text(&["app.py", "package.json"], "hello").contains("workspace-node-ephemeral"));
         assert!(default_text(&["Dockerfile", "package.json"], "hello").contains("build: .\n"));
         assert!(default_text(&["index.html"], "1e3").contains("\n  \"1e3\":\n"));
         assert!(default_text(&["index.html"], "on").contains("\n  \"on\":\n"));
@@ -321,7 +339,7 @@ mod tests {
             assert_eq!(error.hint.as_deref(), Some(hint));
         };
         let wanted = "upload one of these: `compose.yaml`, `compose.yml`, `docker-compose.yml`, `docker-compose.yaml`, \
-                      `Dockerfile`, `package.json`, `index.html`";
+                      `Dockerfile`, `package.json`, `requirements.txt`, `app.py`, `index.html`";
         check(&[], wanted);
         check(&["notes.txt", "other/package.json"], wanted);
         check(

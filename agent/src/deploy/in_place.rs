@@ -20,7 +20,8 @@ use super::keep::Keeping;
 use super::read::{self, Frame, Read};
 use super::retire::Retirement;
 use super::{
-    DeployError, Deployed, Job, Newcomer, Prepared, Tools, check, hooks, refresh, start, switch, with_causes,
+    DeployError, Deployed, Job, Newcomer, Prepared, Tools, about, check, hooks, refresh, start, switch,
+    with_causes,
 };
 use crate::board::Progress;
 use crate::compose::model::{ImageSource, Project, Restart};
@@ -392,6 +393,7 @@ fn deployed(
         urls: switch::urls(&tools.settings, &prepared.routes),
         warnings: prepared.warnings.clone(),
         default_compose: prepared.default_compose.clone(),
+        about: about::about(&prepared),
         source: source.clone(),
         retirement: Retirement::of(tools, job.workspace, Vec::new()),
         live: Live::of(job, &prepared, &needs),

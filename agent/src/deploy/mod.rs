@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudyknight_core::about::About;
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
 use cloudyknight_core::release::Release;
 use cloudyknight_core::status::{ServiceStatus, Strategy};
@@ -26,6 +27,7 @@ use crate::routes::ServiceRoute;
 use crate::settings::Settings;
 use crate::source::{self, Place, Source};
 
+mod about;
 mod check;
 mod clear;
 pub(crate) mod container;
@@ -101,6 +103,7 @@ pub struct Deployed {
     pub urls: Vec<String>,
     pub warnings: Vec<String>,
     pub default_compose: Option<String>,
+    pub about: About,
     /// What the switch left behind.
     pub retirement: Retirement,
     pub needs: Needs,
@@ -177,6 +180,7 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
     Ok(Deployed {
         services: prepared.services(names),
         urls: switch::urls(&tools.settings, &prepared.routes),
+        about: about::about(&prepared),
         warnings: prepared.warnings,
         default_compose: prepared.default_compose,
         source: prepared.source,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cloudyknight_core::route::{Route, RouteTable};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_edge::control::{Client, ControlError, InForce};
+use cloudyknight_edge::stats::Stats;
 use tokio::sync::Mutex;
 
 /// Our own edge.
@@ -78,6 +79,11 @@ impl Embedded {
         let all = self.routes.lock().await;
         let routes = all.get(workspace).into_iter().flatten();
         routes.flat_map(|route| route.backends.iter().map(|backend| backend.id.clone())).collect()
+    }
+
+    /// What the edge has counted since it started.
+    pub async fn stats(&self) -> Result<Stats, ControlError> {
+        self.client.stats().await
     }
 
     /// Tells the edge everything again if it holds something else: it was restarted, or could not be reached.

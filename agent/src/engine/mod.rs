@@ -13,6 +13,7 @@ mod events;
 mod files;
 mod images;
 mod networks;
+mod usage;
 mod volumes;
 
 /// What Docker is asked, for tests that go all the way from a compose file.
@@ -27,6 +28,7 @@ pub use containers::{Bearer, ContainerSpec, Created, End, LogLine, Mounted, Outc
 pub use events::{Happened, What};
 pub use images::{BuildSpec, ImageFacts, OwnImage};
 pub use networks::{Bridge, BuildNetwork};
+pub use usage::{Health, ImageLayers, Usage};
 
 #[derive(Clone, Debug)]
 pub struct Engine {

@@ -34,6 +34,7 @@ impl Reconciler {
             status.services.clear();
             status.warnings.clear();
             status.default_compose = None;
+            status.about = None;
             finish(status, Outcome::Live);
         });
         self.note(workspace, Some(&Manifest::default())).await;

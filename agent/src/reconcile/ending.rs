@@ -32,6 +32,7 @@ impl Reconciler {
             status.services = deployed.services;
             status.warnings = deployed.warnings;
             status.default_compose = deployed.default_compose;
+            status.about = Some(deployed.about);
             finish(status, Outcome::Live);
             if let Some(last) = &mut status.deployment {
                 last.live_at = Some(now());

@@ -50,6 +50,7 @@ fn groups(command: &Command) -> String {
 /// What is worth knowing of all commands alike.
 pub const AFTER: &str = "\
 Examples:
+  cloudyknight new hello --template node     a folder to begin with
   cloudyknight push hello                    upload it, and follow it until it is live
   cloudyknight push hello --watch            the same again at each save
   cloudyknight rollback hello                back to the release before
@@ -60,7 +61,8 @@ Exit codes:
   2    the command line or a setting makes no sense
   124  it did not end in the time that --timeout gives
 
-With CLOUDYKNIGHT_API and CLOUDYKNIGHT_TOKEN set, commands speak to the platform there.";
+With CLOUDYKNIGHT_API and CLOUDYKNIGHT_TOKEN set, commands speak to the platform there.
+`cloudyknight schema COMMAND` tells what a command prints with --json.";
 
 pub const PUSH: &str = "\
 Left out are .git, node_modules, and what .gitignore, .git/info/exclude and .cloudyknightignore say, all in the syntax
@@ -73,6 +75,12 @@ Examples:
   cloudyknight push site blog --dry-run      only tell what would be uploaded and deleted
 
 The exit code is 0 when it is live, 1 when it failed, 124 when neither was so in time.";
+
+pub const NEW: &str = "\
+Examples:
+  cloudyknight new                           list the templates
+  cloudyknight new hello --template node     make the folder `hello`
+  cloudyknight push hello --watch            and work in it";
 
 pub const LOGS: &str = "\
 Examples:

@@ -68,6 +68,16 @@ pub enum Command {
     /// Upload a folder as a workspace, delete what is gone from it, and follow it until it is live
     #[command(after_help = help::PUSH)]
     Push(Push),
+    /// Make a folder to begin with, from a template; without one, list the templates
+    #[command(after_help = help::NEW)]
+    New {
+        /// The folder, whose name will be the workspace's
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// What kind of app it is to be
+        #[arg(long, short, value_name = "TEMPLATE")]
+        template: Option<String>,
+    },
     /// Print the address of a workspace, or of the platform, and open it in a browser where there is a display
     Open { name: Option<String> },
     /// Delete a workspace from the bucket, and wait until nothing of it runs; its volumes stay
@@ -193,6 +203,15 @@ pub enum Command {
     Man {
         /// Where to write them
         dir: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of what a command prints with --json, or of all of them
+    Schema {
+        /// Such as `status` or `volumes rm`
+        #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+        /// The same for people: docs/json.md
+        #[arg(long, conflicts_with = "command", hide = true)]
+        markdown: bool,
     },
     /// Look for what is wrong with the platform or its surroundings
     Doctor,

@@ -19,6 +19,7 @@ pub struct Audit {
 }
 
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub struct Entry {
     id: String,
     /// RFC 3339, UTC.

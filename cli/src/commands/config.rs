@@ -17,7 +17,7 @@ use crate::{show, suggest};
 
 /// What `config --json` prints.
 #[derive(Serialize, ToSchema)]
-pub struct Told {
+pub struct Settings {
     version: u32,
     home: String,
     file: String,
@@ -30,7 +30,6 @@ pub struct Told {
 pub struct Setting {
     key: &'static str,
     /// As `config.toml` would say it; null for none, and for what is not shown.
-    #[schema(value_type = Option<serde_json::Value>)]
     value: Value,
     from: From,
     /// Of the environment, where it comes from there.
@@ -41,8 +40,18 @@ pub struct Setting {
     hidden: bool,
 }
 
+/// What `config path --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct SettingsPath {
+    version: u32,
+    path: String,
+    /// Whether it is there.
+    exists: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SettingSource)]
 enum From {
     Default,
     File,
@@ -53,13 +62,14 @@ pub fn run(home: &Home, key: Option<&str>, output: Output) -> anyhow::Result<Exi
     if key == Some("path") {
         let path = home.config().display().to_string();
         if output.is_json() {
-            anstream::println!("{}", json!({ "version": 1, "path": path, "exists": home.config().exists() }));
+            let told = SettingsPath { version: 1, path, exists: home.config().exists() };
+            anstream::println!("{}", serde_json::to_string(&told)?);
         } else {
             anstream::println!("{path}");
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut told = Told {
+    let mut told = Settings {
         version: 1,
         home: home.path().display().to_string(),
         file: home.config().display().to_string(),
@@ -84,7 +94,7 @@ pub fn run(home: &Home, key: Option<&str>, output: Output) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(told: &Told) {
+fn print(told: &Settings) {
     let note = if told.exists { "" } else { " (not there: all defaults)" };
     anstream::println!("{}{note}\n", told.file);
     let rows: Vec<_> = told

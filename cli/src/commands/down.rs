@@ -7,7 +7,8 @@ use anyhow::Context;
 use cloudyknight_agent::engine::Engine;
 use cloudyknight_agent::firewall::{self, NftError};
 use rustix::process::{Signal, kill_process};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::confirmed;
 use crate::args::Listen;
@@ -22,6 +23,17 @@ use crate::traefik;
 const ROLES: [&str; 3] = ["run", "serve", "edge"];
 const LIMIT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What `down --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct Stopped {
+    version: u32,
+    /// False when it did not run.
+    stopped: bool,
+    containers_removed: usize,
+    /// Whether the data is deleted as well.
+    purged: bool,
+}
 
 pub async fn run(home: &Home, purge: bool, yes: bool, output: Output) -> anyhow::Result<ExitCode> {
     let config = Config::load(home, &Listen::default())?;
@@ -68,10 +80,8 @@ pub async fn run(home: &Home, purge: bool, yes: bool, output: Output) -> anyhow:
         remove_dir(home.path())?;
     }
     if output.is_json() {
-        anstream::println!(
-            "{}",
-            json!({ "stopped": stopped, "containers_removed": containers, "purged": purge })
-        );
+        let stopped = Stopped { version: 1, stopped, containers_removed: containers, purged: purge };
+        anstream::println!("{}", serde_json::to_string(&stopped)?);
     } else if output.talks() {
         let what = if stopped { "The platform is stopped" } else { "The platform did not run" };
         let data = if purge {

@@ -16,6 +16,7 @@ use crate::suggest;
 
 /// What `logs --json` prints, one a line.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LogLine)]
 pub struct Line {
     line: String,
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use cloudyknight_core::files::File;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::{Bucket, Object};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 use super::status::{self, Workspaces};
 use crate::client::Client;
 use crate::errors::hinted;
-use crate::files::{self, File};
+use crate::files;
 use crate::home::Home;
 use crate::output::Output;
 use crate::{clock, s3, show, suggest};
@@ -23,7 +24,7 @@ pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Res
 }
 
 async fn workspaces(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
-    let mut all: Workspaces = Client::new(home)?.get("/api/v1/workspaces").await?;
+    let mut all = Workspaces::of(&Client::new(home)?).await?;
     all.workspaces.retain(|status| status.state != cloudyknight_core::status::State::Removed);
     if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&all)?);
@@ -35,9 +36,8 @@ async fn workspaces(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
 
 /// What `ls NAME --json` prints.
 #[derive(Serialize, ToSchema)]
-pub struct Files {
+pub struct WorkspaceFiles {
     version: u32,
-    #[schema(value_type = String)] // TMP
     workspace: WorkspaceName,
     files: Vec<File>,
 }
@@ -49,7 +49,7 @@ async fn files(home: &Home, name: &WorkspaceName, output: Output) -> anyhow::Res
         return Err(nothing_of(home, name).await);
     }
     if output.is_json() {
-        let files = Files { version: 1, workspace: name.clone(), files };
+        let files = WorkspaceFiles { version: 1, workspace: name.clone(), files };
         anstream::println!("{}", serde_json::to_string(&files)?);
     } else {
         let rows: Vec<_> = files

@@ -7,10 +7,21 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::args::Args;
 use crate::output::Output;
+
+/// What `man DIR --json` prints.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ManualPages)]
+pub struct Pages {
+    version: u32,
+    dir: String,
+    /// Names of files in it.
+    pages: Vec<String>,
+}
 
 pub fn run(dir: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
     // Without the groups: the manual has its own order.
@@ -21,7 +32,8 @@ pub fn run(dir: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
     let mut pages = Vec::new();
     write_all(&command, dir, &mut pages)?;
     if output.is_json() {
-        anstream::println!("{}", json!({ "version": 1, "dir": dir, "pages": pages }));
+        let pages = Pages { version: 1, dir: dir.display().to_string(), pages };
+        anstream::println!("{}", serde_json::to_string(&pages)?);
     } else if output.talks() {
         anstream::println!("{} pages are in {}", pages.len(), dir.display());
     }

@@ -24,6 +24,7 @@ mod logs;
 mod ls;
 mod man;
 mod migrate;
+mod new;
 mod open;
 mod policy;
 mod push;
@@ -31,6 +32,7 @@ mod restore;
 mod retry;
 mod rm;
 mod rollback;
+mod schema;
 mod status;
 mod token;
 mod up;
@@ -53,6 +55,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Logs(asked) => logs::run(&home, &asked, output).await,
         Command::Ls { name } => ls::run(&home, name.as_deref(), output).await,
         Command::Push(asked) => push::run(&home, asked, output).await,
+        Command::New { dir, template } => new::run(dir.as_deref(), template.as_deref(), output),
         Command::Open { name } => open::run(&home, name.as_deref(), output).await,
         Command::Rm { name, yes } => rm::run(&home, &name, yes, output).await,
         Command::Retry { name, patience: Patience { timeout } } => {
@@ -89,6 +92,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Config { key } => config::run(&home, key.as_deref(), output),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(dir.as_deref(), output),
+        Command::Schema { command, markdown } => schema::run(&command, markdown),
         Command::Doctor => doctor::run(&home, output).await,
         Command::Run(listen) => {
             roles::log_to_stderr();

@@ -56,7 +56,7 @@ async fn of_platform(home: &Home, client: &Client) -> anyhow::Result<String> {
     if let Some(url) = variable("CLOUDYKNIGHT_URL") {
         return Ok(url);
     }
-    let all: Workspaces = client.get("/api/v1/workspaces").await?;
+    let all = Workspaces::of(client).await?;
     let of =
         |name: &str| all.workspaces.iter().find(|one| one.workspace.as_str() == name)?.urls.first().cloned();
     of("www").or_else(|| of("monitor")).ok_or_else(|| {

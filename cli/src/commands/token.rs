@@ -17,7 +17,7 @@ use crate::{show, suggest};
 
 /// What `token create --json` prints.
 #[derive(Serialize, Deserialize, ToSchema)]
-pub struct Made {
+pub struct CreatedToken {
     #[serde(flatten)]
     token: Token,
     /// The token itself, which is not shown again; none for a password.
@@ -50,7 +50,7 @@ pub struct Token {
 
 /// What `token rm --json` prints.
 #[derive(Serialize, ToSchema)]
-pub struct Deleted {
+pub struct TokenDeleted {
     version: u32,
     /// The id of the token.
     deleted: String,
@@ -81,7 +81,7 @@ pub async fn create(home: &Home, asked: &TokenCreate, output: Output) -> anyhow:
         expires_in_s: asked.expires,
         password: if asked.password { Some(password()?) } else { None },
     };
-    let made: Made = Client::new(home)?.tell("/api/v1/tokens", &wanted).await?;
+    let made: CreatedToken = Client::new(home)?.tell("/api/v1/tokens", &wanted).await?;
     if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&made)?);
         return Ok(ExitCode::SUCCESS);
@@ -182,7 +182,10 @@ pub async fn rm(home: &Home, asked: &str, output: Output) -> anyhow::Result<Exit
     };
     client.delete(&format!("/api/v1/tokens/{}", segment(&token.id))).await?;
     if output.is_json() {
-        anstream::println!("{}", serde_json::to_string(&Deleted { version: 1, deleted: token.id.clone() })?);
+        anstream::println!(
+            "{}",
+            serde_json::to_string(&TokenDeleted { version: 1, deleted: token.id.clone() })?
+        );
     } else if output.talks() {
         anstream::println!("The {} of {} is deleted; whoever has it is refused.", token.kind, token.name);
     }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use cloudyknight_agent::edge_link::EdgeKind;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::args::Listen;
 use crate::backends::Store;
@@ -23,6 +25,15 @@ const LIMIT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// A log that has grown larger is kept once as `….1` and begun anew.
 const LOG_LIMIT: u64 = 32 * 1024 * 1024;
+
+/// What `up --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct Started {
+    version: u32,
+    /// False when it ran already.
+    started: bool,
+    endpoints: Endpoints,
+}
 
 pub async fn run(home: &Home, listen: &Listen, output: Output) -> anyhow::Result<ExitCode> {
     // Wrong settings are told here, and not in a log.
@@ -55,7 +66,8 @@ pub async fn run(home: &Home, listen: &Listen, output: Output) -> anyhow::Result
     };
     warn(&platform);
     if output.is_json() {
-        anstream::println!("{}", json!({ "started": !ran_before, "endpoints": endpoints }));
+        let started = Started { version: 1, started: !ran_before, endpoints };
+        anstream::println!("{}", serde_json::to_string(&started)?);
     } else if output.talks() {
         let how = if ran_before { "already runs" } else { "runs" };
         anstream::println!(

@@ -3,13 +3,23 @@
 use std::process::ExitCode;
 
 use cloudyknight_core::volume::Volumes;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::confirmed;
 use crate::client::{Client, segment, workspace};
 use crate::home::Home;
 use crate::output::Output;
 use crate::show;
+
+/// What `volumes rm --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct VolumeDeleted<'a> {
+    version: u32,
+    workspace: &'a str,
+    /// The name of the volume.
+    deleted: &'a str,
+}
 
 pub async fn list(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
     let path = name.map_or("/api/v1/volumes".to_owned(), |name| workspace(name, "volumes"));
@@ -36,7 +46,8 @@ pub async fn rm(
     }
     client.delete(&workspace(name, &format!("volumes/{}", segment(volume)))).await?;
     if output.is_json() {
-        anstream::println!("{}", json!({ "version": 1, "workspace": name, "deleted": volume }));
+        let deleted = VolumeDeleted { version: 1, workspace: name, deleted: volume };
+        anstream::println!("{}", serde_json::to_string(&deleted)?);
     } else if output.talks() {
         anstream::println!("The volume {volume} of {name} is deleted.");
     }

@@ -7,7 +7,6 @@ use cloudyknight_core::status::{Outcome, State, WorkspaceStatus};
 use serde::Deserialize;
 
 use crate::args::Listen;
-use crate::backends::{Events, Store};
 use crate::client::{Client, segment};
 use crate::config::Config;
 use crate::errors::{hinted, timed_out};
@@ -70,12 +69,7 @@ pub async fn hurry(home: &Home, client: &Client, name: &str) -> anyhow::Result<(
     if home.remote().is_some() {
         return Ok(());
     }
-    let config = Config::load(home, &Listen::default())?;
-    let told = match config.events {
-        Events::Embedded => config.store == Store::Embedded || config.ingest_listen.is_some(),
-        Events::Sqs(_) => true,
-        Events::None => false,
-    };
+    let told = Config::load(home, &Listen::default())?.is_told();
     if !told {
         client.post(&format!("/api/v1/workspaces/{}/reconcile", segment(name))).await?;
     }

@@ -9,9 +9,11 @@ use std::time::Duration;
 use anyhow::Context;
 use cloudyknight_agent::access::secret::Secret;
 use cloudyknight_agent::engine::Engine;
+use cloudyknight_agent::uploads::Reach;
 use cloudyknight_agent::{Agent, api};
 use cloudyknight_functions::ingest::{self, Ingest};
 use cloudyknight_functions::pump;
+use cloudyknight_store::aws::connect;
 use cloudyknight_store::embedded::s3;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +44,12 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     let settings = config.agent(&home)?;
     prepare_source_dir(&settings.source_dir)?;
     let engine = Engine::new(config.docker_host.clone(), settings.platform.clone());
+    let s3 = match (&s3_listener, &config.store) {
+        (Some(listener), _) => url(listener.local_addr()?),
+        (None, store) => store.to_string(),
+    };
     let plugged = cloudyknight_agent::Ports {
+        reach: reach(&config, &s3, &secrets).await?,
         workspaces: ports.workspaces.clone(),
         platform: ports.platform.clone(),
         commands: ports.commands.clone(),
@@ -56,10 +63,6 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     let router = api::router(agent.clone(), &operator);
     agent.answer_containers(router.clone());
 
-    let s3 = match (&s3_listener, &config.store) {
-        (Some(listener), _) => url(listener.local_addr()?),
-        (None, store) => store.to_string(),
-    };
     let webhook = ingest_listener.as_ref().map(|listener| listener.local_addr()).transpose()?.map(url);
     home.forget_failure()?;
     home.write_endpoints(&Endpoints {
@@ -127,6 +130,16 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     }
     agent.finish().await;
     ended
+}
+
+/// How clients reach the workspaces bucket, and whether what they put there is told.
+async fn reach(config: &Config, endpoint: &str, secrets: &Secrets) -> anyhow::Result<Reach> {
+    let settings = match &config.store {
+        Store::Embedded => crate::s3::embedded(endpoint, secrets, config.region()),
+        Store::S3(endpoint) => config.connect_store(endpoint),
+    };
+    let bucket = connect(settings).await?.bucket(&config.workspaces_bucket);
+    Ok(Reach { bucket, is_told: config.is_told() })
 }
 
 /// Leaves word for `up`, which waits for us, when only somebody who acts can help.

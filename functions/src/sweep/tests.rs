@@ -47,6 +47,7 @@ fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> 
         }),
         services: vec![],
         default_compose: None,
+        about: None,
         archive: None,
         committed: None,
         uncommitted: None,

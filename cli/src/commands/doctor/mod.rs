@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cloudyknight_store::aws::{ConnectSettings, Patience};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::args::Listen;
 use crate::config::Config;
@@ -18,7 +19,16 @@ mod queues;
 mod store;
 mod traefik;
 
-#[derive(Serialize)]
+/// What `doctor --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct Diagnosis {
+    version: u32,
+    /// Whether nothing is wrong.
+    ok: bool,
+    findings: Vec<Finding>,
+}
+
+#[derive(Serialize, ToSchema)]
 struct Finding {
     check: &'static str,
     ok: bool,
@@ -73,7 +83,8 @@ pub async fn run(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
 
     let well = findings.found.iter().all(|finding| finding.ok);
     if output.is_json() {
-        anstream::println!("{}", serde_json::json!({ "ok": well, "findings": findings.found }));
+        let diagnosis = Diagnosis { version: 1, ok: well, findings: findings.found };
+        anstream::println!("{}", serde_json::to_string(&diagnosis)?);
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::backends::Store;
 use crate::config::Config;
@@ -33,7 +34,17 @@ const ROUNDS: usize = 5;
 /// How many refused keys people are told of; programs are told all.
 const REFUSED_TOLD: usize = 10;
 
-#[derive(Default, Serialize)]
+/// What `migrate --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct Migrated<'a> {
+    version: u32,
+    /// The other store.
+    to: String,
+    report: &'a Report,
+}
+
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = MigrationReport)]
 struct Report {
     objects: usize,
     copied: usize,
@@ -93,7 +104,8 @@ async fn open_target(other: &Home, config: &Config, file: &Path) -> anyhow::Resu
 
 fn tell(report: &Report, target: &End, other: &Home, output: Output) {
     if output.is_json() {
-        anstream::println!("{}", serde_json::json!({ "to": target.name(), "report": report }));
+        let migrated = Migrated { version: 1, to: target.name().to_string(), report };
+        anstream::println!("{}", serde_json::to_string(&migrated).expect("a report is plain data"));
         return;
     }
     let Report { objects, copied, copied_bytes, deleted, verified, refused } = report;

@@ -70,6 +70,7 @@ struct Compared {
 
 /// What `push --dry-run --json` prints.
 #[derive(Serialize, ToSchema)]
+#[schema(as = PushPlan)]
 pub struct Plan<'a> {
     version: u32,
     workspace: &'a str,

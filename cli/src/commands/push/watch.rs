@@ -38,12 +38,12 @@ pub struct Pushed {
     /// From the save to the end of the deployment.
     took_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)] // TMP
     status: Option<Box<WorkspaceStatus>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PushResult)]
 enum Result {
     Live,
     Failed,

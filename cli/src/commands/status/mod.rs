@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use cloudyknight_core::dead_letter::DeadLetter;
 use cloudyknight_core::status::WorkspaceStatus;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::client::Client;
+use crate::client::{Client, segment};
 use crate::home::Home;
 use crate::output::{HINT, Output, WARNING};
 use crate::show;
@@ -14,20 +15,38 @@ use crate::show;
 pub mod watch;
 
 /// What the API answers for all of them.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 pub struct Workspaces {
     pub workspaces: Vec<WorkspaceStatus>,
+    /// What lies in the bucket as if it were a workspace, and can be none.
     pub invalid: Vec<Invalid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<Part>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firewall: Option<Part>,
+    /// What was given up on.
     #[serde(default)]
     pub dead_letters: Vec<DeadLetter>,
+    /// Where the next page begins; all pages are put together here.
+    #[serde(default, skip_serializing)]
+    next: Option<String>,
+}
+
+impl Workspaces {
+    /// All of them, however many pages that takes.
+    pub async fn of(client: &Client) -> anyhow::Result<Self> {
+        let mut all: Self = client.get("/api/v1/workspaces").await?;
+        while let Some(cursor) = all.next.take() {
+            let page: Self = client.get(&format!("/api/v1/workspaces?cursor={}", segment(&cursor))).await?;
+            all.workspaces.extend(page.workspaces);
+            all.next = page.next;
+        }
+        Ok(all)
+    }
 }
 
 /// Whether a part of the platform answers.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 pub struct Part {
     pub ok: bool,
     pub message: Option<String>,
@@ -35,7 +54,7 @@ pub struct Part {
     pub hint: Option<String>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 pub struct Invalid {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
@@ -49,7 +68,7 @@ pub struct Invalid {
 pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
     let Some(name) = name else {
-        let all: Workspaces = client.get("/api/v1/workspaces").await?;
+        let all = Workspaces::of(&client).await?;
         if output.is_json() {
             anstream::println!("{}", serde_json::to_string(&all)?);
         } else {
@@ -57,8 +76,7 @@ pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Res
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let status: WorkspaceStatus =
-        client.get(&format!("/api/v1/workspaces/{}", crate::client::segment(name))).await?;
+    let status: WorkspaceStatus = client.get(&format!("/api/v1/workspaces/{}", segment(name))).await?;
     if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&status)?);
     } else {

@@ -30,7 +30,7 @@ pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Res
 async fn all(client: &Client, name: Option<&str>) -> anyhow::Result<Vec<WorkspaceStatus>> {
     match name {
         Some(name) => Ok(vec![client.get(&format!("/api/v1/workspaces/{}", segment(name))).await?]),
-        None => Ok(client.get::<Workspaces>("/api/v1/workspaces").await?.workspaces),
+        None => Ok(Workspaces::of(client).await?.workspaces),
     }
 }
 
