@@ -22,6 +22,7 @@ from releases import releases, rollback
 from request_counts import requests
 from samples import ROUNDS, spread
 from source import deployed, folder, server
+from syncs import push_2000
 
 
 def first():
@@ -108,6 +109,7 @@ FIGURES = {
     "releases": releases,
     "rollback": rollback,
     "mount": mount,
+    "push_2000": push_2000,
 }
 
 

@@ -1,7 +1,12 @@
-//! How errors look: what failed with its causes, and what to do about it.
+//! How errors look: what failed with its causes, and what to do about it; and the exit codes.
+
+use std::process::ExitCode;
 
 use cloudyknight_store::bucket::{BucketError, Follow};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::output::{ERROR, HINT};
 
 /// An error for people that knows what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -15,23 +20,52 @@ pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Er
     Hinted { message: message.into(), hint: hint.into() }.into()
 }
 
-pub fn report(error: &anyhow::Error, json: bool) {
-    let hint = hint(error);
-    let message = sentence(error);
+/// It did not end in the time that it was given, and goes on.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct TimedOut {
+    message: String,
+    hint: String,
+}
+
+pub fn timed_out(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    TimedOut { message: message.into(), hint: hint.into() }.into()
+}
+
+/// As `timeout(1)` has it.
+const TIMED_OUT: u8 = 124;
+
+/// An error for programs, on stderr: `--json`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct Told {
+    /// What failed, with its causes.
+    error: String,
+    /// What to do about it.
+    hint: Option<String>,
+}
+
+/// Tells it, and answers the exit code that tells the same.
+pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
+    let Told { error: message, hint } = Told { error: sentence(error), hint: hint(error) };
     if json {
-        anstream::eprintln!("{}", json!({ "error": message, "hint": hint }));
-        return;
+        let told = serde_json::to_string(&Told { error: message, hint }).expect("an error is plain data");
+        anstream::eprintln!("{told}");
+    } else {
+        anstream::eprintln!("{ERROR} {message}");
+        if let Some(hint) = hint {
+            anstream::eprintln!("{HINT} {hint}");
+        }
     }
-    anstream::eprintln!("error: {message}");
-    if let Some(hint) = hint {
-        anstream::eprintln!("hint: {hint}");
-    }
+    if error.is::<TimedOut>() { ExitCode::from(TIMED_OUT) } else { ExitCode::FAILURE }
 }
 
 /// What to do about it: said by whoever noticed, or known from what S3, SQS or the network answered.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
-    let said =
-        error.chain().find_map(|cause| cause.downcast_ref::<Hinted>()).map(|hinted| hinted.hint.clone());
+    let said = error.chain().find_map(|cause| {
+        let hinted = cause.downcast_ref::<Hinted>().map(|hinted| &hinted.hint);
+        hinted.or_else(|| cause.downcast_ref::<TimedOut>().map(|late| &late.hint)).cloned()
+    });
     said.or_else(|| cloudyknight_store::hint::of(error.as_ref()))
 }
 

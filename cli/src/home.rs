@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::environment::variable;
 
@@ -27,7 +28,7 @@ pub struct Secrets {
 }
 
 /// Where the running platform answers; written by it when it is ready.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Endpoints {
     pub s3: String,
     pub edge: String,

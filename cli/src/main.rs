@@ -2,25 +2,33 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 mod args;
 mod backends;
 mod client;
+mod clock;
 mod commands;
 mod config;
 mod environment;
 mod errors;
+mod files;
 mod home;
 mod mount;
+mod output;
 mod processes;
 mod roles;
 mod s3;
 mod show;
+mod suggest;
 mod traefik;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    clock::learn();
+    let args = match args::Args::from_arg_matches(&args::help::command().get_matches()) {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
     let json = args.json;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
@@ -29,9 +37,6 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
-        Err(error) => {
-            errors::report(&error, json);
-            ExitCode::FAILURE
-        }
+        Err(error) => errors::report(&error, json),
     }
 }

@@ -75,6 +75,13 @@ pub fn running(home: &Home) -> anyhow::Result<(Endpoints, Secrets)> {
     }
 }
 
+/// Whether the files of workspaces are reached through S3. A platform elsewhere is, where somebody says where its bucket is;
+/// credentials alone may be those of quite another account.
+pub fn is_reachable(home: &Home) -> bool {
+    let told = ["CLOUDYKNIGHT_BUCKET", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"];
+    home.remote().is_none() || told.iter().any(|name| variable(name).is_some())
+}
+
 /// The bucket of the platform of this home; or, when `CLOUDYKNIGHT_API` names a remote one, what the usual `AWS_…`
 /// variables and `CLOUDYKNIGHT_BUCKET` say.
 pub async fn workspaces(home: &Home) -> anyhow::Result<S3Bucket> {

@@ -7,6 +7,8 @@ use cloudyknight_core::command::Cause;
 use cloudyknight_core::commit::{MARKER, Uncommitted};
 use cloudyknight_core::status::{Deployment, Failure, Outcome, State, WorkspaceStatus};
 
+use crate::output::{ERROR, HINT};
+
 pub fn state(state: State) -> &'static str {
     match state {
         State::Deploying => "deploying",
@@ -20,13 +22,18 @@ pub fn state(state: State) -> &'static str {
     }
 }
 
+/// To the second, as people read times.
+pub fn when(time: &str) -> String {
+    time.get(..19).map_or(time.to_owned(), |time| format!("{}Z", time.replace('T', " ")))
+}
+
 /// One line each, in columns.
 pub fn table(statuses: &[WorkspaceStatus]) -> String {
     let mut rows = vec![["WORKSPACE".to_owned(), "STATE".into(), "RELEASE".into(), "URL".into()]];
     rows.extend(statuses.iter().map(|status| {
         [
             status.workspace.to_string(),
-            state(status.state).to_owned(),
+            coloured(status.state),
             status.release.as_ref().map_or("-", |release| release.short()).to_owned(),
             status.urls.first().map_or("-", String::as_str).to_owned(),
         ]
@@ -34,12 +41,29 @@ pub fn table(statuses: &[WorkspaceStatus]) -> String {
     columns(&rows)
 }
 
+/// On terminals: what needs somebody stands out.
+fn coloured(state: State) -> String {
+    let word = self::state(state);
+    match state {
+        State::Live => format!("\u{1b}[32m{word}\u{1b}[0m"),
+        State::Degraded | State::Failed => format!("\u{1b}[31m{word}\u{1b}[0m"),
+        State::Deploying | State::Updating => format!("\u{1b}[36m{word}\u{1b}[0m"),
+        State::Ignored | State::Stopped | State::Removed => format!("\u{1b}[2m{word}\u{1b}[0m"),
+    }
+}
+
+/// How wide a text is, without what only colours it.
+fn seen(text: &str) -> usize {
+    anstream::adapter::strip_str(text).map(|piece| piece.chars().count()).sum()
+}
+
+/// In columns, each as wide as its widest cell. Colours take no place.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut text = String::new();
     for row in rows {
         let cells = row.iter().enumerate().map(|(column, cell)| {
-            let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-            format!("{cell:width$}")
+            let width = rows.iter().map(|row| seen(&row[column])).max().unwrap_or_default();
+            format!("{cell}{:blank$}", "", blank = width - seen(cell))
         });
         let line = cells.collect::<Vec<_>>().join("  ");
         text.push_str(line.trim_end());
@@ -124,7 +148,7 @@ fn archive(archive: &Archive) -> String {
         }
         ArchiveResult::Waiting(failure) | ArchiveResult::Refused(failure) => {
             let what = if archive.refused().is_some() { "was refused" } else { "could not be taken yet" };
-            let hint = failure.hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
+            let hint = failure.hint.as_ref().map_or(String::new(), |hint| format!("\n{HINT} {hint}"));
             format!("{} ({}) {what}: {}{hint}", archive.key, archive.etag, failure.message)
         }
     }
@@ -182,9 +206,9 @@ pub fn cause(cause: &Cause) -> String {
 }
 
 fn failure(text: &mut String, failure: &Failure) {
-    let _ = writeln!(text, "\nerror: {}", failure.message);
+    let _ = writeln!(text, "\n{ERROR} {}", failure.message);
     if let Some(hint) = &failure.hint {
-        let _ = writeln!(text, "hint: {hint}");
+        let _ = writeln!(text, "{HINT} {hint}");
     }
     if !failure.log.is_empty() {
         let _ = writeln!(text, "\nthe end of its log:");
@@ -209,7 +233,7 @@ pub fn cancelled(status: &WorkspaceStatus) -> String {
     let serving =
         if status.release.is_some() { "the release before it still serves" } else { "nothing serves" };
     format!(
-        "{name} was not deployed: somebody cancelled it; {serving}\nhint: `cloudyknight retry {name}` tries it again\n"
+        "{name} was not deployed: somebody cancelled it; {serving}\n{HINT} `cloudyknight retry {name}` tries it again\n"
     )
 }
 
@@ -224,9 +248,9 @@ pub fn held(status: &WorkspaceStatus) -> String {
         let _ = writeln!(text, "note: what the bucket holds, {}, is kept and not deployed", held.short());
     }
     if status.state == State::Stopped {
-        let _ = writeln!(text, "hint: `cloudyknight start {name}` starts it");
+        let _ = writeln!(text, "{HINT} `cloudyknight start {name}` starts it");
     } else if status.pinned.is_some() {
-        let _ = writeln!(text, "hint: `cloudyknight unpin {name}` follows the bucket again");
+        let _ = writeln!(text, "{HINT} `cloudyknight unpin {name}` follows the bucket again");
     }
     text
 }
@@ -236,6 +260,11 @@ mod tests {
     use cloudyknight_core::status::{ServiceStatus, Step};
 
     use super::*;
+
+    /// Without colours.
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
 
     fn status(state: State) -> WorkspaceStatus {
         let mut status = WorkspaceStatus::new("shop".parse().unwrap(), "2026-11-23T12:00:00Z".into());
@@ -292,18 +321,23 @@ mod tests {
         });
         status.held_back = Some(release("b"));
         status.deployment = None;
-        insta::assert_snapshot!(format!("{}\n{}", details(&status), held(&status)));
+        insta::assert_snapshot!(plain(&format!("{}\n{}", details(&status), held(&status))));
         (status.state, status.pinned, status.release) = (State::Stopped, None, None);
         status.urls.clear();
         status.services.clear();
-        insta::assert_snapshot!(format!("{}\n{}\n{}", details(&status), held(&status), cancelled(&status)));
+        insta::assert_snapshot!(plain(&format!(
+            "{}\n{}\n{}",
+            details(&status),
+            held(&status),
+            cancelled(&status)
+        )));
     }
 
     #[test]
     fn a_table_has_a_line_for_each_workspace() {
         let mut other = WorkspaceStatus::new("a-longer-name".parse().unwrap(), String::new());
         other.state = State::Failed;
-        insta::assert_snapshot!(table(&[status(State::Live), other]), @r"
+        insta::assert_snapshot!(plain(&table(&[status(State::Live), other])), @r"
         WORKSPACE      STATE   RELEASE       URL
         shop           live    a1b2c3d4e5f6  http://localhost:8080/shop/
         a-longer-name  failed  -             -
@@ -312,7 +346,7 @@ mod tests {
 
     #[test]
     fn the_details_tell_what_serves_and_what_is_under_way() {
-        insta::assert_snapshot!(details(&status(State::Updating)));
+        insta::assert_snapshot!(plain(&details(&status(State::Updating))));
     }
 
     #[test]
@@ -324,12 +358,12 @@ mod tests {
         if let Some(deployment) = &mut status.deployment {
             deployment.outcome = Outcome::Failed(failure());
         }
-        insta::assert_snapshot!(details(&status));
+        insta::assert_snapshot!(plain(&details(&status)));
     }
 
     #[test]
     fn a_failed_wait_says_what_still_serves() {
-        insta::assert_snapshot!(failed(&status(State::Degraded), &failure()), @r"
+        insta::assert_snapshot!(plain(&failed(&status(State::Degraded), &failure())), @r"
         shop was not deployed; the release before it still serves
 
         error: service `web` exited with code 1 before it was ready

@@ -74,3 +74,5 @@ pub mod wait;
 pub use wait::eventually;
 
 pub mod run;
+
+pub mod watching;

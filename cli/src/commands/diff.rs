@@ -7,19 +7,20 @@ use cloudyknight_core::difference::{Change, Difference, FileDifference, NoText};
 
 use crate::client::{Client, segment, workspace};
 use crate::home::Home;
+use crate::output::Output;
 
 pub async fn run(
     home: &Home,
     name: &str,
     from: Option<&str>,
     to: Option<&str>,
-    json: bool,
+    output: Output,
 ) -> anyhow::Result<ExitCode> {
     let asked = [("from", from), ("to", to)];
     let asked = asked.iter().filter_map(|(key, value)| Some(format!("{key}={}", segment((*value)?))));
     let query = asked.collect::<Vec<_>>().join("&");
     let difference: Difference = Client::new(home)?.get(&workspace(name, &format!("diff?{query}"))).await?;
-    if json {
+    if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&difference)?);
     } else {
         anstream::print!("{}", text(&difference));

@@ -7,7 +7,8 @@ use anyhow::Context;
 use cloudyknight_agent::engine::Engine;
 use cloudyknight_agent::firewall::{self, NftError};
 use rustix::process::{Signal, kill_process};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::confirmed;
 use crate::args::Listen;
@@ -15,6 +16,7 @@ use crate::backends::Store;
 use crate::config::Config;
 use crate::home::Home;
 use crate::mount::{self, keeper};
+use crate::output::{HINT, Output, WARNING};
 use crate::processes;
 use crate::roles::lock;
 use crate::traefik;
@@ -26,7 +28,18 @@ const ORPHAN_LIMIT: Duration = Duration::from_secs(15);
 const LIMIT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::Result<ExitCode> {
+/// What `down --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct Stopped {
+    version: u32,
+    /// False when it did not run.
+    stopped: bool,
+    containers_removed: usize,
+    /// Whether the data is deleted as well.
+    purged: bool,
+}
+
+pub async fn run(home: &Home, purge: bool, yes: bool, output: Output) -> anyhow::Result<ExitCode> {
     let config = Config::load(home, &Listen::default())?;
     let engine = Engine::new(config.docker_host.clone(), home.platform());
     let docker = engine.ready().await;
@@ -49,7 +62,7 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
         }
         let images = "the images made for workspaces";
         let question = format!("Delete {folder} ({what}), {volumes} and {images}?");
-        if !as_json {
+        if output.talks() {
             anstream::eprintln!("This deletes {folder}: {what}; {volumes}; and {images}.");
         }
         if !confirmed(&question, yes)? {
@@ -67,7 +80,7 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
         }
         Err(error) => {
             anstream::eprintln!(
-                "warning: Docker does not answer, so its containers were not looked at: {error}"
+                "{WARNING} Docker does not answer, so its containers were not looked at: {error}"
             );
             0
         }
@@ -78,12 +91,10 @@ pub async fn run(home: &Home, purge: bool, yes: bool, as_json: bool) -> anyhow::
     if purge {
         remove_dir(home.path())?;
     }
-    if as_json {
-        anstream::println!(
-            "{}",
-            json!({ "stopped": stopped, "containers_removed": containers, "purged": purge })
-        );
-    } else {
+    if output.is_json() {
+        let stopped = Stopped { version: 1, stopped, containers_removed: containers, purged: purge };
+        anstream::println!("{}", serde_json::to_string(&stopped)?);
+    } else if output.talks() {
         let what = if stopped { "The platform is stopped" } else { "The platform did not run" };
         let data = if purge {
             "its data is deleted".to_owned()
@@ -191,7 +202,7 @@ async fn remove_firewall(platform: &str) {
         Ok(()) | Err(NftError::Missing) => {}
         Err(error) => {
             anstream::eprintln!(
-                "warning: the firewall could not be removed: {error}\nhint: {}",
+                "{WARNING} the firewall could not be removed: {error}\n{HINT} {}",
                 error.hint()
             );
         }

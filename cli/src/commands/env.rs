@@ -1,16 +1,23 @@
 //! `cloudyknight env`: what S3 clients and scripts need to know, as shell exports.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::args::Listen;
 use crate::config::Config;
 use crate::home::Home;
+use crate::output::Output;
 use crate::s3::{Place, running};
 
-pub async fn run(home: &Home, as_json: bool) -> anyhow::Result<ExitCode> {
+/// What `env --json` prints: the value of each variable. There may be more of them.
+#[derive(Serialize, ToSchema)]
+pub struct Variables(BTreeMap<String, String>);
+
+pub async fn run(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
     let (endpoints, secrets) = running(home)?;
     let place = Place::of(home).await?;
     let credentials = place.clients.credentials().await;
@@ -36,10 +43,9 @@ pub async fn run(home: &Home, as_json: bool) -> anyhow::Result<ExitCode> {
         let token = config.ingest_token.unwrap_or(secrets.ingest_token);
         variables.extend([("CLOUDYKNIGHT_INGEST_URL", url), ("CLOUDYKNIGHT_INGEST_TOKEN", token)]);
     }
-    if as_json {
-        let map: serde_json::Map<_, _> =
-            variables.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
-        anstream::println!("{}", serde_json::Value::Object(map));
+    if output.is_json() {
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
+        anstream::println!("{}", serde_json::to_string(&Variables(variables.collect()))?);
     } else {
         for (name, value) in variables {
             anstream::println!("export {name}={}", quoted(&value));

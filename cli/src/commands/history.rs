@@ -7,11 +7,12 @@ use cloudyknight_core::status::Outcome;
 
 use crate::client::{Client, workspace};
 use crate::home::Home;
+use crate::output::Output;
 use crate::show;
 
-pub async fn run(home: &Home, name: &str, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(home: &Home, name: &str, output: Output) -> anyhow::Result<ExitCode> {
     let told: Told = Client::new(home)?.get(&workspace(name, "history")).await?;
-    if json {
+    if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&told)?);
     } else {
         anstream::print!("{}", text(&told));
@@ -35,7 +36,7 @@ fn text(told: &Told) -> String {
         [
             release.map_or("-", |release| release.short()).to_owned(),
             mark,
-            when(&record.started_at),
+            show::when(&record.started_at),
             outcome(&record.outcome),
             took(record),
             files(record),
@@ -50,7 +51,7 @@ fn text(told: &Told) -> String {
         text.push_str(&format!(
             "\nIt is pinned to {} since {}: `cloudyknight unpin {}` follows the bucket again.\n",
             pin.release.short(),
-            when(&pin.at),
+            show::when(&pin.at),
             told.workspace
         ));
     }
@@ -66,11 +67,6 @@ fn marks(told: &Told, release: &cloudyknight_core::manifest::ReleaseDigest) -> S
     ];
     let marks: Vec<&str> = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark).collect();
     marks.join(", ")
-}
-
-/// To the second, as people read times.
-fn when(time: &str) -> String {
-    time.get(..19).map_or(time.to_owned(), |time| format!("{}Z", time.replace('T', " ")))
 }
 
 fn outcome(outcome: &Outcome) -> String {

@@ -2,30 +2,40 @@
 
 use std::process::ExitCode;
 
-use crate::args::{Args, Command, Listen, VolumesAction};
+use crate::args::{Args, Command, Listen, Patience, TokenAction, VolumesAction};
 use crate::config::Config;
 use crate::errors;
 use crate::home::Home;
+use crate::output::Output;
 use crate::roles;
 
+mod audit;
 mod cancel;
+mod completions;
+mod config;
 mod diff;
 mod doctor;
 mod down;
 mod env;
+mod follow;
 mod forget;
 mod history;
 mod logs;
 mod ls;
+mod man;
 mod migrate;
 mod mount;
+mod new;
+mod open;
 mod policy;
 mod push;
 mod restore;
 mod retry;
 mod rm;
 mod rollback;
+mod schema;
 mod status;
+mod token;
 mod unmount;
 mod up;
 mod volumes;
@@ -34,51 +44,62 @@ mod wish;
 
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let home = Home::new(args.home)?;
-    let json = args.json;
+    let output = Output::new(args.json, args.quiet);
     match args.command {
-        Command::Up(listen) => up::run(&home, &listen, json).await,
-        Command::Down { purge, yes } => down::run(&home, purge, yes, json).await,
-        Command::Env => env::run(&home, json).await,
-        Command::Status { name } => status::run(&home, name.as_deref(), json).await,
-        Command::Wait { name, release, timeout } => {
-            wait::run(&home, &name, release.as_deref(), timeout, json).await
+        Command::Up(listen) => up::run(&home, &listen, output).await,
+        Command::Down { purge, yes } => down::run(&home, purge, yes, output).await,
+        Command::Env => env::run(&home, output).await,
+        Command::Status { name, watch: false } => status::run(&home, name.as_deref(), output).await,
+        Command::Status { name, watch: true } => status::watch::run(&home, name.as_deref(), output).await,
+        Command::Wait { name, release, patience: Patience { timeout } } => {
+            wait::run(&home, &name, release.as_deref(), timeout, output).await
         }
-        Command::Logs { name, service, tail, follow } => {
-            logs::run(&home, &name, service.as_deref(), tail, follow, json).await
+        Command::Logs(asked) => logs::run(&home, &asked, output).await,
+        Command::Ls { name } => ls::run(&home, name.as_deref(), output).await,
+        Command::Push(asked) => push::run(&home, asked, output).await,
+        Command::New { dir, template } => new::run(dir.as_deref(), template.as_deref(), output),
+        Command::Open { name } => open::run(&home, name.as_deref(), output).await,
+        Command::Rm { name, yes } => rm::run(&home, &name, yes, output).await,
+        Command::Retry { name, patience: Patience { timeout } } => {
+            retry::run(&home, &name, timeout, output).await
         }
-        Command::Ls { name } => ls::run(&home, name.as_deref(), json).await,
-        Command::Push { dir, name, timeout } => push::run(&home, &dir, name, timeout, json).await,
-        Command::Rm { name, yes } => rm::run(&home, &name, yes, json).await,
-        Command::Retry { name, timeout } => retry::run(&home, &name, timeout, json).await,
-        Command::History { name } => history::run(&home, &name, json).await,
+        Command::History { name } => history::run(&home, &name, output).await,
         Command::Diff { name, from, to } => {
-            diff::run(&home, &name, from.as_deref(), to.as_deref(), json).await
+            diff::run(&home, &name, from.as_deref(), to.as_deref(), output).await
         }
         Command::Rollback { name, release, follow: false, patience } => {
-            rollback::run(&home, &name, release.as_deref(), patience, json).await
+            rollback::run(&home, &name, release.as_deref(), patience, output).await
         }
         Command::Rollback { name, follow: true, patience, .. } | Command::Unpin { name, patience } => {
-            wish::run(&home, &name, "unpin", patience, json).await
+            wish::run(&home, &name, "unpin", patience, output).await
         }
-        Command::Restart { name, patience } => wish::run(&home, &name, "restart", patience, json).await,
-        Command::Stop { name, patience } => wish::run(&home, &name, "stop", patience, json).await,
-        Command::Start { name, patience } => wish::run(&home, &name, "start", patience, json).await,
-        Command::Cancel { name } => cancel::run(&home, &name, json).await,
+        Command::Restart { name, patience } => wish::run(&home, &name, "restart", patience, output).await,
+        Command::Stop { name, patience } => wish::run(&home, &name, "stop", patience, output).await,
+        Command::Start { name, patience } => wish::run(&home, &name, "start", patience, output).await,
+        Command::Cancel { name } => cancel::run(&home, &name, output).await,
         Command::Restore { name, release, force, patience } => {
-            restore::run(&home, &name, release.as_deref(), force, patience, json).await
+            restore::run(&home, &name, release.as_deref(), force, patience, output).await
         }
-        Command::Forget { name, yes } => forget::run(&home, &name, yes, json).await,
-        Command::Volumes { action: None, name } => volumes::list(&home, name.as_deref(), json).await,
+        Command::Forget { name, yes } => forget::run(&home, &name, yes, output).await,
+        Command::Volumes { action: None, name } => volumes::list(&home, name.as_deref(), output).await,
         Command::Volumes { action: Some(VolumesAction::Rm { name, volume, yes }), .. } => {
-            volumes::rm(&home, &name, &volume, yes, json).await
+            volumes::rm(&home, &name, &volume, yes, output).await
         }
-        Command::Migrate { to, delete } => migrate::run(&home, &to, delete, json).await,
-        Command::Policy { name } => policy::run(&home, name.as_deref(), json),
-        Command::Mount { dir, foreground } => mount::run(&home, dir, foreground, json).await,
-        Command::Unmount { dir, lazy } => unmount::run(&home, dir, lazy, json).await,
+        Command::Migrate { to, delete } => migrate::run(&home, &to, delete, output).await,
+        Command::Policy { name } => policy::run(&home, name.as_deref(), output),
+        Command::Token { action: TokenAction::Create(asked) } => token::create(&home, &asked, output).await,
+        Command::Token { action: TokenAction::Ls } => token::ls(&home, output).await,
+        Command::Token { action: TokenAction::Rm { token } } => token::rm(&home, &token, output).await,
+        Command::Audit { limit } => audit::run(&home, limit, output).await,
+        Command::Config { key } => config::run(&home, key.as_deref(), output),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man { dir } => man::run(dir.as_deref(), output),
+        Command::Schema { command, markdown } => schema::run(&command, markdown),
+        Command::Mount { dir, foreground } => mount::run(&home, dir, foreground, output).await,
+        Command::Unmount { dir, lazy } => unmount::run(&home, dir, lazy, output).await,
         Command::MountKeeper { dir } => mount::keep(home, dir).await,
         Command::MountGate { names } => crate::mount::gate::run(&names),
-        Command::Doctor => doctor::run(&home, json).await,
+        Command::Doctor => doctor::run(&home, output).await,
         Command::Run(listen) => {
             roles::log::to_stderr();
             let config = Config::load(&home, &listen)?;
@@ -105,6 +126,16 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let config = Config::load(&home, &listen)?;
             Ok(role(roles::edge::run(home, config).await))
         }
+    }
+}
+
+/// Prints what may be long; whoever reads may stop reading, as `head` does.
+fn print(text: &[u8]) -> anyhow::Result<ExitCode> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

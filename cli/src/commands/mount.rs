@@ -4,20 +4,30 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::args::Listen;
 use crate::config::Config;
 use crate::errors::{self, hinted};
 use crate::home::Home;
 use crate::mount::{self, Report, State, keeper, point, program};
+use crate::output::Output;
 use crate::roles;
+
+/// What `mount` did.
+#[derive(Serialize, ToSchema)]
+pub struct Mounted {
+    /// Whether it was not mounted before.
+    started: bool,
+    mount: Report,
+}
 
 pub async fn run(
     home: &Home,
     dir: Option<PathBuf>,
     foreground: bool,
-    as_json: bool,
+    output: Output,
 ) -> anyhow::Result<ExitCode> {
     let config = Config::load(home, &Listen::default())?;
     // Told here, and not in a log.
@@ -59,9 +69,10 @@ pub async fn run(
             return Err(error);
         }
     };
-    if as_json {
-        anstream::println!("{}", json!({ "started": !ran_before, "mount": report }));
-    } else {
+    if output.is_json() {
+        let mounted = Mounted { started: !ran_before, mount: report };
+        anstream::println!("{}", serde_json::to_string(&mounted)?);
+    } else if output.talks() {
         let how = if ran_before { "are mounted already" } else { "are mounted" };
         anstream::println!("The workspaces {how} at {}", report.dir.display());
     }

@@ -5,14 +5,17 @@ use std::process::ExitCode;
 use cloudyknight_agent::policy::{self, DEFAULT, Entry, Limits, Size};
 use cloudyknight_core::workspace::WorkspaceName;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::args::Listen;
 use crate::config::Config;
 use crate::errors::hinted;
 use crate::home::Home;
+use crate::output::Output;
 
-#[derive(Serialize)]
-struct Answer {
+/// What `policy --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct Policy {
     version: u32,
     file: String,
     /// Whether the file is there; otherwise this is what it will say at the first start.
@@ -23,7 +26,7 @@ struct Answer {
     limits: Told,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Grant {
     permission: &'static str,
     /// `true`, or what exactly.
@@ -33,7 +36,8 @@ struct Grant {
 }
 
 /// Of one container; what entries raise is among the grants.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PolicyLimits)]
 struct Told {
     memory: String,
     max_memory: String,
@@ -42,7 +46,7 @@ struct Told {
     max_logs: String,
 }
 
-pub fn run(home: &Home, name: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
+pub fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
     let config = Config::load(home, &Listen::default())?;
     let path = config.policy_path(home);
     let workspace: Option<WorkspaceName> = name.map(str::parse).transpose()?;
@@ -79,7 +83,7 @@ pub fn run(home: &Home, name: Option<&str>, as_json: bool) -> anyhow::Result<Exi
     let told = |size: Size| size.to_string();
     let limits =
         Told { memory: told(memory), max_memory: told(max_memory), pids, max_pids, max_logs: told(max_logs) };
-    let answer = Answer {
+    let answer = Policy {
         version: 1,
         file: path.display().to_string(),
         exists,
@@ -87,7 +91,7 @@ pub fn run(home: &Home, name: Option<&str>, as_json: bool) -> anyhow::Result<Exi
         workspace,
         limits,
     };
-    if as_json {
+    if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&answer)?);
     } else {
         print(&answer);
@@ -95,8 +99,8 @@ pub fn run(home: &Home, name: Option<&str>, as_json: bool) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(answer: &Answer) {
-    let Answer { file, exists, workspace, grants, limits, .. } = answer;
+fn print(answer: &Policy) {
+    let Policy { file, exists, workspace, grants, limits, .. } = answer;
     let note = if *exists { "" } else { " (not there yet: this is the default)" };
     anstream::println!("{file}{note}");
     match workspace {

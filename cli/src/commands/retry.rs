@@ -7,12 +7,13 @@ use cloudyknight_core::status::{Outcome, WorkspaceStatus};
 
 use super::wait;
 use crate::client::{Client, segment};
-use crate::errors::hinted;
+use crate::errors::{hinted, timed_out};
 use crate::home::Home;
+use crate::output::Output;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-pub async fn run(home: &Home, name: &str, timeout: u64, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(home: &Home, name: &str, timeout: u64, output: Output) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
     let before: WorkspaceStatus = client.get(&path(name)).await?;
     if !failed(&before) {
@@ -23,8 +24,8 @@ pub async fn run(home: &Home, name: &str, timeout: u64, json: bool) -> anyhow::R
     }
     client.post(&format!("{}/reconcile", path(name))).await?;
     match another(&client, name, &before, timeout).await? {
-        Some(status) => wait::tell(&status, json),
-        None => Err(hinted(
+        Some(status) => wait::tell(&status, output),
+        None => Err(timed_out(
             format!("`{name}` is being tried again, but was neither live nor failed after {timeout} s"),
             format!("`cloudyknight status {name}` tells what it is doing"),
         )),

@@ -3,13 +3,26 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::errors::hinted;
 use crate::home::Home;
 use crate::mount::{self, keeper, point};
+use crate::output::{HINT, Output, WARNING};
 
-pub async fn run(home: &Home, dir: Option<PathBuf>, lazy: bool, as_json: bool) -> anyhow::Result<ExitCode> {
+/// What `unmount` did.
+#[derive(Serialize, ToSchema)]
+pub struct Unmounted<'a> {
+    /// Whether it was mounted.
+    unmounted: bool,
+    #[schema(value_type = Option<String>)]
+    dir: Option<&'a std::path::Path>,
+    /// Files that were not in the bucket yet.
+    unsent: usize,
+}
+
+pub async fn run(home: &Home, dir: Option<PathBuf>, lazy: bool, output: Output) -> anyhow::Result<ExitCode> {
     let kept = mount::now(home)?.map(|report| report.dir);
     let left = point::of_device(&mount::device(home))?;
     let known = kept.or_else(|| left.first().cloned()).or(mount::wish(home)?.map(|wish| wish.dir));
@@ -25,7 +38,7 @@ pub async fn run(home: &Home, dir: Option<PathBuf>, lazy: bool, as_json: bool) -
         }
     }
     let Some(dir) = known else {
-        tell(as_json, None, 0);
+        tell(output, None, 0);
         return Ok(ExitCode::SUCCESS);
     };
     if !lazy {
@@ -34,7 +47,7 @@ pub async fn run(home: &Home, dir: Option<PathBuf>, lazy: bool, as_json: bool) -
     keeper::drop_wish(home)?;
     keeper::stop(home).await?;
     let unsent = mount::report(home)?.map_or(0, |report| report.unsent);
-    tell(as_json, Some(&dir), unsent);
+    tell(output, Some(&dir), unsent);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -52,21 +65,23 @@ fn refuse_if_used(dir: &std::path::Path) -> anyhow::Result<()> {
     ))
 }
 
-fn tell(as_json: bool, dir: Option<&std::path::Path>, unsent: usize) {
-    if as_json {
-        anstream::println!("{}", json!({ "unmounted": dir.is_some(), "dir": dir, "unsent": unsent }));
+fn tell(output: Output, dir: Option<&std::path::Path>, unsent: usize) {
+    if output.is_json() {
+        let unmounted = Unmounted { unmounted: dir.is_some(), dir, unsent };
+        anstream::println!("{}", serde_json::to_string(&unmounted).expect("it is plain data"));
         return;
     }
     match dir {
+        _ if !output.talks() => {}
         Some(dir) => anstream::println!("{} is unmounted", dir.display()),
         None => anstream::println!("Nothing was mounted"),
     }
     if unsent > 0 {
         anstream::eprintln!(
-            "warning: {unsent} files could not be sent to the bucket, and lie on this machine only"
+            "{WARNING} {unsent} files could not be sent to the bucket, and lie on this machine only"
         );
         anstream::eprintln!(
-            "hint: they are sent when it is mounted again; `cloudyknight doctor` looks for the reason"
+            "{HINT} they are sent when it is mounted again; `cloudyknight doctor` looks for the reason"
         );
     }
 }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use cloudyknight_agent::edge_link::EdgeKind;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::args::Listen;
 use crate::backends::Store;
@@ -17,6 +19,7 @@ use crate::config::Config;
 use crate::errors::hinted;
 use crate::home::{Endpoints, Failure, Home};
 use crate::mount::keeper;
+use crate::output::{HINT, Output, WARNING};
 use crate::roles::lock;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -24,7 +27,16 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// A log that has grown larger is kept once as `….1` and begun anew.
 const LOG_LIMIT: u64 = 32 * 1024 * 1024;
 
-pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<ExitCode> {
+/// What `up --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct Started {
+    version: u32,
+    /// False when it ran already.
+    started: bool,
+    endpoints: Endpoints,
+}
+
+pub async fn run(home: &Home, listen: &Listen, output: Output) -> anyhow::Result<ExitCode> {
     // Wrong settings are told here, and not in a log.
     let config = Config::load(home, listen)?;
     config.s3_address()?;
@@ -56,9 +68,10 @@ pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<
     };
     warn(&platform);
     super::mount::again(home).await;
-    if as_json {
-        anstream::println!("{}", json!({ "started": !ran_before, "endpoints": endpoints }));
-    } else {
+    if output.is_json() {
+        let started = Started { version: 1, started: !ran_before, endpoints };
+        anstream::println!("{}", serde_json::to_string(&started)?);
+    } else if output.talks() {
         let how = if ran_before { "already runs" } else { "runs" };
         anstream::println!(
             "The platform {how}: apps at {}, S3 at {}, API at {}",
@@ -100,9 +113,9 @@ fn warn(platform: &Value) {
     for part in ["docker", "edge", "bucket", "platform_bucket", "commands"] {
         let text = |field| platform.pointer(&format!("/{part}/{field}")).and_then(Value::as_str);
         if let Some(message) = text("message") {
-            anstream::eprintln!("warning: {part}: {message}");
+            anstream::eprintln!("{WARNING} {part}: {message}");
             anstream::eprintln!(
-                "hint: {}",
+                "{HINT} {}",
                 text("hint").unwrap_or("`cloudyknight doctor` looks for the reason")
             );
         }

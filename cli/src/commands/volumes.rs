@@ -3,17 +3,28 @@
 use std::process::ExitCode;
 
 use cloudyknight_core::volume::Volumes;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::confirmed;
 use crate::client::{Client, segment, workspace};
 use crate::home::Home;
+use crate::output::Output;
 use crate::show;
 
-pub async fn list(home: &Home, name: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
+/// What `volumes rm --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct VolumeDeleted<'a> {
+    version: u32,
+    workspace: &'a str,
+    /// The name of the volume.
+    deleted: &'a str,
+}
+
+pub async fn list(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
     let path = name.map_or("/api/v1/volumes".to_owned(), |name| workspace(name, "volumes"));
     let listed: Volumes = Client::new(home)?.get(&path).await?;
-    if as_json {
+    if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&listed)?);
     } else {
         anstream::print!("{}", table(&listed));
@@ -21,16 +32,23 @@ pub async fn list(home: &Home, name: Option<&str>, as_json: bool) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn rm(home: &Home, name: &str, volume: &str, yes: bool, as_json: bool) -> anyhow::Result<ExitCode> {
+pub async fn rm(
+    home: &Home,
+    name: &str,
+    volume: &str,
+    yes: bool,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
     let question = format!("Delete the volume `{volume}` of `{name}` and everything in it?");
     if !confirmed(&question, yes)? {
         return Ok(ExitCode::FAILURE);
     }
     client.delete(&workspace(name, &format!("volumes/{}", segment(volume)))).await?;
-    if as_json {
-        anstream::println!("{}", json!({ "version": 1, "workspace": name, "deleted": volume }));
-    } else {
+    if output.is_json() {
+        let deleted = VolumeDeleted { version: 1, workspace: name, deleted: volume };
+        anstream::println!("{}", serde_json::to_string(&deleted)?);
+    } else if output.talks() {
         anstream::println!("The volume {volume} of {name} is deleted.");
     }
     Ok(ExitCode::SUCCESS)

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use crate::args::Listen;
 use crate::client::{Client, segment};
 use crate::config::Config;
-use crate::errors::hinted;
+use crate::errors::{hinted, timed_out};
 use crate::home::Home;
+use crate::output::Output;
 use crate::show;
 
 #[derive(Deserialize)]
@@ -19,8 +20,6 @@ struct Waited {
     status: Option<WorkspaceStatus>,
 }
 
-/// The exit code of a wait whose time was over: as `timeout(1)` has it.
-const TIMED_OUT: u8 = 124;
 /// One request waits at most this long, in seconds.
 const ONE_REQUEST: u64 = 30;
 
@@ -29,20 +28,15 @@ pub async fn run(
     name: &str,
     release: Option<&str>,
     timeout: u64,
-    json: bool,
+    output: Output,
 ) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
     match wait(&client, name, release, timeout).await? {
-        Some(status) => tell_of(&status, release, json),
-        None if json => {
-            anstream::println!("{}", serde_json::json!({ "error": "timeout", "timeout_s": timeout }));
-            Ok(ExitCode::from(TIMED_OUT))
-        }
-        None => {
-            anstream::eprintln!("error: {name} was neither live nor failed after {timeout} s");
-            anstream::eprintln!("hint: `cloudyknight status {name}` tells what it is doing");
-            Ok(ExitCode::from(TIMED_OUT))
-        }
+        Some(status) => tell_of(&status, release, output),
+        None => Err(timed_out(
+            format!("`{name}` was neither live nor failed after {timeout} s"),
+            format!("`cloudyknight status {name}` tells what it is doing"),
+        )),
     }
 }
 
@@ -83,8 +77,8 @@ pub async fn hurry(home: &Home, client: &Client, name: &str) -> anyhow::Result<(
 }
 
 /// Prints how it ended; the exit code tells the same.
-pub fn tell(status: &WorkspaceStatus, json: bool) -> anyhow::Result<ExitCode> {
-    if json {
+pub fn tell(status: &WorkspaceStatus, output: Output) -> anyhow::Result<ExitCode> {
+    if output.is_json() {
         anstream::println!("{}", serde_json::to_string(status)?);
     }
     let outcome = status.deployment.as_ref().map(|deployment| &deployment.outcome);
@@ -95,12 +89,12 @@ pub fn tell(status: &WorkspaceStatus, json: bool) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     if let Some(trouble) = trouble {
-        if !json {
+        if !output.is_json() {
             anstream::eprint!("{trouble}");
         }
         return Ok(ExitCode::FAILURE);
     }
-    if !json {
+    if output.talks() {
         let url = status.urls.first().map(|url| format!(" at {url}")).unwrap_or_default();
         anstream::println!("{} is {}{url}", status.workspace, show::state(status.state));
         anstream::eprint!("{}", show::held(status));
@@ -109,8 +103,8 @@ pub fn tell(status: &WorkspaceStatus, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// The same of one release that was asked for, which may not be what is to run.
-fn tell_of(status: &WorkspaceStatus, release: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+fn tell_of(status: &WorkspaceStatus, release: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
     let is_held_back = release.is_some() && status.held_back.as_ref().map(|held| held.as_str()) == release;
-    let code = tell(status, json)?;
+    let code = tell(status, output)?;
     Ok(if is_held_back { ExitCode::FAILURE } else { code })
 }

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::home::Home;
 
@@ -28,8 +29,9 @@ pub struct Wish {
 }
 
 /// What the keeper says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Report {
+    #[schema(value_type = String)]
     pub dir: PathBuf,
     pub state: State,
     /// The version of rclone, where one was found.
@@ -44,7 +46,7 @@ pub struct Report {
     pub unsent: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Mounting,

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use cloudyknight_store::aws::{ConnectSettings, Patience};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::args::Listen;
 use crate::config::Config;
 use crate::errors;
 use crate::home::Home;
+use crate::output::{HINT, Output};
 
 mod host;
 mod mount;
@@ -18,7 +20,16 @@ mod queues;
 mod store;
 mod traefik;
 
-#[derive(Serialize)]
+/// What `doctor --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct Diagnosis {
+    version: u32,
+    /// Whether nothing is wrong.
+    ok: bool,
+    findings: Vec<Finding>,
+}
+
+#[derive(Serialize, ToSchema)]
 struct Finding {
     check: &'static str,
     ok: bool,
@@ -30,16 +41,16 @@ struct Finding {
 /// What was found so far. Each is printed as it comes: some take their time.
 struct Findings {
     found: Vec<Finding>,
-    json: bool,
+    output: Output,
 }
 
 impl Findings {
     fn push(&mut self, finding: Finding) {
-        if !self.json {
-            let mark = if finding.ok { "ok   " } else { "WRONG" };
+        if self.output.talks() || (self.output == Output::Quiet && !finding.ok) {
+            let mark = if finding.ok { "\u{1b}[32mok\u{1b}[0m   " } else { "\u{1b}[1;31mWRONG\u{1b}[0m" };
             anstream::println!("{mark} {}: {}", finding.check, finding.message);
             if let Some(hint) = &finding.hint {
-                anstream::println!("      hint: {hint}");
+                anstream::println!("      {HINT} {hint}");
             }
         }
         self.found.push(finding);
@@ -50,8 +61,8 @@ impl Findings {
     }
 }
 
-pub async fn run(home: &Home, json: bool) -> anyhow::Result<ExitCode> {
-    let mut findings = Findings { found: Vec::new(), json };
+pub async fn run(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
+    let mut findings = Findings { found: Vec::new(), output };
     let config = Config::load(home, &Listen::default());
     findings.push(match &config {
         Ok(_) => fine("settings", format!("{} is well formed or absent", home.config().display())),
@@ -73,8 +84,9 @@ pub async fn run(home: &Home, json: bool) -> anyhow::Result<ExitCode> {
     platform::platform(home, &mut findings).await;
 
     let well = findings.found.iter().all(|finding| finding.ok);
-    if json {
-        anstream::println!("{}", serde_json::json!({ "ok": well, "findings": findings.found }));
+    if output.is_json() {
+        let diagnosis = Diagnosis { version: 1, ok: well, findings: findings.found };
+        anstream::println!("{}", serde_json::to_string(&diagnosis)?);
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

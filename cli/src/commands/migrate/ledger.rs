@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloudyknight_store::bucket::{Condition, Object};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::difference::{Difference, difference};
 use super::probe;
 
 /// A key that cannot be had over there, however often it is tried.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Refusal {
     pub key: String,
     pub reason: String,

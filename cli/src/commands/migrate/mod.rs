@@ -11,11 +11,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::backends::Store;
 use crate::config::Config;
 use crate::errors::hinted;
 use crate::home::Home;
+use crate::output::{ERROR, HINT, Output};
 
 mod copy;
 mod difference;
@@ -32,7 +34,17 @@ const ROUNDS: usize = 5;
 /// How many refused keys people are told of; programs are told all.
 const REFUSED_TOLD: usize = 10;
 
-#[derive(Default, Serialize)]
+/// What `migrate --json` prints.
+#[derive(Serialize, ToSchema)]
+pub struct Migrated<'a> {
+    version: u32,
+    /// The other store.
+    to: String,
+    report: &'a Report,
+}
+
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = MigrationReport)]
 struct Report {
     objects: usize,
     copied: usize,
@@ -43,7 +55,7 @@ struct Report {
     refused: Vec<Refusal>,
 }
 
-pub async fn run(home: &Home, to: &Path, delete: bool, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(home: &Home, to: &Path, delete: bool, output: Output) -> anyhow::Result<ExitCode> {
     let file = settings_file(to)?;
     let config = Config::of_file(&file)?;
     let other = Home::new(file.parent().map(Path::to_owned))?;
@@ -57,17 +69,17 @@ pub async fn run(home: &Home, to: &Path, delete: bool, json: bool) -> anyhow::Re
         let message = "both settings name the same buckets of the same store";
         return Err(hinted(message, "name other buckets, or another store"));
     }
-    if !json {
+    if output.talks() {
         anstream::eprintln!("from {}\nto   {}", source.name(), target.name());
     }
     let mut report = Report::default();
     let pairs = [(&source.workspaces, &target.workspaces), (&source.platform, &target.platform)];
     for (from, to) in pairs {
-        let progress = if json { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        let progress = if output.talks() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         report.add(copy(from, to, delete, &progress).await?);
         progress.finish_and_clear();
     }
-    tell(&report, &target, &other, json);
+    tell(&report, &target, &other, output);
     Ok(if report.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -90,17 +102,21 @@ async fn open_target(other: &Home, config: &Config, file: &Path) -> anyhow::Resu
     End::of_target(other, config).await.context("could not open the store to copy to")
 }
 
-fn tell(report: &Report, target: &End, other: &Home, json: bool) {
-    if json {
-        anstream::println!("{}", serde_json::json!({ "to": target.name(), "report": report }));
+fn tell(report: &Report, target: &End, other: &Home, output: Output) {
+    if output.is_json() {
+        let migrated = Migrated { version: 1, to: target.name().to_string(), report };
+        anstream::println!("{}", serde_json::to_string(&migrated).expect("a report is plain data"));
         return;
     }
     let Report { objects, copied, copied_bytes, deleted, verified, refused } = report;
+    tell_refused(refused);
+    if !output.talks() {
+        return;
+    }
     anstream::println!(
         "{objects} objects are the same in both stores: {copied} copied ({copied_bytes} bytes), {verified} verified by \
          digest, {deleted} deleted."
     );
-    tell_refused(refused);
     anstream::println!(
         "Stop the platform here before one starts there: `cloudyknight --home {} up`. Two that follow the same buckets \
          would be in each other's way.",
@@ -112,7 +128,7 @@ fn tell_refused(refused: &[Refusal]) {
     if refused.is_empty() {
         return;
     }
-    anstream::eprintln!("error: not all could be copied or deleted, {} of the objects:", refused.len());
+    anstream::eprintln!("{ERROR} not all could be copied or deleted, {} of the objects:", refused.len());
     for Refusal { key, reason, .. } in refused.iter().take(REFUSED_TOLD) {
         // A key may hold what a terminal would obey.
         anstream::eprintln!("  {key:?}: {}", reason.escape_debug());
@@ -121,7 +137,7 @@ fn tell_refused(refused: &[Refusal]) {
         anstream::eprintln!("  and {} more, which --json lists", refused.len() - REFUSED_TOLD);
     }
     if let Some(hint) = refused.iter().find_map(|refusal| refusal.hint.as_ref()) {
-        anstream::eprintln!("hint: {hint}");
+        anstream::eprintln!("{HINT} {hint}");
     }
 }
 

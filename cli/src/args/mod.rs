@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub mod help;
 
 #[derive(Parser)]
 #[command(
     name = "cloudyknight",
     version,
     about = "Push files to S3 and the app is live",
-    max_term_width = 100
+    max_term_width = 100,
+    styles = help::STYLES,
+    after_help = help::AFTER
 )]
 pub struct Args {
     /// Where the platform keeps its data [default: /var/lib/cloudyknight as root, else the user's data directory]
@@ -18,6 +22,9 @@ pub struct Args {
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
+    /// Print nothing but what was asked for, and trouble
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -38,42 +45,41 @@ pub enum Command {
     /// Print shell exports for S3 clients and scripts: eval "$(cloudyknight env)"
     Env,
     /// Tell the state of all workspaces, or everything about one
-    Status { name: Option<String> },
+    Status {
+        name: Option<String>,
+        /// Go on, and tell each change, until Ctrl-C
+        #[arg(long, short)]
+        watch: bool,
+    },
     /// Wait until what the bucket holds of a workspace is live, or has failed
     Wait {
         name: String,
         /// Wait for this release instead
         #[arg(long, value_name = "DIGEST")]
         release: Option<String>,
-        /// Give up after this many seconds
-        #[arg(long, default_value_t = 300, value_name = "S")]
-        timeout: u64,
+        #[command(flatten)]
+        patience: Patience,
     },
-    /// Print what the containers of a workspace say
-    Logs {
-        name: String,
-        /// Only this service
-        #[arg(long)]
-        service: Option<String>,
-        /// Lines from the end
-        #[arg(long, short = 'n', default_value_t = 100, value_name = "LINES")]
-        tail: usize,
-        /// Go on printing what comes
-        #[arg(long, short)]
-        follow: bool,
-    },
+    /// Print what the containers of a workspace say, or its last build, or the platform
+    #[command(after_help = help::LOGS)]
+    Logs(Logs),
     /// List the workspaces, or the files of one as the bucket holds them
     Ls { name: Option<String> },
-    /// Upload a folder as a workspace, delete what is gone from it, and wait until it is live
-    Push {
-        #[arg(default_value = ".")]
-        dir: PathBuf,
-        /// [default: the name of the folder]
-        name: Option<String>,
-        /// Give up waiting after this many seconds
-        #[arg(long, default_value_t = 300, value_name = "S")]
-        timeout: u64,
+    /// Upload a folder as a workspace, delete what is gone from it, and follow it until it is live
+    #[command(after_help = help::PUSH)]
+    Push(Push),
+    /// Make a folder to begin with, from a template; without one, list the templates
+    #[command(after_help = help::NEW)]
+    New {
+        /// The folder, whose name will be the workspace's
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// What kind of app it is to be
+        #[arg(long, short, value_name = "TEMPLATE")]
+        template: Option<String>,
     },
+    /// Print the address of a workspace, or of the platform, and open it in a browser where there is a display
+    Open { name: Option<String> },
     /// Delete a workspace from the bucket, and wait until nothing of it runs; its volumes stay
     Rm {
         name: String,
@@ -84,9 +90,8 @@ pub enum Command {
     /// Try a release that failed once more, and wait: after what was missing on the host is there
     Retry {
         name: String,
-        /// Give up waiting after this many seconds
-        #[arg(long, default_value_t = 300, value_name = "S")]
-        timeout: u64,
+        #[command(flatten)]
+        patience: Patience,
     },
     /// Tell what was deployed of a workspace, the newest first: what caused it, what changed, how it ended
     History { name: String },
@@ -187,6 +192,43 @@ pub enum Command {
     },
     /// Tell what the policy lets workspaces do, or one of them, and which entry says so
     Policy { name: Option<String> },
+    /// Make, list and delete tokens, with which people and programs use the API
+    #[command(after_help = help::TOKEN)]
+    Token {
+        #[command(subcommand)]
+        action: TokenAction,
+    },
+    /// Tell who changed what through the API, the newest first
+    Audit {
+        /// How many
+        #[arg(long, short = 'n', default_value_t = 50, value_name = "ENTRIES",
+              value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// Tell the settings that hold, and where each comes from; secrets are not shown
+    #[command(after_help = help::CONFIG)]
+    Config {
+        /// Only this setting; or `path`: where the file is
+        key: Option<String>,
+    },
+    /// Print what makes a shell complete these commands
+    #[command(after_help = help::COMPLETIONS)]
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page, or write one for each command into a folder
+    #[command(after_help = help::MAN)]
+    Man {
+        /// Where to write them
+        dir: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of what a command prints with --json, or of all of them
+    Schema {
+        /// Such as `status` or `volumes rm`
+        #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+        /// The same for people: docs/json.md
+        #[arg(long, conflicts_with = "command", hide = true)]
+        markdown: bool,
+    },
     /// Look for what is wrong with the platform or its surroundings
     Doctor,
     /// Run the platform in the foreground, for service managers and containers
@@ -224,6 +266,102 @@ pub enum VolumesAction {
     },
 }
 
+#[derive(clap::Args)]
+pub struct Push {
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// [default: the name of the folder]
+    pub name: Option<String>,
+    /// Stay, and push again whenever a file is saved, until Ctrl-C
+    #[arg(long, short, conflicts_with = "dry_run")]
+    pub watch: bool,
+    /// Only tell what would be uploaded and deleted
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub patience: Patience,
+}
+
+#[derive(clap::Args)]
+pub struct Logs {
+    #[arg(required_unless_present = "platform")]
+    pub name: Option<String>,
+    /// Only this service
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Lines from the end
+    #[arg(long, short = 'n', default_value_t = 100, value_name = "LINES")]
+    pub tail: usize,
+    /// Go on printing what comes
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Begin each line with its time
+    #[arg(long, short)]
+    pub timestamps: bool,
+    /// What the last installation or build said instead
+    #[arg(long, conflicts_with_all = ["service", "timestamps"])]
+    pub build: bool,
+    /// What the platform says instead
+    #[arg(long, conflicts_with_all = ["name", "service", "timestamps", "build"])]
+    pub platform: bool,
+}
+
+#[derive(Subcommand)]
+pub enum TokenAction {
+    /// Make a token, and print it: it is not shown again
+    Create(TokenCreate),
+    /// List them, without what is secret of them
+    Ls,
+    /// Delete one: whoever has it is refused from then on
+    Rm {
+        /// Its id or its name
+        token: String,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct TokenCreate {
+    /// Who or what it is for
+    pub name: String,
+    /// What may be done with it
+    #[arg(long, value_enum, default_value_t = TokenRole::Read)]
+    pub role: TokenRole,
+    /// Only for this workspace, or those that match, such as `shop-*`; may be given several times
+    #[arg(long = "workspace", short, value_name = "PATTERN")]
+    pub workspaces: Vec<String>,
+    /// When it ends: 30m, 12h, 90d [default: never]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub expires: Option<u64>,
+    /// A password to sign in with by name, read from stdin, instead of a token
+    #[arg(long)]
+    pub password: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TokenRole {
+    /// Look
+    Read,
+    /// Also push to and change workspaces
+    Deploy,
+    /// Everything
+    Admin,
+}
+
+/// `90d`, `12h`, `30m`, `45s`, in seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no time such as 30m, 12h or 90d");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    count.checked_mul(seconds).filter(|seconds| *seconds > 0).ok_or_else(wrong)
+}
+
 /// How long to wait for what was asked.
 #[derive(clap::Args, Clone, Copy)]
 pub struct Patience {
@@ -250,4 +388,21 @@ pub struct Listen {
     /// Workspaces answer at NAME.DOMAIN [default: localhost]
     #[arg(long, env = "CLOUDYKNIGHT_DOMAIN", value_name = "DOMAIN")]
     pub domain: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        let check = |text: &str, expected: Option<u64>| assert_eq!(seconds(text).ok(), expected, "{text}");
+        check("90d", Some(7_776_000));
+        check("12h", Some(43_200));
+        check("30m", Some(1800));
+        check("5s", Some(5));
+        for wrong in ["", "d", "5", "0d", "-1d", "1.5h", "5 d", "999999999999999999d", "5\u{b5}"] {
+            check(wrong, None);
+        }
+    }
 }

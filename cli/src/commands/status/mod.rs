@@ -5,30 +5,52 @@ use std::process::ExitCode;
 use cloudyknight_core::dead_letter::DeadLetter;
 use cloudyknight_core::status::WorkspaceStatus;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::client::Client;
+use crate::client::{Client, segment};
 use crate::home::Home;
 use crate::mount::{self, Report, State};
+use crate::output::{HINT, Output, WARNING};
 use crate::show;
 
+pub mod watch;
+
 /// What the API answers for all of them.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 pub struct Workspaces {
     pub workspaces: Vec<WorkspaceStatus>,
+    /// What lies in the bucket as if it were a workspace, and can be none.
     pub invalid: Vec<Invalid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<Part>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firewall: Option<Part>,
+    /// What was given up on.
     #[serde(default)]
     pub dead_letters: Vec<DeadLetter>,
     /// Where the workspaces are mounted on this machine: not said by the API, which knows nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mount: Option<Report>,
+    /// Where the next page begins; all pages are put together here.
+    #[serde(default, skip_serializing)]
+    next: Option<String>,
+}
+
+impl Workspaces {
+    /// All of them, however many pages that takes.
+    pub async fn of(client: &Client) -> anyhow::Result<Self> {
+        let mut all: Self = client.get("/api/v1/workspaces").await?;
+        while let Some(cursor) = all.next.take() {
+            let page: Self = client.get(&format!("/api/v1/workspaces?cursor={}", segment(&cursor))).await?;
+            all.workspaces.extend(page.workspaces);
+            all.next = page.next;
+        }
+        Ok(all)
+    }
 }
 
 /// Whether a part of the platform answers.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 pub struct Part {
     pub ok: bool,
     pub message: Option<String>,
@@ -36,7 +58,7 @@ pub struct Part {
     pub hint: Option<String>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 pub struct Invalid {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
@@ -47,21 +69,20 @@ pub struct Invalid {
     pub hint: String,
 }
 
-pub async fn run(home: &Home, name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
     let Some(name) = name else {
-        let mut all: Workspaces = client.get("/api/v1/workspaces").await?;
+        let mut all = Workspaces::of(&client).await?;
         all.mount = if home.remote().is_none() { mount::now(home)? } else { None };
-        if json {
+        if output.is_json() {
             anstream::println!("{}", serde_json::to_string(&all)?);
         } else {
             print(&all);
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let status: WorkspaceStatus =
-        client.get(&format!("/api/v1/workspaces/{}", crate::client::segment(name))).await?;
-    if json {
+    let status: WorkspaceStatus = client.get(&format!("/api/v1/workspaces/{}", segment(name))).await?;
+    if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&status)?);
     } else {
         anstream::print!("{}", show::details(&status));
@@ -71,16 +92,16 @@ pub async fn run(home: &Home, name: Option<&str>, json: bool) -> anyhow::Result<
 
 pub fn print(all: &Workspaces) {
     if let Some(Part { ok: false, message: Some(message), hint }) = &all.bucket {
-        anstream::eprintln!("warning: the bucket cannot be listed, and what runs serves on: {message}");
+        anstream::eprintln!("{WARNING} the bucket cannot be listed, and what runs serves on: {message}");
         anstream::eprintln!(
-            "hint: {}",
+            "{HINT} {}",
             hint.as_deref().unwrap_or("`cloudyknight doctor` looks for the reason")
         );
     }
     if let Some(Part { ok: false, message: Some(message), hint }) = &all.firewall {
-        anstream::eprintln!("warning: {message}");
+        anstream::eprintln!("{WARNING} {message}");
         if let Some(hint) = hint {
-            anstream::eprintln!("hint: {hint}");
+            anstream::eprintln!("{HINT} {hint}");
         }
     }
     match &all.mount {
@@ -89,7 +110,7 @@ pub fn print(all: &Workspaces) {
         }
         Some(Report { dir, message, .. }) => {
             let why = message.as_deref().unwrap_or("it does not answer yet");
-            anstream::eprintln!("warning: the workspaces are not mounted at {}: {why}", dir.display());
+            anstream::eprintln!("{WARNING} the workspaces are not mounted at {}: {why}", dir.display());
         }
         None => {}
     }
@@ -107,18 +128,18 @@ pub fn print(all: &Workspaces) {
                 format!("the archive {:?} is of no workspace", archive.as_deref().unwrap_or_default())
             }
         };
-        anstream::eprintln!("\nwarning: {what}: {}", invalid.message);
-        anstream::eprintln!("hint: {}", invalid.hint);
+        anstream::eprintln!("\n{WARNING} {what}: {}", invalid.message);
+        anstream::eprintln!("{HINT} {}", invalid.hint);
     }
     for letter in &all.dead_letters {
         let DeadLetter { at, queue, reason, .. } = letter;
         let names: Vec<_> = letter.workspaces.iter().map(|name| format!("`{name}`")).collect();
         let whose = if names.is_empty() { String::new() } else { format!(" about {}", names.join(", ")) };
         anstream::eprintln!(
-            "\nwarning: a message{whose} was given up on, found on {queue} at {at}: {reason}"
+            "\n{WARNING} a message{whose} was given up on, found on {queue} at {at}: {reason}"
         );
         anstream::eprintln!(
-            "hint: when that is dealt with, delete `{}` in the platform bucket",
+            "{HINT} when that is dealt with, delete `{}` in the platform bucket",
             letter.key()
         );
     }
