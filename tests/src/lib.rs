@@ -35,6 +35,9 @@ pub use folder::Folder;
 pub mod docker;
 pub use docker::Docker;
 
+pub mod lives;
+pub use lives::Lives;
+
 pub mod docker_door;
 pub use docker_door::DockerDoor;
 
