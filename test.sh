@@ -13,6 +13,7 @@ ROOT=$(cd "$(dirname "$0")" && pwd)
 SCRIPT_ARGUMENTS=("$@")
 CLIENTS=$ROOT/target/test-clients
 SERVERS=$ROOT/target/test-servers
+PUBLISHED=$ROOT/target/test-published
 cd "$ROOT"
 
 # shellcheck source-path=SCRIPTDIR source=infra/host/steps.sh
@@ -29,6 +30,8 @@ cd "$ROOT"
 . infra/host/python.sh
 # shellcheck source-path=SCRIPTDIR source=tests/servers/install.sh
 . tests/servers/install.sh
+# shellcheck source-path=SCRIPTDIR source=tests/published.sh
+. tests/published.sh
 
 CHOSEN=()
 RUNNER_ARGUMENTS=()
@@ -55,6 +58,9 @@ if ! command -v docker-compose >/dev/null; then
     install_packages "compose files are compared with what it makes of them" docker-compose
 fi
 ensure_python_tools "$CLIENTS" tests/clients.txt "the S3 clients that the tests push with"
+if ! published_files_are_there "$PUBLISHED"; then
+    step "Fetching published compose files into ${PUBLISHED#"$ROOT"/}" fetch_published_files "$PUBLISHED" "$CLIENTS/bin/pip"
+fi
 
 # Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
 declare -A SKIPPED=()
@@ -79,6 +85,7 @@ for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' | grep -vx 
 done
 export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
 export CLOUDYKNIGHT_TEST_SERVERS=$SERVERS
+export CLOUDYKNIGHT_TEST_PUBLISHED=$PUBLISHED
 export CLOUDYKNIGHT_TEST_BACKENDS=${THERE[*]}
 export CLOUDYKNIGHT_TEST_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/cloudyknight
 CLOUDYKNIGHT_TEST_REPORT=$(mktemp "${TMPDIR:-/tmp}/cloudyknight.XXXXXX")
