@@ -14,6 +14,7 @@ SCRIPT_ARGUMENTS=("$@")
 CLIENTS=$ROOT/target/test-clients
 SERVERS=$ROOT/target/test-servers
 BROWSER=$ROOT/target/test-browser
+PUBLISHED=$ROOT/target/test-published
 cd "$ROOT"
 
 # shellcheck source-path=SCRIPTDIR source=infra/host/steps.sh
@@ -34,6 +35,8 @@ cd "$ROOT"
 . tests/servers/install.sh
 # shellcheck source-path=SCRIPTDIR source=tests/browser/install.sh
 . tests/browser/install.sh
+# shellcheck source-path=SCRIPTDIR source=tests/published.sh
+. tests/published.sh
 
 CHOSEN=()
 RUNNER_ARGUMENTS=()
@@ -65,6 +68,9 @@ for editor in vim nano; do
 done
 ensure_python_tools "$CLIENTS" tests/clients.txt "the S3 clients that the tests push with"
 ensure_browser "$BROWSER"
+if ! published_files_are_there "$PUBLISHED"; then
+    step "Fetching published compose files into ${PUBLISHED#"$ROOT"/}" fetch_published_files "$PUBLISHED" "$CLIENTS/bin/pip"
+fi
 
 # Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
 declare -A SKIPPED=()
@@ -90,6 +96,7 @@ done
 export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
 export CLOUDYKNIGHT_TEST_SERVERS=$SERVERS
 export CLOUDYKNIGHT_TEST_BROWSER=$BROWSER
+export CLOUDYKNIGHT_TEST_PUBLISHED=$PUBLISHED
 export CLOUDYKNIGHT_TEST_BACKENDS=${THERE[*]}
 export CLOUDYKNIGHT_TEST_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/cloudyknight
 CLOUDYKNIGHT_TEST_REPORT=$(mktemp "${TMPDIR:-/tmp}/cloudyknight.XXXXXX")

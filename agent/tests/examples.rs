@@ -1,7 +1,9 @@
-//! Ordinary compose files, modelled on those that people publish: each is read, or refused with exactly the sentence
-//! that stands above it, and warns of exactly what stands there.
+//! Compose files of other people: each is read, or refused with exactly the sentence that is expected, and warns of exactly
+//! what is expected. Some are modelled on those that people publish, and stand here with what is told of them; others are
+//! those of docker-compose itself, out of its own source package, of which only what is told stands here.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use cloudyknight_agent::compose::policy::Policy;
 use cloudyknight_agent::compose::{Detected, Input, detect, parse};
@@ -31,12 +33,24 @@ fn examples(text: &str) -> Vec<Example> {
 fn told(files: &BTreeMap<String, String>) -> Vec<String> {
     let workspace = "myapp".parse().unwrap();
     let text = |path: &str| files.get(path).cloned();
-    let folder = |path: &str| files.keys().any(|file| file.starts_with(&format!("{path}/")));
-    let paths = |path: &str| path.is_empty() || files.contains_key(path) || folder(path);
-    let variables = BTreeMap::new();
-    let Ok(Detected::Files { names, warnings }) = detect(&workspace, &text, &paths, &variables) else {
+    let paths = |path: &str| is_there(files, path);
+    let Ok(Detected::Files { names, warnings }) = detect(&workspace, &text, &paths, &BTreeMap::new()) else {
         panic!("no compose file")
     };
+    told_of(files, &names, warnings)
+}
+
+fn is_there(files: &BTreeMap<String, String>, path: &str) -> bool {
+    let folder = format!("{path}/");
+    path.is_empty() || files.contains_key(path) || files.keys().any(|file| file.starts_with(&folder))
+}
+
+/// The same where it is known which of them are the compose files.
+fn told_of(files: &BTreeMap<String, String>, names: &[String], warnings: Vec<String>) -> Vec<String> {
+    let workspace = "myapp".parse().unwrap();
+    let text = |path: &str| files.get(path).cloned();
+    let paths = |path: &str| is_there(files, path);
+    let variables = BTreeMap::new();
     let parsed = parse(&Input {
         workspace: &workspace,
         file: &names[0],
@@ -68,4 +82,60 @@ fn published_examples_are_read_or_refused_with_the_expected_sentence() {
         }
     }
     assert!(wrong.is_empty(), "what is told of these is:\n{wrong}");
+}
+
+/// Where `test.sh` puts the source package of docker-compose 1.29.2 (Apache License 2.0), as PyPI has it.
+#[expect(clippy::disallowed_methods, reason = "where the files are is said to the test itself")]
+fn published() -> PathBuf {
+    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-published");
+    let folder = std::env::var_os("CLOUDYKNIGHT_TEST_PUBLISHED").map_or(usual, PathBuf::from);
+    let fixtures = folder.join("docker-compose-1.29.2/tests/fixtures");
+    assert!(fixtures.is_dir(), "there is no {}\nhint: ./test.sh fetches it", fixtures.display());
+    fixtures
+}
+
+/// All files below a folder that are text, by their paths in it.
+fn texts(folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(one) = folders.pop() {
+        for entry in std::fs::read_dir(&one).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = std::fs::read_to_string(&path) {
+                found.insert(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned(), text);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_files_of_docker_compose_itself_are_read_or_refused_with_the_expected_sentence() {
+    let fixtures = published();
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(&fixtures)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    let (mut found, mut count) = (String::new(), 0);
+    for folder in folders {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let files = texts(&folder);
+        let is_compose =
+            |path: &&String| !path.contains('/') && (path.ends_with(".yml") || path.ends_with(".yaml"));
+        for file in files.keys().filter(is_compose) {
+            let told = told_of(&files, std::slice::from_ref(file), Vec::new());
+            count += 1;
+            found += &format!("=== {name}/{file}\n");
+            told.iter().for_each(|line| found += &format!("{line}\n"));
+        }
+    }
+    assert!(count >= 100, "{count} files");
+    let expected = include_str!("examples/docker-compose.txt");
+    let (_, expected) = expected.split_once("\n\n").unwrap();
+    let differs = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
+    assert!(found == expected, "the first difference: {differs:#?}\nwhat is told of them is:\n{found}");
 }

@@ -2,7 +2,7 @@
 //! the process that starts; everything else gets values.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -399,6 +399,8 @@ impl Config {
             ports.push(self.s3_address()?.port());
         }
         ports.extend(self.ingest_address()?.map(|address| address.port()));
+        ports.extend(self.traefik_api.as_deref().and_then(port_here));
+        ports.extend(self.engine_url().as_deref().and_then(port_here));
         Ok(Platform {
             file: self.policy_path(home).display().to_string(),
             ports: ports.into_iter().collect(),
@@ -432,10 +434,14 @@ impl Config {
         if let Commands::Sqs(queue) = &self.commands {
             guarded.extend(of_url(Part::Store, &queue.endpoint));
         }
-        if let Some(rest) = self.docker_host.as_deref().and_then(|host| host.strip_prefix("tcp://")) {
-            guarded.extend(of_url(Part::Engine, &format!("http://{rest}")));
-        }
+        guarded.extend(self.engine_url().as_deref().and_then(|url| of_url(Part::Engine, url)));
         Ok(guarded)
+    }
+
+    /// The engine, where it is reached by TCP.
+    fn engine_url(&self) -> Option<String> {
+        let address = self.docker_host.as_deref()?.strip_prefix("tcp://")?;
+        Some(format!("http://{address}"))
     }
 
     pub fn agent(&self, home: &Home) -> anyhow::Result<Settings> {
@@ -551,9 +557,43 @@ fn install_access() -> InstallAccess {
     access
 }
 
+/// The port of a URL that leads to this machine.
+fn port_here(url: &str) -> Option<u16> {
+    let url = url::Url::parse(url).ok()?;
+    let is_here = match url.host()? {
+        url::Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
+        url::Host::Ipv4(ip) => is_own(ip.into()),
+        url::Host::Ipv6(ip) => is_own(ip.into()),
+    };
+    url.port_or_known_default().filter(|_| is_here)
+}
+
+/// Nobody can listen at the address of another machine.
+fn is_own(ip: IpAddr) -> bool {
+    std::net::UdpSocket::bind((ip, 0)).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_workspace_may_publish_a_port_of_the_platform() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(Some(folder.path().to_owned())).unwrap();
+        let ports = |text: &str| toml::from_str::<Config>(text).unwrap().own(&home).unwrap().ports;
+        let usual = ports("");
+        assert_eq!(usual, [8080, 9000, 9100].into());
+        let more = |text: &str| ports(text).difference(&usual).copied().collect::<Vec<u16>>();
+        assert_eq!(more("ingest_listen = \"127.0.0.1:8061\""), [8061]);
+        assert_eq!(more("traefik_api = \"http://127.0.0.1:8099\""), [8099]);
+        assert_eq!(more("traefik_api = \"http://localhost\""), [80]);
+        assert_eq!(more("docker_host = \"tcp://127.0.0.1:2375\""), [2375]);
+        // What another machine listens on is free here.
+        assert_eq!(more("traefik_api = \"http://192.0.2.7:8099\""), [0; 0]);
+        assert_eq!(more("docker_host = \"tcp://engine.example:2375\""), [0; 0]);
+        assert_eq!(more("docker_host = \"unix:///run/docker.sock\""), [0; 0]);
+    }
 
     #[test]
     fn a_pool_is_a_network_of_16_bits() {

@@ -38,6 +38,9 @@ pub use mounted::Mounted;
 pub mod docker;
 pub use docker::Docker;
 
+pub mod lives;
+pub use lives::Lives;
+
 pub mod docker_door;
 pub use docker_door::DockerDoor;
 

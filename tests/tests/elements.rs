@@ -260,6 +260,9 @@ fn networks_and_volumes_from_outside_are_joined_by_those_that_may_under_the_name
     );
     platform.set_policy(&policy);
     run::succeeded("cloudyknight retry", &platform.cli(&["retry", "peers"]));
+    let told = platform.live("peers")["warnings"].to_string();
+    let warning = format!("the firewall does not cover the external network `{}`", outside.network);
+    assert!(told.contains(&warning), "{told}");
     let docker_of = platform.docker();
     let (app_container, db) = ("workspace-peers-app", "workspace-peers-db");
     let addresses = |container: &str| {

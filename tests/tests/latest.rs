@@ -181,3 +181,45 @@ fn under_endless_pushes_something_newer_goes_live_all_the_same() {
     platform.live("app");
     assert_eq!(platform.get("/app"), (200, format!("version {pushed}")));
 }
+
+const ONE_AT_A_TIME: &str = "services:
+  app:
+    image: workspace-node-ephemeral:latest
+    volumes: ['.:/workspace:ro', 'data:/data']
+volumes: {data: {}}
+";
+
+#[test]
+fn what_cannot_run_twice_is_back_after_a_cancel_and_gives_way_to_a_newer_push() {
+    let platform = patient();
+    let (s3, api) = (platform.s3(Client::Boto3), Api::of(&platform));
+    s3.put("app/compose.yaml", ONE_AT_A_TIME);
+    s3.put("app/index.js", good("1"));
+    platform.live("app");
+    let serving = platform.docker().container_of("app");
+    platform.docker().shell(&serving, "echo one > /data/note");
+
+    stuck(&s3, "check");
+    reached(&api, "check");
+    assert_ne!(platform.get("/app").0, 200, "it is away meanwhile");
+    succeeded("cancel", &platform.cli(&["cancel", "app"]));
+    eventually("it is cancelled", PATIENCE, || {
+        let status = platform.status("app");
+        (status["deployment"]["outcome"]["result"] == "cancelled").then_some(())
+    });
+    nothing_else_is_left(&platform, "a cancel");
+    assert_eq!(platform.docker().container_of("app"), serving);
+    eventually("it answers again", PATIENCE, || {
+        (platform.get("/app") == (200, "version 1".to_owned())).then_some(())
+    });
+
+    stuck(&s3, "check");
+    s3.put("app/other.js", "");
+    reached(&api, "check");
+    mended(&s3, "check", "2");
+    platform.live("app");
+    assert_eq!(platform.get("/app"), (200, "version 2".to_owned()));
+    nothing_else_is_left(&platform, "a newer push");
+    let now = platform.docker().container_of("app");
+    assert_eq!(platform.docker().shell(&now, "cat /data/note"), "one\n");
+}

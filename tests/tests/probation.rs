@@ -115,3 +115,40 @@ fn an_agent_that_dies_while_a_release_falls_still_brings_the_one_before_back() {
     assert_eq!(fell["release"], good["release"], "{fell:#}");
     assert_eq!(platform.get("/app"), (200, "version 1".to_owned()));
 }
+
+/// Well when it starts, and ill a moment after: it goes on running.
+const SICKENS: &str = "let well = true;
+require('node:http').createServer((request, response) => {
+  response.statusCode = well || request.url !== '/health' ? 200 : 500;
+  response.end('version 2');
+}).listen(3000);
+setTimeout(() => { well = false; console.log('about to be ill'); }, 3000);
+";
+
+#[test]
+fn a_release_that_becomes_unhealthy_gives_way_to_the_one_before() {
+    let platform = patient();
+    let s3 = platform.s3(Client::Boto3);
+    let app = app();
+    let check =
+        "fetch('http://127.0.0.1:3000/health').then(a => process.exit(a.ok ? 0 : 1), () => process.exit(1))";
+    let compose = format!(
+        "services:
+  app:
+    image: workspace-node-ephemeral:latest
+    volumes: ['.:/workspace:ro']
+    healthcheck: {{test: [CMD, node, -e, \"{check}\"], interval: 1s, retries: 1}}
+"
+    );
+    app.write("compose.yaml", compose);
+    s3.sync(app.path(), "app");
+    let good = platform.live("app");
+    s3.cp(&app.write("index.js", SICKENS), "app/index.js");
+    let fell = told(&platform, "serves again");
+    assert!(message(&fell).contains("service `app` became unhealthy"), "{fell:#}");
+    assert!(fell["deployment"]["live_at"].is_string(), "it had passed the gate: {fell:#}");
+    assert_eq!((&fell["state"], &fell["release"]), (&"degraded".into(), &good["release"]), "{fell:#}");
+    let log = fell["deployment"]["outcome"]["log"].to_string();
+    assert!(log.contains("about to be ill"), "{log}");
+    assert_eq!(platform.get("/app"), (200, "version 1".to_owned()));
+}

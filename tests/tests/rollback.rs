@@ -1,6 +1,8 @@
 //! Going back and forth between releases, stopping and starting, and bringing back what was removed: the whole way, with
 //! real clients, containers and restarts of the platform.
 
+use std::collections::BTreeSet;
+
 use cloudyknight_tests::run::{stderr, stdout, succeeded};
 use cloudyknight_tests::{Client, Folder, Platform};
 use serde_json::Value;
@@ -372,4 +374,48 @@ fn another_host_that_is_pointed_at_the_buckets_has_the_history_the_pins_and_the_
     let status: Value = serde_json::from_str(&succeeded("waiting", &output)).expect("JSON");
     assert_eq!(text(&status["state"]), "stopped");
     assert!(host.docker().containers_of("still").is_empty());
+}
+
+#[test]
+fn as_many_releases_are_kept_as_the_setting_says_and_the_oldest_go_with_their_content() {
+    let platform = Platform::builder().setting("keep_releases", 3).start();
+    let site = Folder::new();
+    let releases: Vec<String> =
+        (1..=6).map(|n| deploy(&platform, &site, &format!("version {n}\n"))).collect();
+    let kept = || -> Vec<String> {
+        let told = history(&platform);
+        let kept = told["kept"].as_array().expect("a list").iter();
+        kept.map(|release| text(release).to_owned()).collect()
+    };
+    let expected: BTreeSet<&String> = releases[3..].iter().collect();
+    cloudyknight_tests::eventually("three are left", std::time::Duration::from_secs(30), || {
+        (kept().iter().collect::<BTreeSet<_>>() == expected).then_some(())
+    });
+    refused(&platform, &["rollback", "site", &releases[2][..12]], &["no release that is kept begins with"]);
+    let status = platform.cli_json(&["rollback", "site", &releases[3][..12]]);
+    assert_eq!(text(&status["release"]), releases[3]);
+    assert_eq!(platform.get("/site/"), (200, "version 4\n".to_owned()));
+}
+
+#[test]
+fn a_rollback_runs_the_image_that_is_still_there_and_builds_nothing() {
+    let platform = Platform::start();
+    let site = Folder::of(&[
+        ("compose.yaml", "services: {site: {build: ., expose: ['8080']}}\n"),
+        ("Dockerfile", "FROM workspace-static-ephemeral:latest\nCOPY index.html /workspace/\n"),
+    ]);
+    let image = || platform.docker().inspect(&platform.docker().container_of("site"), "{{.Image}}");
+    // A build gives the image its name at its end, whether anything of it was done anew or not.
+    let named = |image: &str| platform.docker().inspect(image, "{{.Metadata.LastTagTime}}");
+    let first = deploy(&platform, &site, "version 1");
+    let built = image();
+    let when = named(&built);
+    deploy(&platform, &site, "version 2");
+    assert_ne!(image(), built);
+
+    let status = platform.cli_json(&["rollback", "site"]);
+    assert_eq!(text(&status["release"]), first);
+    assert_eq!(platform.get("/site/"), (200, "version 1".to_owned()));
+    assert_eq!(image(), built);
+    assert_eq!(named(&built), when, "nothing was built");
 }

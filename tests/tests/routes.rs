@@ -54,3 +54,31 @@ fn one_file_is_an_app_at_its_name_and_www_is_at_the_root() {
     // A host's workspace has all of the host's paths, also those that are another's name.
     check(&format!("blog.localhost{port}"), "/hello/", 404, "");
 }
+
+#[test]
+fn a_label_without_effect_is_a_warning_that_people_and_programs_see() {
+    let platform = Platform::start();
+    let compose = "services:
+  app:
+    image: workspace-static-ephemeral:latest
+    volumes: ['./html:/workspace:ro']
+    labels:
+      traefik.http.routers.app.rule: PathPrefix(`/here`)
+      traefik.http.routers.app.observability.metrics: 'true'
+      traefik.http.routers.app.rulle: PathPrefix(`/there`)
+";
+    let app = Folder::of(&[("compose.yaml", compose), ("html/here/index.html", "x")]);
+    platform.s3(Client::Boto3).sync(app.path(), "app");
+    let status = platform.live("app");
+    assert_eq!(platform.get("/here/").0, 200, "what is known has its effect");
+    let warnings: Vec<&str> =
+        status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let output = platform.cli(&["status", "app"]);
+    let people = String::from_utf8_lossy(&output.stdout);
+    for label in ["traefik.http.routers.app.observability.metrics", "traefik.http.routers.app.rulle"] {
+        let begin = format!("service `app`: the label `{label}` has no effect: ");
+        assert_eq!(warnings.iter().filter(|text| text.starts_with(&begin)).count(), 1, "{warnings:?}");
+        assert!(people.contains(label), "{people}");
+    }
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+}

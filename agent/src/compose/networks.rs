@@ -87,7 +87,7 @@ impl Networks {
         aliases: Vec<String>,
         at: Position,
         joined: &mut Joined,
-        scope: &Scope<'_>,
+        scope: &mut Scope<'_>,
     ) -> Result<(), Problem> {
         match self.0.get(name) {
             Some(Declared::Own(_)) => {
@@ -104,6 +104,11 @@ impl Networks {
                 if !policy.get(docker_name).is_some_and(|allowed| allowed.contains(workspace)) {
                     return Err(refused(docker_name, at, scope));
                 }
+                let message = format!(
+                    "the firewall does not cover the external network {}: by it containers may reach the platform's own addresses",
+                    quoted(docker_name)
+                );
+                scope.warn(at, message);
                 joined.external.entry(docker_name.clone()).or_default().extend(aliases);
                 Ok(())
             }

@@ -300,6 +300,8 @@ pub(super) fn command(node: &Node, key: &str, scope: &mut Scope<'_>) -> Result<V
 fn restart(node: &Node) -> Result<Restart, Problem> {
     let text = node.text("`restart`")?;
     match text.split_once(':').unwrap_or((text, "")) {
+        // As if nothing stood there, for Compose as well.
+        ("", "") if text.is_empty() => Ok(Restart::Unset),
         ("no", "") => Ok(Restart::No),
         ("always", "") => Ok(Restart::Always),
         ("unless-stopped", "") => Ok(Restart::UnlessStopped),
@@ -440,7 +442,8 @@ mod tests {
         check("unless-stopped", Some(Restart::UnlessStopped));
         check("on-failure", Some(Restart::OnFailure { max_retries: None }));
         check("on-failure:3", Some(Restart::OnFailure { max_retries: Some(3) }));
-        for wrong in ["", "false", "never", "always:3", "on-failure:x", "on-failure:-1"] {
+        check("", Some(Restart::Unset));
+        for wrong in [":3", "false", "never", "always:3", "on-failure:x", "on-failure:-1"] {
             check(wrong, None);
         }
     }

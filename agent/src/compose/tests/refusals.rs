@@ -251,7 +251,15 @@ fn external_networks_that_are_not_the_router_s() {
     );
     assert!(error.policy);
     assert!(Workspace::new().policy(r#"{"external_networks": {"corp": ["other"]}}"#).parse(text).is_err());
-    let allowed = Workspace::new().policy(r#"{"external_networks": {"corp": ["myapp"]}}"#).project(text);
+    // It is allowed, and people are told what that means.
+    let allowed =
+        Workspace::new().policy(r#"{"external_networks": {"corp": ["myapp"]}}"#).parse(text).unwrap();
+    let [warning] = &allowed.warnings[..] else { panic!("{:?}", allowed.warnings) };
+    assert!(
+        warning.to_string().contains(":4: the firewall does not cover the external network `corp`"),
+        "{warning}"
+    );
+    let allowed = allowed.project;
     assert_eq!(allowed.services["a"].external_networks["corp"], Vec::<String>::new());
     assert!(allowed.services["a"].networks.is_empty() && allowed.networks.is_empty());
     // The older way to write it, and the operator's own idea of the router's network.

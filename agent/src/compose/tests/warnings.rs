@@ -133,6 +133,10 @@ networks: {n: {external: true, internal: true}}
         &workspace,
         text,
         &[
+            (
+                1,
+                "the firewall does not cover the external network `n`: by it containers may reach the platform's own addresses",
+            ),
             (2, "volume `v`: `labels` has no effect beside `external`"),
             (3, "network `n`: `internal` has no effect beside `external`"),
         ],
