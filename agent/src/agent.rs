@@ -22,6 +22,7 @@ use crate::plan::Running;
 use crate::reconcile::Reconciler;
 use crate::releases::Releases;
 use crate::settings::Settings;
+use crate::trouble::FunctionTroubles;
 
 /// What the agent is plugged into.
 pub struct Ports {
@@ -32,6 +33,7 @@ pub struct Ports {
     pub edge: EdgeLink,
     /// What is asked of S3 and SQS, counted.
     pub meters: Vec<Meter>,
+    pub functions: FunctionTroubles,
 }
 
 #[derive(Clone)]
@@ -41,6 +43,7 @@ pub struct Agent {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) commands: Arc<dyn Queue>,
     pub(crate) meters: Arc<[Meter]>,
+    pub(crate) functions: FunctionTroubles,
 }
 
 const PAUSE: Duration = Duration::from_secs(2);
@@ -69,7 +72,8 @@ impl Agent {
         };
         let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
-        Ok(Self { reconciler, board, inbox, commands: ports.commands, meters: ports.meters.into() })
+        let (commands, meters, functions) = (ports.commands, ports.meters.into(), ports.functions);
+        Ok(Self { reconciler, board, inbox, commands, meters, functions })
     }
 
     /// Answers containers that may use the API, by their sockets.

@@ -55,6 +55,8 @@ pub mod board;
 
 pub mod watch;
 
+pub mod trouble;
+
 pub mod api;
 
 mod agent;

@@ -24,6 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::agent::Agent;
 use crate::deploy::{Tools, with_causes};
 use crate::edge_link::EdgeError;
+use crate::trouble::{Told, Trouble};
 
 pub mod caller;
 pub mod sockets;
@@ -205,6 +206,10 @@ struct Platform {
     policy: Part,
     /// Whether commands can be received.
     commands: Part,
+    /// Of the functions in this process: whether notifications can be received, and commands sent. `null` where the
+    /// functions run elsewhere.
+    events: Option<Part>,
+    commands_sent: Option<Part>,
     commands_waiting: Option<u64>,
     commands_in_flight: Option<u64>,
     dead_letters: Vec<DeadLetter>,
@@ -227,6 +232,13 @@ struct Part {
 impl Part {
     fn well() -> Self {
         Self { ok: true, message: None, hint: None }
+    }
+
+    fn of(trouble: &Trouble) -> Self {
+        match trouble.told() {
+            None => Self::well(),
+            Some(Told { message, hint }) => Self { ok: false, message: Some(message), hint },
+        }
     }
 
     fn trouble(error: &(dyn std::error::Error + 'static)) -> Self {
@@ -293,6 +305,8 @@ async fn platform(State(api): State<Arc<Api>>) -> axum::Json<Platform> {
         },
         // What the last poll was told is nearer to the truth than what counting them was.
         commands: inbox.trouble().map_or(queue, |error| Part::trouble(&*error)),
+        events: api.agent.functions.events.as_ref().map(Part::of),
+        commands_sent: api.agent.functions.sending.as_ref().map(Part::of),
         commands_waiting: depth.map(|depth| depth.waiting),
         commands_in_flight: depth.map(|depth| depth.in_flight),
         dead_letters: letters.unwrap_or_default(),

@@ -6,6 +6,7 @@ pub mod lock;
 pub mod ports;
 pub mod serve;
 pub mod supervise;
+pub mod watched;
 
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cloudyknight_agent::engine::Engine;
+use cloudyknight_agent::trouble::{FunctionTroubles, Trouble};
 use cloudyknight_agent::{Agent, api};
 use cloudyknight_functions::ingest::{self, Ingest};
 use cloudyknight_functions::pump;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lock::RoleLock;
 use super::ports::Ports;
+use super::watched::Watched;
 use crate::backends::Store;
 use crate::config::Config;
 use crate::errors::{self, hinted};
@@ -41,6 +43,10 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     let settings = config.agent(&home)?;
     prepare_source_dir(&settings.source_dir)?;
     let engine = Engine::new(config.docker_host.clone(), settings.platform.clone());
+    let receives = ports.events.is_some();
+    let sends = receives || config.sweep_interval_s > 0;
+    let functions =
+        FunctionTroubles { events: receives.then(Trouble::default), sending: sends.then(Trouble::default) };
     let plugged = cloudyknight_agent::Ports {
         workspaces: ports.workspaces.clone(),
         platform: ports.platform.clone(),
@@ -48,6 +54,7 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         edge: crate::traefik::edge_link(&config, &home, &engine),
         engine,
         meters: ports.meters.clone(),
+        functions: functions.clone(),
     };
     let agent = Agent::new(settings, plugged).await;
     let agent = agent.with_context(|| format!("could not begin with the store ({})", config.store))?;
@@ -71,6 +78,10 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let wait = || shutdown.clone().cancelled_owned();
     let Ports { workspaces, platform, events, commands, dead, embedded, .. } = ports;
+    let commands = match functions.sending {
+        Some(trouble) => Watched::sending(commands, trouble),
+        None => commands,
+    };
     let mut parts = tokio::task::JoinSet::new();
     if let Some((listener, store)) = s3_listener.zip(embedded) {
         let Secrets { access_key, secret_key, .. } = secrets.clone();
@@ -85,6 +96,10 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
             let ingest = Arc::new(Ingest::new(token, events.clone(), bucket()));
             parts.spawn(part("ingest", ingest::serve(listener, ingest, wait())));
         }
+        let events = match functions.events {
+            Some(trouble) => Watched::receiving(events, trouble),
+            None => events,
+        };
         let changed = pump::object_changed(events, commands.clone(), bucket(), shutdown.clone());
         parts.spawn(whole("object_changed", changed));
     }
