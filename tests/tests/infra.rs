@@ -32,7 +32,10 @@ fn what_is_deployed_on_ministack_carries_pushes_and_repairs_and_failures_to_the_
     assert_eq!(platform.get("/site/about/"), (200, "about\n".to_owned()));
 
     push(&cloud, &site, "second\n");
-    platform.live("site");
+    let status = platform.live("site");
+    // It began with the function that was told of the object.
+    let trace = status["deployment"]["traceparent"].as_str().unwrap_or_default();
+    assert!(trace.len() == 55 && trace.starts_with("00-"), "{status:#}");
     assert_eq!(platform.get("/site/"), (200, "second\n".to_owned()));
 
     poison_becomes_a_dead_letter(&cloud, &platform);
@@ -98,6 +101,15 @@ fn is_private(cloud: &Cloud) {
         let statement = &policy["Statement"][0];
         assert_eq!(statement["Effect"], "Deny", "{bucket}");
         assert_eq!(statement["Condition"], json!({"Bool": {"aws:SecureTransport": "false"}}), "{bucket}");
+    }
+    for queue in ["events", "events-dead", "commands.fifo", "commands-dead.fifo"] {
+        let policy = cloud.queue(&format!("cloudyknight-{queue}")).attribute("Policy").unwrap_or_default();
+        let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
+        let denies = policy["Statement"].as_array().into_iter().flatten().any(|statement| {
+            statement["Effect"] == "Deny"
+                && statement["Condition"] == json!({"Bool": {"aws:SecureTransport": "false"}})
+        });
+        assert!(denies, "{queue}: {policy}");
     }
     let versioning = cloud.json(&["s3api", "get-bucket-versioning", "--bucket", WORKSPACES]);
     assert_eq!(versioning["Status"], "Enabled");
