@@ -6,6 +6,8 @@ and buckets.
     ./test.sh --backend ministack --no-run      # Ministack and boto3
     target/test-clients/bin/python benches/lambda.py
 
+CLOUDYKNIGHT_BENCH_COLD and CLOUDYKNIGHT_BENCH_WARM say how often each is measured: 10 and 50, unless they do.
+
 Prints JSON. For each function: the size of its zip, the time from the start of its process to its first answer (cold)
 and of an answer after that (warm), medians in milliseconds, and the most memory that the process ever had. What it
 answers is checked as well, and what is then on the queues and in the buckets.
@@ -34,7 +36,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 ZIPS = pathlib.Path(os.environ.get("CLOUDYKNIGHT_BENCH_ZIPS", ROOT / "target/lambda"))
 SERVERS = pathlib.Path(os.environ.get("CLOUDYKNIGHT_TEST_SERVERS", ROOT / "target/test-servers"))
 TOOLS = ROOT / "target/lambda-tools/bin"
-COLD, WARM = 10, 50
+# How often each is measured.
+COLD = int(os.environ.get("CLOUDYKNIGHT_BENCH_COLD", 10))
+WARM = int(os.environ.get("CLOUDYKNIGHT_BENCH_WARM", 50))
 TOKEN = "correct-horse"
 
 

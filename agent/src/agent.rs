@@ -29,6 +29,7 @@ use crate::reconcile::Reconciler;
 use crate::releases::Releases;
 use crate::replay::Replay;
 use crate::settings::Settings;
+use crate::trouble::FunctionTroubles;
 use crate::uploads::{Reach, Uploads};
 
 /// What the agent is plugged into.
@@ -45,6 +46,7 @@ pub struct Ports {
     pub reach: Reach,
     /// What this process logs.
     pub log: Arc<Lines>,
+    pub functions: FunctionTroubles,
 }
 
 #[derive(Clone)]
@@ -63,6 +65,7 @@ pub struct Agent {
     pub(crate) queue: Arc<QueueWatch>,
     /// Whoever reads something that never ends by itself is to be done now.
     pub(crate) leaving: CancellationToken,
+    pub(crate) functions: FunctionTroubles,
 }
 
 const PAUSE: Duration = Duration::from_secs(2);
@@ -104,6 +107,7 @@ impl Agent {
             queue: QueueWatch::new(ports.commands.clone()),
             commands: ports.commands,
             meters: ports.meters.into(),
+            functions: ports.functions,
             access,
             facts: Facts::default(),
             uploads,

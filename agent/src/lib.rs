@@ -73,6 +73,8 @@ pub mod uploads;
 
 pub mod templates;
 
+pub mod trouble;
+
 pub mod api;
 
 mod agent;

@@ -1,5 +1,6 @@
 //! What stands between a platform and a server, and behaves as a bad day: passes everything on, answers 500, never
-//! answers, breaks every connection, keeps no status, or lets nobody write to the workspaces. It counts what it is asked, so that a platform which asks too often is noticed.
+//! answers, breaks every connection, keeps no status, refuses what somebody lacks the right for, or says that the bucket is
+//! elsewhere. It counts what it is asked, so that a platform which asks too often is noticed.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -16,9 +17,17 @@ pub enum Mood {
     KeepsNoStatus,
     /// Answers 403 to whoever writes to the bucket `workspaces`, and passes on everything else.
     MayNotWrite,
+    /// The same to whoever reads an object there.
+    MayNotRead,
+    /// The same to whoever asks a queue for this, such as `ReceiveMessage`, or `SendMessage` also in batches.
+    MayNot(&'static str),
+    /// As S3 and SQS do with credentials that ran out.
+    TokenExpired,
+    /// As S3 does with a bucket that is in this region, and it in another.
+    IsElsewhere(&'static str),
+    /// Passes everything on, with this header in the answers in the place of the one there is.
+    Tells(&'static str),
 }
-
-const ACCESS_DENIED: &str = "<Error><Code>AccessDenied</Code><Message>not you</Message></Error>";
 
 pub struct Proxy {
     address: String,
@@ -117,6 +126,25 @@ fn handle(mut client: &TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()>
         shared.requests += 1;
         (shared.mood, shared.server.clone())
     };
+    let first = head.lines().next().unwrap_or_default();
+    let asks_queue = |what: &str| {
+        let asked = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("x-amz-target").then(|| value.trim().strip_prefix("AmazonSQS."))?
+        });
+        asked.is_some_and(|asked| asked.starts_with(what))
+    };
+    let reads_source = first.starts_with("GET /workspaces/") && !first.starts_with("GET /workspaces/?");
+    let refuses = |status: &str, code: &str| {
+        shared.lock().expect("nobody panics").refused += 1;
+        drain(client, &head, rest.len())?;
+        if asks_queue("") {
+            let body = format!(r#"{{"__type":"com.amazonaws.sqs#{code}","message":"not you"}}"#);
+            answer(client, &format!("{status}\r\ncontent-type: application/x-amz-json-1.0"), &body)
+        } else {
+            answer(client, status, &format!("<Error><Code>{code}</Code><Message>not you</Message></Error>"))
+        }
+    };
     let writes_status =
         head.starts_with("PUT ") && head.lines().next().is_some_and(|line| line.contains("/status/"));
     let writes_source = ["PUT ", "DELETE ", "POST "].iter().any(|method| {
@@ -126,16 +154,19 @@ fn handle(mut client: &TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()>
     match mood {
         Mood::MayNotWrite if !writes_source => pass(client, &head, &rest, &server, shared),
         Mood::KeepsNoStatus if !writes_status => pass(client, &head, &rest, &server, shared),
+        Mood::MayNotRead if !reads_source => pass(client, &head, &rest, &server, shared),
+        Mood::MayNot(what) if !asks_queue(what) => pass(client, &head, &rest, &server, shared),
         Mood::Passes => pass(client, &head, &rest, &server, shared),
+        Mood::Tells(header) => pass_with(client, &head, &rest, &server, shared, Some(header)),
         Mood::Answers500 | Mood::KeepsNoStatus => {
             shared.lock().expect("nobody panics").refused += 1;
             drain(client, &head, rest.len())?;
             answer(client, "500 Internal Server Error", INTERNAL_ERROR)
         }
-        Mood::MayNotWrite => {
-            shared.lock().expect("nobody panics").refused += 1;
-            drain(client, &head, rest.len())?;
-            answer(client, "403 Forbidden", ACCESS_DENIED)
+        Mood::MayNotWrite | Mood::MayNotRead | Mood::MayNot(_) => refuses("403 Forbidden", "AccessDenied"),
+        Mood::TokenExpired => refuses("400 Bad Request", "ExpiredToken"),
+        Mood::IsElsewhere(region) => {
+            refuses(&format!("301 Moved Permanently\r\nx-amz-bucket-region: {region}"), "PermanentRedirect")
         }
         // Until the mood changes, or the client has had enough.
         Mood::Hangs => std::io::copy(&mut client, &mut std::io::sink()).map(drop),
@@ -177,23 +208,47 @@ fn drain(client: &TcpStream, head: &str, had: usize) -> std::io::Result<()> {
 }
 
 fn pass(
-    mut client: &TcpStream,
+    client: &TcpStream,
     head: &str,
     rest: &[u8],
     server: &str,
     shared: &Mutex<Shared>,
 ) -> std::io::Result<()> {
+    pass_with(client, head, rest, server, shared, None)
+}
+
+fn pass_with(
+    mut client: &TcpStream,
+    request: &str,
+    rest: &[u8],
+    server: &str,
+    shared: &Mutex<Shared>,
+    header: Option<&str>,
+) -> std::io::Result<()> {
     let mut upstream = TcpStream::connect(server)?;
     shared.lock().expect("nobody panics").open.push(upstream.try_clone()?);
-    let first = head.find("\r\n").expect("a head has lines");
-    let lines =
-        head[first..].split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
-    let lines: Vec<&str> = lines.collect();
-    let head = format!("{}\r\nconnection: close{}", &head[..first], lines.join("\r\n"));
-    upstream.write_all(head.as_bytes())?;
+    let request = replaced(request, "connection: close");
+    upstream.write_all(request.as_bytes())?;
     upstream.write_all(rest)?;
     let (mut from_client, mut to_server) = (client.try_clone()?, upstream.try_clone()?);
     std::thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
+    if let Some(header) = header
+        && let Some((answer, rest)) = head(&upstream)?
+    {
+        client.write_all(replaced(&answer, header).as_bytes())?;
+        client.write_all(&rest)?;
+    }
     let answered = std::io::copy(&mut upstream, &mut client);
     upstream.shutdown(Shutdown::Both).and(answered).map(drop)
+}
+
+/// A head with this header in the place of its own of that name.
+fn replaced(head: &str, header: &str) -> String {
+    let name = header.split(':').next().unwrap_or_default();
+    let first = head.find("\r\n").expect("a head has lines");
+    let others = head[first..]
+        .split("\r\n")
+        .filter(|line| line.split_once(':').is_none_or(|(other, _)| !other.eq_ignore_ascii_case(name)));
+    let others: Vec<&str> = others.collect();
+    format!("{}\r\n{header}{}", &head[..first], others.join("\r\n"))
 }

@@ -73,6 +73,12 @@ impl Sqs {
             .sum()
     }
 
+    /// What it says of itself.
+    #[track_caller]
+    pub fn attribute(&self, name: &str) -> Option<String> {
+        self.run("attributes", &Value::Null)[name].as_str().map(str::to_owned)
+    }
+
     #[track_caller]
     pub fn set(&self, attributes: &BTreeMap<&str, &str>) {
         self.run("set_attributes", &serde_json::json!(attributes));

@@ -282,6 +282,89 @@ fn queues_that_are_away_for_a_while_delay_what_is_pushed_and_lose_nothing_on_min
     neighbour.is_unhurt();
 }
 
+/// All of it by way of the proxy: store and queues.
+fn behind(proxy: &Proxy, server: &Backend) -> Platform {
+    let direct = server.endpoint().expect("it listens");
+    let platform = builder().backend(server).prepare();
+    platform.configure("store", format!("{:?}", proxy.endpoint()));
+    for (setting, queue) in [("events", "events"), ("commands", "commands.fifo")] {
+        let url = server.queue(queue).replace(direct, &proxy.endpoint());
+        platform.configure(setting, format!("{url:?}"));
+    }
+    platform
+}
+
+/// Something that only a person can mend begins while all is well, and somebody pushes meanwhile. It is told by whoever
+/// is asked, and once it is mended the push goes live by itself.
+#[track_caller]
+fn refusal(mood: Mood, told: &[&str]) {
+    let server = Backend::ministack();
+    let direct = server.endpoint().expect("it listens");
+    let proxy = Proxy::before(direct);
+    let platform = begun(behind(&proxy, &server));
+    let neighbour = Neighbour::of(&platform);
+    let s3 = S3::at(Client::Boto3, direct);
+    s3.put("app/index.html", "one");
+    platform.live("app");
+
+    outage(&proxy, mood, || s3.put("app/index.html", "two"));
+    // A poll that was broken off may still have taken the notification: then it comes half a minute later.
+    eventually("all of it is told", PATIENCE, || {
+        let words = stdout(&platform.cli(&["doctor"]));
+        told.iter().all(|one| words.contains(one)).then_some(())
+    });
+    let doctor = platform.cli(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1), "{mood:?}");
+    contains(&stdout(&doctor), &["WRONG", "hint: "]);
+    if matches!(mood, Mood::IsElsewhere(_) | Mood::TokenExpired) {
+        contains(&stderr(&platform.cli(&["status"])), &["the bucket cannot be listed", "hint: ", told[0]]);
+    }
+    assert_eq!(platform.get("/app/"), (200, "one".to_owned()));
+
+    proxy.turns(Mood::Passes);
+    platform.live("app");
+    assert_eq!(platform.get("/app/"), (200, "two".to_owned()));
+    neighbour.is_unhurt();
+    // Of what the functions do as well, nothing is left to tell.
+    let api = Api::of(&platform);
+    eventually("all is well again", PATIENCE, || {
+        let platform = api.read("/api/v1/platform")?;
+        let well = |part: &str| platform[part]["ok"] == json!(true);
+        ["bucket", "commands", "events", "commands_sent"].into_iter().all(well).then_some(())
+    });
+}
+
+#[test]
+fn a_bucket_in_another_region_is_told_with_the_region_on_ministack() {
+    let server = Backend::ministack();
+    let proxy = Proxy::before(server.endpoint().expect("it listens"));
+    let platform = behind(&proxy, &server);
+    proxy.turns(Mood::IsElsewhere("eu-west-1"));
+    contains(&fails_soon(&platform), &["the bucket is in another region: set `region` to \"eu-west-1\""]);
+    refusal(Mood::IsElsewhere("eu-west-1"), &["another region: set `region` to \"eu-west-1\""]);
+}
+
+#[test]
+fn queues_that_nothing_may_be_received_from_are_told_and_what_is_in_them_goes_live_later_on_ministack() {
+    refusal(
+        Mood::MayNot("ReceiveMessage"),
+        &["sqs:ReceiveMessage on the queue `events`", "WRONG agent to commands", "WRONG functions to events"],
+    );
+}
+
+#[test]
+fn a_queue_that_nothing_may_be_sent_to_is_told_and_what_waits_for_it_goes_live_later_on_ministack() {
+    refusal(
+        Mood::MayNot("SendMessage"),
+        &["sqs:SendMessage on the queue `commands.fifo`", "WRONG functions to commands"],
+    );
+}
+
+#[test]
+fn credentials_that_ran_out_are_told_and_work_goes_on_when_they_are_renewed_on_ministack() {
+    refusal(Mood::TokenExpired, &["the credentials ran out", "WRONG functions to events"]);
+}
+
 /// Started, after its settings were changed.
 fn begun(mut platform: Platform) -> Platform {
     platform.up();

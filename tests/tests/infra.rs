@@ -32,7 +32,10 @@ fn what_is_deployed_on_ministack_carries_pushes_and_repairs_and_failures_to_the_
     assert_eq!(platform.get("/site/about/"), (200, "about\n".to_owned()));
 
     push(&cloud, &site, "second\n");
-    platform.live("site");
+    let status = platform.live("site");
+    // It began with the function that was told of the object.
+    let trace = status["deployment"]["traceparent"].as_str().unwrap_or_default();
+    assert!(trace.len() == 55 && trace.starts_with("00-"), "{status:#}");
     assert_eq!(platform.get("/site/"), (200, "second\n".to_owned()));
 
     poison_becomes_a_dead_letter(&cloud, &platform);
@@ -58,7 +61,17 @@ fn a_stack_on_ministack_is_deployed_again_changed_deleted_and_taken_back_with_it
     assert!(words.contains("What failed") && words.contains("missing.zip"), "{words}");
 
     let token = cloud.folder.path().join("token");
-    let (_, words) = cloud.deploy(&["--ingest", text(&token), "--parameter", "SweepSchedule=rate(1 hour)"]);
+    let published = || cloud.agent_may().iter().any(|sid| sid == "PublishFiles");
+    assert!(published());
+    let (_, words) = cloud.deploy(&[
+        "--ingest",
+        text(&token),
+        "--parameter",
+        "SweepSchedule=rate(1 hour)",
+        "--parameter",
+        "AgentMayPublish=false",
+    ]);
+    assert!(!published() && cloud.agent_may().iter().any(|sid| sid == "ReadSource"));
     assert!(words.contains("The webhook is http"), "{words}");
     let token = std::fs::read_to_string(&token).expect("a token is made where there is none");
     assert!(token.trim().len() >= 32 && !words.contains(token.trim()), "{words}");
@@ -98,6 +111,15 @@ fn is_private(cloud: &Cloud) {
         let statement = &policy["Statement"][0];
         assert_eq!(statement["Effect"], "Deny", "{bucket}");
         assert_eq!(statement["Condition"], json!({"Bool": {"aws:SecureTransport": "false"}}), "{bucket}");
+    }
+    for queue in ["events", "events-dead", "commands.fifo", "commands-dead.fifo"] {
+        let policy = cloud.queue(&format!("cloudyknight-{queue}")).attribute("Policy").unwrap_or_default();
+        let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
+        let denies = policy["Statement"].as_array().into_iter().flatten().any(|statement| {
+            statement["Effect"] == "Deny"
+                && statement["Condition"] == json!({"Bool": {"aws:SecureTransport": "false"}})
+        });
+        assert!(denies, "{queue}: {policy}");
     }
     let versioning = cloud.json(&["s3api", "get-bucket-versioning", "--bucket", WORKSPACES]);
     assert_eq!(versioning["Status"], "Enabled");
@@ -215,6 +237,20 @@ impl Cloud {
     fn json(&self, arguments: &[&str]) -> Value {
         let answer = self.aws(&[arguments, &["--output", "json"]].concat());
         serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {answer}"))
+    }
+
+    /// What the agent's policy says it may, as the names of its statements.
+    fn agent_may(&self) -> Vec<String> {
+        let query = "Stacks[0].Outputs[?OutputKey=='AgentPolicyArn'].OutputValue | [0]";
+        let arn = self.json(&["cloudformation", "describe-stacks", "--query", query]);
+        let arn = arn.as_str().expect("an ARN");
+        let version =
+            self.json(&["iam", "get-policy", "--policy-arn", arn, "--query", "Policy.DefaultVersionId"]);
+        let version = version.as_str().expect("a version");
+        let policy = self.json(&["iam", "get-policy-version", "--policy-arn", arn, "--version-id", version]);
+        let document = &policy["PolicyVersion"]["Document"];
+        let statements = document["Statement"].as_array().unwrap_or_else(|| panic!("{policy:#}"));
+        statements.iter().filter_map(|one| one["Sid"].as_str().map(str::to_owned)).collect()
     }
 
     fn buckets(&self) -> Vec<String> {

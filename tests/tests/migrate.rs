@@ -1,7 +1,11 @@
 //! A platform moves from its own store to somebody else's S3, and back, with all that its buckets hold.
 
+use std::process::Stdio;
+use std::time::Duration;
+
+use cloudyknight_tests::client::S3;
 use cloudyknight_tests::run::{run, stderr, succeeded};
-use cloudyknight_tests::{Backend, Client, Folder, Platform};
+use cloudyknight_tests::{Backend, Client, Folder, Mood, Platform, Proxy, eventually};
 
 const BIG: usize = 20 * 1024 * 1024;
 
@@ -55,6 +59,48 @@ fn a_platform_moves_to_another_store_and_back_on_ministack() {
 }
 
 #[test]
+fn a_move_that_is_killed_half_way_goes_on_where_it_was_on_ministack() {
+    const FILES: usize = 60;
+    let laptop = Platform::start();
+    let client = laptop.s3(Client::Boto3);
+    let put = format!(
+        "for n in range({FILES}): put('odd/index.html' if n == 0 else f'odd/{{n}}.txt', b'content of ' + str(n).encode())"
+    );
+    succeeded("boto3 puts them", &run(&mut client.python(&put, &[])));
+    laptop.live("odd");
+
+    let cloud = Backend::ministack();
+    let direct = cloud.endpoint().expect("it listens");
+    let proxy = Proxy::before(direct);
+    let settings = Folder::new();
+    let text: String = cloud.settings().iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+    let there = settings.write("config.toml", text.replace(direct, &proxy.endpoint()));
+    let migrate = || {
+        let mut command = laptop.cli_command(&["migrate", "--json", "--to", there.to_str().unwrap()]);
+        command.envs(cloud.variables());
+        command
+    };
+    let mut killed = migrate().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    // Each file is written and read again: these are some of them, and not all.
+    eventually("some are copied", Duration::from_secs(60), || (proxy.requests() >= FILES).then_some(()));
+    proxy.turns(Mood::Hangs);
+    killed.kill().expect("it runs");
+    killed.wait().expect("it has ended");
+    proxy.turns(Mood::Passes);
+    let s3 = S3::at(Client::Boto3, direct);
+    let half = s3.ls("odd/").len();
+    assert!(half > 0 && half < FILES, "{half} of {FILES} were copied before it was killed");
+
+    let report = said(&run(&mut migrate()));
+    let (objects, copied) = (report["objects"].as_u64().unwrap(), report["copied"].as_u64().unwrap());
+    assert!(copied > 0 && copied <= objects - half as u64, "{half} were there: {report}");
+    assert_eq!(report["refused"], serde_json::json!([]), "{report}");
+    let listed = contents(&client);
+    assert_eq!(listed.as_object().map(serde_json::Map::len), Some(FILES));
+    assert_eq!(contents(&s3), listed);
+}
+
+#[test]
 fn a_platform_moves_to_another_home_with_whatever_keys_it_holds() {
     let laptop = Platform::start();
     let client = laptop.s3(Client::Boto3);
@@ -64,7 +110,7 @@ for key in sys.argv[1:]: put(key, b'' if key.endswith(('empty', '/')) else key.e
     let keys =
         ["odd/a//b", "odd/./x", "odd/x", "odd/ä +%2F?#.txt", "odd/two\nlines", "odd/empty", "odd/folder/"];
     succeeded("boto3 puts odd keys", &run(&mut client.python(program, &keys)));
-    let listed = contents(&laptop);
+    let listed = contents(&client);
     assert_eq!(listed.as_object().map(serde_json::Map::len), Some(keys.len()), "{listed}");
 
     // The very same store, under another address and with its buckets swapped.
@@ -95,18 +141,18 @@ for key in sys.argv[1:]: put(key, b'' if key.endswith(('empty', '/')) else key.e
     assert!(report["copied"].as_u64() >= Some(keys.len() as u64), "{report}");
     assert_eq!(report["refused"], serde_json::json!([]), "{report}");
     other.up();
-    assert_eq!(contents(&other), listed);
+    assert_eq!(contents(&other.s3(Client::Boto3)), listed);
 }
 
 /// Every key of the workspace `odd`, with what lies there.
 #[track_caller]
-fn contents(platform: &Platform) -> serde_json::Value {
+fn contents(s3: &S3) -> serde_json::Value {
     let program = "
 import json
 keys = [found['Key'] for found in s3.list_objects_v2(Bucket=BUCKET, Prefix='odd/').get('Contents', [])]
 print(json.dumps({key: s3.get_object(Bucket=BUCKET, Key=key)['Body'].read().decode() for key in keys}))
 ";
-    let output = run(&mut platform.s3(Client::Boto3).python(program, &[]));
+    let output = run(&mut s3.python(program, &[]));
     serde_json::from_str(&succeeded("boto3 reads all", &output)).expect("JSON")
 }
 

@@ -18,6 +18,7 @@ use crate::agent::Agent;
 use crate::deploy::{Tools, with_causes};
 use crate::edge_link::EdgeError;
 use crate::journal::Notifications;
+use crate::trouble::{Told, Trouble};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(platform))
@@ -36,6 +37,10 @@ pub(super) struct Platform {
     policy: Part,
     /// Whether commands can be received.
     commands: Part,
+    /// Of the functions in this process: whether notifications can be received, and commands sent. `null` where the
+    /// functions run elsewhere.
+    events: Option<Part>,
+    commands_sent: Option<Part>,
     commands_waiting: Option<u64>,
     commands_in_flight: Option<u64>,
     dead_letters: Vec<DeadLetter>,
@@ -66,6 +71,13 @@ impl Part {
     /// What is missing, and what to do about it.
     pub fn missing(message: String, hint: String) -> Self {
         Self { ok: false, message: Some(message), hint: Some(hint) }
+    }
+
+    fn of(trouble: &Trouble) -> Self {
+        match trouble.told() {
+            None => Self::well(),
+            Some(Told { message, hint }) => Self { ok: false, message: Some(message), hint },
+        }
     }
 
     fn trouble(error: &(dyn std::error::Error + 'static)) -> Self {
@@ -145,6 +157,8 @@ pub(super) async fn platform(
         },
         // What the last poll was told is nearer to the truth than what counting them was.
         commands: inbox.trouble().map_or(queue, |error| Part::trouble(&*error)),
+        events: api.agent.functions.events.as_ref().map(Part::of),
+        commands_sent: api.agent.functions.sending.as_ref().map(Part::of),
         commands_waiting: depth.map(|depth| depth.waiting),
         commands_in_flight: depth.map(|depth| depth.in_flight),
         dead_letters: letters.unwrap_or_default(),

@@ -9,6 +9,7 @@ pub mod mount;
 pub mod ports;
 pub mod serve;
 pub mod supervise;
+pub mod watched;
 
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -11,6 +11,7 @@ use anyhow::Context;
 use cloudyknight_agent::access::secret::Secret;
 use cloudyknight_agent::engine::Engine;
 use cloudyknight_agent::lines::Lines;
+use cloudyknight_agent::trouble::{FunctionTroubles, Trouble};
 use cloudyknight_agent::uploads::Reach;
 use cloudyknight_agent::{Agent, api};
 use cloudyknight_functions::ingest::{self, Ingest};
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::journalist::Journalist;
 use super::lock::RoleLock;
 use super::ports::Ports;
+use super::watched::Watched;
 use crate::backends::Store;
 use crate::config::Config;
 use crate::errors::{self, hinted};
@@ -49,6 +51,10 @@ pub async fn run(home: Home, config: Config, log: Arc<Lines>) -> anyhow::Result<
     let settings = config.agent(&home)?;
     prepare_source_dir(&settings.source_dir)?;
     let engine = Engine::new(config.docker_host.clone(), settings.platform.clone());
+    let receives = ports.events.is_some();
+    let sends = receives || config.sweep_interval_s > 0;
+    let functions =
+        FunctionTroubles { events: receives.then(Trouble::default), sending: sends.then(Trouble::default) };
     let s3 = match (&s3_listener, &config.store) {
         (Some(listener), _) => url(listener.local_addr()?),
         (None, store) => store.to_string(),
@@ -62,6 +68,7 @@ pub async fn run(home: Home, config: Config, log: Arc<Lines>) -> anyhow::Result<
         edge: crate::traefik::edge_link(&config, &home, &engine),
         engine,
         meters: ports.meters.clone(),
+        functions: functions.clone(),
         log,
     };
     let agent = Agent::new(settings, plugged).await;
@@ -85,6 +92,10 @@ pub async fn run(home: Home, config: Config, log: Arc<Lines>) -> anyhow::Result<
     let shutdown = CancellationToken::new();
     let wait = || shutdown.clone().cancelled_owned();
     let Ports { workspaces, platform, events, commands, dead, embedded, .. } = ports;
+    let commands = match functions.sending {
+        Some(trouble) => Watched::sending(commands, trouble),
+        None => commands,
+    };
     let mut parts = tokio::task::JoinSet::new();
     if let Some((listener, store)) = s3_listener.zip(embedded) {
         let keepers = Keepers::of(&config.workspaces_bucket);
@@ -105,6 +116,10 @@ pub async fn run(home: Home, config: Config, log: Arc<Lines>) -> anyhow::Result<
             parts.spawn(part("ingest", ingest::serve(listener, ingest, wait())));
         }
         journal.hears_notifications();
+        let events = match functions.events {
+            Some(trouble) => Watched::receiving(events, trouble),
+            None => events,
+        };
         let (commands, shutdown) = (commands.clone(), shutdown.clone());
         let changed = pump::object_changed(events, commands, bucket(), observer.clone(), shutdown);
         parts.spawn(whole("object_changed", changed));

@@ -91,6 +91,28 @@ pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
     })
 }
 
+/// Whether the server knew who asked, let them, and found fault with the request itself.
+pub(super) fn finds_fault<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let SdkError::ServiceError(answer) = error else { return false };
+    is_fault(answer.raw().status().as_u16(), code(error).unwrap_or_default())
+}
+
+/// Of credentials and rights SQS speaks with 403, and some of its relatives with 400.
+fn is_fault(status: u16, code: &str) -> bool {
+    const OF_THE_CALLER: [&str; 8] = [
+        "AccessDenied",
+        "NotAuthorized",
+        "Token",
+        "Signature",
+        "AccessKey",
+        "Security",
+        "Expired",
+        "NonExistentQueue",
+    ];
+    matches!(status, 400 | 404 | 405 | 409 | 413 | 415 | 422)
+        && !OF_THE_CALLER.iter().any(|word| code.contains(word))
+}
+
 /// From the header that S3 sends with a redirect, or from the message: "the region 'us-east-1' is wrong; expecting
 /// 'eu-west-1'".
 fn region(answer: &HttpResponse, message: Option<&str>) -> Option<String> {
@@ -149,4 +171,25 @@ pub(crate) fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item 
             None => error.source(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_fault;
+
+    #[test]
+    fn a_fault_of_the_request_is_told_from_one_of_the_caller() {
+        let check = |status, code, expected| assert_eq!(is_fault(status, code), expected, "{status} {code}");
+        check(400, "AWS.SimpleQueueService.EmptyBatchRequest", true);
+        check(400, "InvalidParameterValue", true);
+        check(404, "ReceiptHandleIsInvalid", true);
+        check(403, "AccessDenied", false);
+        check(400, "AccessDeniedException", false);
+        check(400, "ExpiredToken", false);
+        check(403, "InvalidClientTokenId", false);
+        check(400, "AWS.SimpleQueueService.NonExistentQueue", false);
+        check(403, "OverLimit", false);
+        check(500, "InternalError", false);
+        check(503, "", false);
+    }
 }

@@ -61,15 +61,24 @@ impl SqsQueue {
     /// The queue for what was received too often, by this queue's redrive policy. Needs `sqs:GetQueueUrl` on it.
     pub async fn dead_letter_queue(&self) -> Result<Option<SqsQueue>, QueueError> {
         let Some(target) = self.facts().await?.dead_letter else { return Ok(None) };
+        self.queue_of(&target.arn, FIND_DEAD_LETTERS).await.map(Some)
+    }
+
+    /// Another queue of the same server and region, by its ARN. Needs `sqs:GetQueueUrl` on it.
+    pub async fn beside(&self, arn: &str) -> Result<SqsQueue, QueueError> {
+        self.queue_of(arn, "find another queue").await
+    }
+
+    async fn queue_of(&self, arn: &str, operation: &'static str) -> Result<SqsQueue, QueueError> {
         // arn:aws:sqs:region:account:name
-        let mut parts = target.arn.rsplit(':');
+        let mut parts = arn.rsplit(':');
         let (name, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let request = self.client.get_queue_url().queue_name(name).queue_owner_aws_account_id(account);
-        let answer = request.send().await.map_err(|error| self.error(FIND_DEAD_LETTERS, error))?;
-        let url = answer.queue_url.ok_or_else(|| {
-            self.unavailable(FIND_DEAD_LETTERS, format!("the server gave no URL for {}", target.arn))
-        })?;
-        Ok(Some(SqsQueue::new(self.client.clone(), url, self.site.clone())))
+        let answer = request.send().await.map_err(|error| self.error(operation, error))?;
+        let url = answer
+            .queue_url
+            .ok_or_else(|| self.unavailable(operation, format!("the server gave no URL for {arn}")))?;
+        Ok(SqsQueue::new(self.client.clone(), url, self.site.clone()))
     }
 }
 

@@ -2,11 +2,11 @@
 //! writes, and whether anybody is told when an object changes.
 
 use anyhow::Context;
-use cloudyknight_store::aws::{S3Bucket, Target, Wiring, connect, policy_lets_s3_send};
+use cloudyknight_store::aws::{QueueFacts, S3Bucket, Target, Wiring, connect, policy_lets_s3_send};
 use cloudyknight_store::bucket::{Bucket, BucketError, Follow};
 
 use super::{Finding, Findings, broken, fine, unknown, wrong};
-use crate::backends::{Events, Store};
+use crate::backends::{Commands, Events, QueueUrl, Store};
 use crate::config::Config;
 use crate::errors;
 use crate::home::Home;
@@ -58,6 +58,7 @@ pub async fn look(home: &Home, config: &Config, findings: &mut Findings) {
         }
         Err(error) => findings.push(broken("bucket", error.into(), "may this identity list it?")),
     }
+    findings.push(reading(&workspaces).await);
     findings.push(publishing(&workspaces).await);
     platform_bucket(&platform, &place.platform, findings).await;
     if config.store != Store::Embedded {
@@ -77,6 +78,17 @@ fn clock(skew: i64) -> Finding {
             message,
             "set the clock of this machine, by NTP: requests are refused when it is wrong",
         )
+    }
+}
+
+/// Whether what is listed may be read as well. A key that is not there is as good as any to find out.
+async fn reading(bucket: &S3Bucket) -> Finding {
+    const CHECK: &str = "reading";
+    match bucket.get(UNSEEN, None).await {
+        Ok(_) | Err(BucketError::NotFound { .. }) => {
+            fine(CHECK, format!("s3://{} can be read", bucket.name()))
+        }
+        Err(error) => broken(CHECK, error.into(), "let the agent read the objects of the bucket"),
     }
 }
 
@@ -120,27 +132,28 @@ async fn platform_bucket(bucket: &S3Bucket, name: &str, findings: &mut Findings)
 }
 
 async fn notifications(bucket: &S3Bucket, config: &Config, findings: &mut Findings) {
-    const CHECK: &str = "notifications";
     let queue = match &config.events {
         Events::Sqs(queue) => queue,
         Events::Embedded if config.ingest_listen.is_some() => {
             let message =
                 "the store must post to the webhook of `ingest`; from here its configuration cannot be seen";
-            return findings.push(unknown(CHECK, message));
+            return findings.push(unknown(NOTIFICATIONS, message));
         }
-        Events::Embedded if config.sweep_interval_s > 0 => {
+        // Somebody sends to that queue: the functions elsewhere.
+        Events::None if let Commands::Sqs(commands) = &config.commands => {
+            return elsewhere(bucket, commands, config, findings).await;
+        }
+        Events::Embedded | Events::None if config.sweep_interval_s > 0 => {
             let message = format!("none are read here; a sweep looks every {} s", config.sweep_interval_s);
-            return findings.push(fine(CHECK, message));
+            return findings.push(fine(NOTIFICATIONS, message));
         }
-        Events::None if config.sweep_interval_s > 0 => {
-            let message = format!("not read here; a sweep looks every {} s", config.sweep_interval_s);
-            return findings.push(fine(CHECK, message));
+        Events::None => {
+            return findings.push(unknown(NOTIFICATIONS, "read elsewhere: by the functions on Lambda"));
         }
-        Events::None => return findings.push(unknown(CHECK, "read elsewhere: by the functions on Lambda")),
         Events::Embedded => {
             let message = "nothing tells of changes: no queue, no webhook and no sweep";
             let hint = "set `events` to the queue that the bucket notifies, or `ingest_listen`, or `sweep_interval_s`";
-            return findings.push(wrong(CHECK, message, hint));
+            return findings.push(wrong(NOTIFICATIONS, message, hint));
         }
     };
     let facts = async {
@@ -154,22 +167,76 @@ async fn notifications(bucket: &S3Bucket, config: &Config, findings: &mut Findin
     };
     match bucket.wiring().await {
         Ok(wirings) => findings.extend(wired(&wirings, &facts.arn, bucket.name())),
-        Err(error) => findings.push(unasked(CHECK, error)),
+        Err(error) => findings.push(unasked(error)),
     }
-    let lets =
-        facts.policy.as_deref().is_some_and(|policy| policy_lets_s3_send(policy, &facts.arn, bucket.name()));
-    findings.push(if lets {
-        fine("queue policy", "it lets S3 send the notifications of the bucket")
-    } else {
-        // Servers that stand in for AWS deliver without one.
-        unknown("queue policy", "none lets S3 send to the events queue: AWS refuses to notify without one")
+    findings.push(let_in(&facts, bucket.name(), is_aws(config)));
+}
+
+/// The functions run elsewhere. What tells them of changes is seen by an identity that may look at it, which the agent's
+/// own need not.
+async fn elsewhere(bucket: &S3Bucket, commands: &QueueUrl, config: &Config, findings: &mut Findings) {
+    let wirings = match bucket.wiring().await {
+        Ok(wirings) => wirings,
+        Err(error) => return findings.push(unasked(error)),
+    };
+    let queue = wirings.iter().find_map(|wiring| match &wiring.target {
+        Target::Queue(arn) => Some(arn.as_str()),
+        _ => None,
+    });
+    let Some(arn) = queue else {
+        findings.push(match (wirings.is_empty(), config.sweep_interval_s) {
+            (false, _) => unknown(
+                NOTIFICATIONS,
+                format!("s3://{} notifies no queue, but something else", bucket.name()),
+            ),
+            (true, 0) => wrong(NOTIFICATIONS, format!("s3://{} notifies nobody", bucket.name()), WIRE_IT),
+            (true, interval) => {
+                fine(NOTIFICATIONS, format!("none are sent; a sweep looks every {interval} s"))
+            }
+        });
+        return;
+    };
+    findings.extend(wired(&wirings, arn, bucket.name()));
+    let facts = async {
+        let clients = connect(super::quickly(config.connect_queue(commands))).await?;
+        anyhow::Ok(clients.queue(&commands.url).beside(arn).await?.facts().await?)
+    };
+    findings.push(match facts.await {
+        Ok(facts) => let_in(&facts, bucket.name(), is_aws(config)),
+        Err(error) => {
+            unknown(POLICY, format!("it cannot be seen by this identity: {}", errors::sentence(&error)))
+        }
     });
 }
 
+const NOTIFICATIONS: &str = "notifications";
+const POLICY: &str = "queue policy";
+
+fn is_aws(config: &Config) -> bool {
+    matches!(&config.store, Store::S3(endpoint) if endpoint.is_aws)
+}
+
+/// Whether the queue lets S3 in.
+fn let_in(facts: &QueueFacts, bucket: &str, is_aws: bool) -> Finding {
+    if facts.policy.as_deref().is_some_and(|policy| policy_lets_s3_send(policy, &facts.arn, bucket)) {
+        return fine(POLICY, "it lets S3 send the notifications of the bucket");
+    }
+    let message = format!("that of {} does not let S3 send what s3://{bucket} notifies", facts.arn);
+    if is_aws {
+        let hint = "allow sqs:SendMessage to the service s3.amazonaws.com for the bucket; `infra/template.yaml` does";
+        wrong(POLICY, message, hint)
+    } else {
+        // Servers that stand in for AWS deliver without one.
+        unknown(POLICY, format!("{message}; AWS would not notify"))
+    }
+}
+
+const WIRE_IT: &str = "notify a queue of s3:ObjectCreated:* and s3:ObjectRemoved:*, without a filter; `infra/template.yaml` does";
+
 /// Whether what changes reaches the queue.
 fn wired(wirings: &[Wiring], arn: &str, bucket: &str) -> Vec<Finding> {
-    const CHECK: &str = "notifications";
-    let hint = "notify it of s3:ObjectCreated:* and s3:ObjectRemoved:*, without a filter; `infra/template.yaml` does";
+    const CHECK: &str = NOTIFICATIONS;
+    let hint = WIRE_IT;
     let ours: Vec<_> =
         wirings.iter().filter(|wiring| wiring.target == Target::Queue(arn.to_owned())).collect();
     if ours.is_empty() {
@@ -192,11 +259,11 @@ fn wired(wirings: &[Wiring], arn: &str, bucket: &str) -> Vec<Finding> {
 }
 
 /// The right to read the configuration is one that the work itself does not need.
-fn unasked(check: &'static str, error: BucketError) -> Finding {
+fn unasked(error: BucketError) -> Finding {
     if error.follow() == Follow::Human {
-        unknown(check, "this identity may not see how the bucket is wired (s3:GetBucketNotification)")
+        unknown(NOTIFICATIONS, "this identity may not see how the bucket is wired (s3:GetBucketNotification)")
     } else {
-        broken(check, error.into(), "try again")
+        broken(NOTIFICATIONS, error.into(), "try again")
     }
 }
 
@@ -231,6 +298,29 @@ mod tests {
             true,
             "notifies the events",
         );
+    }
+
+    #[test]
+    fn a_queue_that_does_not_let_s3_in_is_wrong_on_aws_and_nowhere_else() {
+        let facts = |policy: Option<&str>| QueueFacts {
+            arn: "arn:aws:sqs:eu-west-1:1:events".to_owned(),
+            fifo: false,
+            content_deduplication: false,
+            visibility_s: 30,
+            dead_letter: None,
+            policy: policy.map(str::to_owned),
+        };
+        let open =
+            r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}}"#;
+        let check = |policy, is_aws, ok: bool| {
+            let finding = let_in(&facts(policy), "workspaces", is_aws);
+            assert_eq!(finding.ok, ok, "{policy:?} {is_aws}");
+            assert_eq!(finding.hint.is_some(), !ok);
+        };
+        check(Some(open), true, true);
+        check(None, true, false);
+        check(Some("{}"), true, false);
+        check(None, false, true);
     }
 
     #[test]
