@@ -133,7 +133,8 @@ mod tests {
     }
 
     fn pieces(all: &[Result<&'static str, &'static str>]) -> impl Stream<Item = Result<Bytes, &'static str>> {
-        let owned: Vec<_> = all.iter().map(|piece| piece.map(|text| Bytes::from_static(text.as_bytes()))).collect();
+        let owned: Vec<_> =
+            all.iter().map(|piece| piece.map(|text| Bytes::from_static(text.as_bytes()))).collect();
         stream::iter(owned)
     }
 

@@ -1,5 +1,6 @@
 //! What a workspace says about itself: a name, a sentence, a picture, and whether everybody may know of it. Read at each
-//! deployment, from labels of its compose file or from its `package.json`, for the catalogue of what is live.
+//! deployment, from labels of its compose file, its `package.json` or the head of its `index.html`, for the catalogue of what
+//! is live.
 //!
 //! Whoever can push writes it, and others read it on a page of somebody else: so it is short, in one line, without
 //! characters that change how the text around them is read, and a picture is never an address of its own choosing.
@@ -8,6 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+mod page;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct About {
@@ -35,26 +38,27 @@ const LABEL: &str = "cloudyknight.";
 const PICTURES: [&str; 9] = ["svg", "png", "ico", "jpg", "jpeg", "webp", "gif", "avif", "apng"];
 
 impl About {
-    /// `package` is the text of its `package.json`; of several services' `labels`, the first that says something counts.
-    /// What cannot be used is as if it were not there.
+    /// `package` is the text of its `package.json`, `page` that of its `index.html`; of several services' `labels`, the
+    /// first that says something counts. Labels count before the package, and that before the page. What cannot be used is
+    /// as if it were not there.
     pub fn read<'l>(
         package: Option<&str>,
+        page: Option<&str>,
         labels: impl IntoIterator<Item = &'l BTreeMap<String, String>>,
     ) -> Self {
         let package = package.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
         let labels: Vec<_> = labels.into_iter().collect();
-        let label = |name: &str| {
-            labels.iter().find_map(|all| all.get(&format!("{LABEL}{name}"))).map(String::as_str)
-        };
+        let label =
+            |name: &str| labels.iter().find_map(|all| all.get(&format!("{LABEL}{name}"))).map(String::as_str);
         let field = |name: &str| package.get(name).and_then(Value::as_str);
         let name = || field("name").map(|name| name.rsplit('/').next().unwrap_or(name));
+        let page = page.map(page::read).unwrap_or_default();
         let title = label("title").or(field("title")).or(field("displayName")).or_else(name);
+        let description = label("description").or(field("description")).or(page.description.as_deref());
         Self {
-            title: title.and_then(|text| one_line(text, LONGEST_TITLE)),
-            description: label("description")
-                .or(field("description"))
-                .and_then(|text| one_line(text, LONGEST_DESCRIPTION)),
-            icon: label("icon").or(field("icon")).and_then(icon),
+            title: title.or(page.title.as_deref()).and_then(|text| one_line(text, LONGEST_TITLE)),
+            description: description.and_then(|text| one_line(text, LONGEST_DESCRIPTION)),
+            icon: label("icon").or(field("icon")).or(page.icon.as_deref()).and_then(icon),
             public: match label("public") {
                 Some(said) => ["true", "yes", "on", "1"].contains(&said.trim().to_ascii_lowercase().as_str()),
                 None => package.get("public").and_then(Value::as_bool) != Some(false),
@@ -65,7 +69,11 @@ impl About {
     /// The icon for a page elsewhere: a path within the workspace becomes one below `url`, where the workspace answers.
     pub fn icon_at(&self, url: &str) -> Option<String> {
         let icon = self.icon.as_deref()?;
-        Some(if is_picture(icon) { format!("{}/{}", url.trim_end_matches('/'), encoded(icon)) } else { icon.to_owned() })
+        Some(if is_picture(icon) {
+            format!("{}/{}", url.trim_end_matches('/'), encoded(icon))
+        } else {
+            icon.to_owned()
+        })
     }
 }
 
@@ -116,13 +124,19 @@ fn is_one_character(text: &str) -> bool {
     let mut rest = text.chars();
     let Some(first) = rest.next() else { return false };
     let is_region = |c: char| ('\u{1f1e6}'..='\u{1f1ff}').contains(&c);
-    if first.is_whitespace() || first == JOINER || shown(first) != Some(first) || "<>&\"'`\\/.".contains(first) || is_mark(first) {
+    if first.is_whitespace()
+        || first == JOINER
+        || shown(first) != Some(first)
+        || "<>&\"'`\\/.".contains(first)
+        || is_mark(first)
+    {
         return false;
     }
     let mut joined = false;
     for (index, c) in rest.clone().enumerate() {
         let second_of_a_flag = index == 0 && is_region(first) && is_region(c);
-        if !(joined && !c.is_ascii() || is_mark(c) || c == JOINER || second_of_a_flag) || shown(c) != Some(c) {
+        if !(joined && !c.is_ascii() || is_mark(c) || c == JOINER || second_of_a_flag) || shown(c) != Some(c)
+        {
             return false;
         }
         joined = c == JOINER;
@@ -143,7 +157,9 @@ fn encoded(path: &str) -> String {
     let mut all = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => all.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                all.push(byte.into())
+            }
             _ => all.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -159,17 +175,18 @@ mod tests {
     }
 
     fn read(package: &str, all: &[(&str, &str)]) -> About {
-        About::read(Some(package), [&labels(all)])
+        About::read(Some(package), None, [&labels(all)])
     }
 
     #[test]
     fn labels_come_before_the_package_and_a_workspace_that_says_nothing_is_public() {
         let nothing = About { title: None, description: None, icon: None, public: true };
-        assert_eq!(About::read(None, []), nothing);
+        assert_eq!(About::read(None, None, []), nothing);
         for no_object in ["", "{", "[]", "7", "null", "\"x\""] {
             assert_eq!(read(no_object, &[]), nothing, "{no_object}");
         }
-        let package = r#"{"name": "@me/shop", "description": "Buy", "icon": "./img/shop.svg", "private": true}"#;
+        let package =
+            r#"{"name": "@me/shop", "description": "Buy", "icon": "./img/shop.svg", "private": true}"#;
         let about = read(package, &[]);
         assert_eq!(about.title.as_deref(), Some("shop"));
         assert_eq!(about.description.as_deref(), Some("Buy"));
@@ -185,9 +202,23 @@ mod tests {
     }
 
     #[test]
+    fn a_page_says_what_nothing_else_does() {
+        let page = "<title>The page</title><meta name=description content='Of the page'><link rel=icon href=./i.svg>";
+        let about = About::read(None, Some(page), []);
+        assert_eq!((about.title.as_deref(), about.icon.as_deref()), (Some("The page"), Some("i.svg")));
+        assert_eq!(about.description.as_deref(), Some("Of the page"));
+        let about = About::read(Some(r#"{"name": "app"}"#), Some(page), [&labels(&[("icon", "🛒")])]);
+        assert_eq!((about.title.as_deref(), about.icon.as_deref()), (Some("app"), Some("🛒")));
+        assert_eq!(about.description.as_deref(), Some("Of the page"));
+        let elsewhere = "<link rel=icon href='data:image/svg+xml,<svg/>'>";
+        assert_eq!(About::read(None, Some(elsewhere), []).icon, None);
+    }
+
+    #[test]
     fn the_first_service_that_says_something_counts() {
-        let (db, web) = (labels(&[("description", "of db")]), labels(&[("title", "Web"), ("description", "x")]));
-        let about = About::read(None, [&db, &web]);
+        let (db, web) =
+            (labels(&[("description", "of db")]), labels(&[("title", "Web"), ("description", "x")]));
+        let about = About::read(None, None, [&db, &web]);
         assert_eq!((about.title.as_deref(), about.description.as_deref()), (Some("Web"), Some("of db")));
     }
 
@@ -197,7 +228,11 @@ mod tests {
         assert_eq!(title("  two\n lines\t ").as_deref(), Some("two lines"));
         assert_eq!(title("a\u{202e}b\u{0}c\u{200b}d\u{1b}[31m").as_deref(), Some("abcd[31m"));
         assert_eq!(title(" \n\u{feff}"), None);
-        assert_eq!(title("<script>alert(1)</script>").as_deref(), Some("<script>alert(1)</script>"), "as it is: pages escape");
+        assert_eq!(
+            title("<script>alert(1)</script>").as_deref(),
+            Some("<script>alert(1)</script>"),
+            "as it is: pages escape"
+        );
         let long = title(&"ä".repeat(5000)).unwrap();
         assert_eq!((long.chars().count(), long.ends_with('…')), (80, true));
     }
@@ -239,7 +274,11 @@ mod tests {
         ] {
             assert_eq!(icon(text), None, "{text}");
         }
-        assert_eq!(icon("//elsewhere.example/x.png").as_deref(), Some("elsewhere.example/x.png"), "below its own URL");
+        assert_eq!(
+            icon("//elsewhere.example/x.png").as_deref(),
+            Some("elsewhere.example/x.png"),
+            "below its own URL"
+        );
     }
 
     #[test]

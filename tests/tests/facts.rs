@@ -98,7 +98,10 @@ fn what_a_workspace_uses_carries_and_holds_is_told() {
     assert_eq!(number(&own["source_bytes"]), (APP.len() + DOCKERFILE.len() + COMPOSE.len()) as u64);
     assert_eq!(number(&own["source_files"]), 3);
     let (dependencies, written) = (number(&own["dependency_bytes"]), number(&own["written_bytes"]));
-    assert!((5 << 20..6 << 20).contains(&dependencies), "what the build adds, and nothing of Node: {dependencies}");
+    assert!(
+        (5 << 20..6 << 20).contains(&dependencies),
+        "what the build adds, and nothing of Node: {dependencies}"
+    );
     assert!((3 << 20..4 << 20).contains(&written), "what the app wrote: {written}");
     let page = of(&storage, "page").expect("the other one");
     assert_eq!((number(&page["source_bytes"]), number(&page["dependency_bytes"])), (4, 0), "{page:#}");
@@ -117,7 +120,8 @@ fn public_workspaces_that_are_live_are_in_the_catalogue_and_no_others() {
              expose: ['8080']\n    labels:\n{labels}"
         )
     };
-    let package = r#"{"name": "shop", "description": "Buy\nthings", "icon": "img/shop.svg", "private": true}"#;
+    let package =
+        r#"{"name": "shop", "description": "Buy\nthings", "icon": "img/shop.svg", "private": true}"#;
     let start = "require('node:http').createServer((q, a) => a.end('shop')).listen(3000);";
     let (titled, hidden, guarded) = (
         site("      cloudyknight.title: '<b>Notes</b>'\n      cloudyknight.icon: 'javascript:alert(1)'\n"),

@@ -147,7 +147,8 @@ async fn put(
     let key = key(&name, &path)?;
     let uploads = &api.agent.uploads;
     let received = uploads.receive(Kind::File, LARGEST, body.into_data_stream()).await;
-    let received = received.map_err(|error| refused(&error, "upload it with an S3 client, or in an archive"))?;
+    let received =
+        received.map_err(|error| refused(&error, "upload it with an S3 client, or in an archive"))?;
     let bucket = api.agent.reconciler.tools.workspaces.as_ref();
     let there = bucket.list(&key).await.map_err(|error| Problem::down(&error))?;
     let is_new = !there.iter().any(|object| object.key == key);

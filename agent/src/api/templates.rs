@@ -82,8 +82,11 @@ async fn make(
             .hint(&format!("there are {}", names.join(", ")))
     })?;
     if is_taken(&api, &name).await.map_err(|error| Problem::down(&error))? {
-        return Err(Problem::new(StatusCode::CONFLICT, &format!("the bucket holds files of `{name}` already"))
-            .hint("choose another name, or delete that workspace first"));
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            &format!("the bucket holds files of `{name}` already"),
+        )
+        .hint("choose another name, or delete that workspace first"));
     }
     let bucket = api.agent.reconciler.tools.workspaces.clone();
     let prefix = name.prefix();
@@ -95,7 +98,8 @@ async fn make(
     let puts = futures::stream::iter(puts.collect::<Vec<_>>()).buffered(PARALLEL).try_collect::<Vec<_>>();
     let put = tokio::spawn(puts).await.map_err(|error| Problem::down(&error))?;
     let files = put.map_err(|error| Problem::down(&error))?;
-    let cause = Cause::Put { path: files.first().copied().unwrap_or_default().to_owned(), more: files.len() - 1 };
+    let cause =
+        Cause::Put { path: files.first().copied().unwrap_or_default().to_owned(), more: files.len() - 1 };
     api.agent.uploads.tell(&api.agent, &name, cause);
     tracing::info!(workspace = %name, template = template.name, who = caller.name, "made of a template");
     Ok((StatusCode::CREATED, Json(Made { version: 1, workspace: name, files })))

@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn an_address_that_only_this_machine_reaches_is_known() {
-        let check = |endpoint: &str, expected: bool| assert_eq!(is_loopback(endpoint), expected, "{endpoint}");
+        let check =
+            |endpoint: &str, expected: bool| assert_eq!(is_loopback(endpoint), expected, "{endpoint}");
         check("http://127.0.0.1:9000", true);
         check("http://[::1]:9000", true);
         check("http://localhost:9000", true);

@@ -280,7 +280,10 @@ impl Engine {
         Ok(Bearer::Workspace(labels.get(WORKSPACE).cloned().unwrap_or_default()))
     }
 
-    pub(super) async fn inspect(&self, id: &str) -> Result<bollard::models::ContainerInspectResponse, EngineError> {
+    pub(super) async fn inspect(
+        &self,
+        id: &str,
+    ) -> Result<bollard::models::ContainerInspectResponse, EngineError> {
         let inspected = self.docker()?.inspect_container(id, None::<InspectContainerOptions>).await;
         inspected.map_err(|error| EngineError::of("inspect a container", error))
     }

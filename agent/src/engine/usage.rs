@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bollard::models::{ContainerStateStatusEnum, ContainerStatsResponse, HealthStatusEnum};
-use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder, StatsOptionsBuilder};
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListImagesOptionsBuilder, StatsOptionsBuilder,
+};
 use futures::StreamExt;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -73,7 +75,8 @@ impl Engine {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
         };
-        let checked = |status: &HealthStatusEnum| !matches!(status, HealthStatusEnum::NONE | HealthStatusEnum::EMPTY);
+        let checked =
+            |status: &HealthStatusEnum| !matches!(status, HealthStatusEnum::NONE | HealthStatusEnum::EMPTY);
         let health = state.health.and_then(|health| health.status).filter(checked);
         let status = state.status.unwrap_or(ContainerStateStatusEnum::EMPTY);
         Ok(Some(Health {
@@ -88,7 +91,8 @@ impl Engine {
     /// The image of each container of this platform that bears an identity, and what is written in its own layer. Docker
     /// walks through those layers for it, which takes as long as they have files.
     pub async fn written(&self) -> Result<BTreeMap<String, (String, u64)>, EngineError> {
-        let options = ListContainersOptionsBuilder::new().all(true).size(true).filters(&self.ours(None)).build();
+        let options =
+            ListContainersOptionsBuilder::new().all(true).size(true).filters(&self.ours(None)).build();
         let listed = self.patient()?.list_containers(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::of("measure containers", error))?;
         let one = |container: bollard::models::ContainerSummary| {

@@ -98,7 +98,12 @@ mod tests {
     const SECOND: i128 = 1_000_000_000;
 
     fn usage(cpu_ms: u64, at_ms: i128) -> Usage {
-        Usage { cpu_ns: cpu_ms * 1_000_000, at_ns: at_ms * 1_000_000, memory_bytes: 100, memory_limit_bytes: 500 }
+        Usage {
+            cpu_ns: cpu_ms * 1_000_000,
+            at_ns: at_ms * 1_000_000,
+            memory_bytes: 100,
+            memory_limit_bytes: 500,
+        }
     }
 
     fn look(workspace: &str, service: &str, usage: Option<Usage>) -> Look {
@@ -145,7 +150,10 @@ mod tests {
         let names: Vec<&str> = all.iter().map(|one| one.workspace.as_str()).collect();
         assert_eq!(names, ["blog", "gone", "shop"]);
         let shop = &all[2];
-        assert_eq!((shop.cpu_percent, shop.memory_bytes, shop.memory_limit_bytes), (Some(10.0), Some(200), Some(1000)));
+        assert_eq!(
+            (shop.cpu_percent, shop.memory_bytes, shop.memory_limit_bytes),
+            (Some(10.0), Some(200), Some(1000))
+        );
         assert_eq!(shop.containers.iter().map(|one| one.service.as_str()).collect::<Vec<_>>(), ["db", "web"]);
         let traffic = shop.traffic.as_ref().unwrap();
         assert_eq!((traffic.requests, traffic.answers, traffic.unreachable), (7, [0, 7, 0, 0, 2], 2));
@@ -156,6 +164,9 @@ mod tests {
         unknown.get_mut("2").unwrap().usage = None;
         let shop = workspaces(&before, &unknown, None).pop().unwrap();
         assert_eq!((shop.cpu_percent, shop.memory_bytes), (None, None), "no sum without one of its parts");
-        assert_eq!((shop.containers[1].cpu_percent, shop.containers[1].memory_bytes), (Some(10.0), Some(100)));
+        assert_eq!(
+            (shop.containers[1].cpu_percent, shop.containers[1].memory_bytes),
+            (Some(10.0), Some(100))
+        );
     }
 }

@@ -117,7 +117,8 @@ impl Surveyor {
 
     /// What the live releases hold. One that cannot be read is left out, and read another time.
     async fn sources(&self, agent: &Agent) -> BTreeMap<WorkspaceName, Source> {
-        let live = agent.board.all().into_iter().filter_map(|status| Some((status.workspace, status.release?)));
+        let live =
+            agent.board.all().into_iter().filter_map(|status| Some((status.workspace, status.release?)));
         let known = lock(&self.sources).clone();
         let releases = &agent.reconciler.tools.releases;
         let read = live.map(async |(workspace, release)| {

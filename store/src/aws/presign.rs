@@ -12,11 +12,11 @@ impl S3Bucket {
     /// A URL to which this object can be put with `PUT` until `valid` is over, at most seven days. Nothing is asked of the
     /// server; credentials that run out before end it sooner.
     pub async fn presigned_put(&self, key: &str, valid: Duration) -> Result<String, BucketError> {
-        let valid = PresigningConfig::expires_in(valid).map_err(|error| self.unavailable("sign", key, error))?;
+        let valid =
+            PresigningConfig::expires_in(valid).map_err(|error| self.unavailable("sign", key, error))?;
         let request = self.client.put_object().bucket(&self.name).key(key);
         // Whoever puts it has no checksum to send, and one of the body that is not there yet would be wrong.
-        let config =
-            Config::builder().request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+        let config = Config::builder().request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
         let signed = request.customize().config_override(config).presigned(valid).await;
         Ok(signed.map_err(|error| self.error("sign", key, error))?.uri().to_owned())
     }
@@ -46,6 +46,9 @@ mod tests {
         assert!(url.starts_with("http://127.0.0.1:9000/workspaces/shop.tar.gz?"), "{url}");
         assert!(url.contains("X-Amz-Expires=900") && url.contains("X-Amz-SignedHeaders=host&"), "{url}");
         assert!(!url.contains("hush") && !url.to_lowercase().contains("checksum"), "{url}");
-        assert!(bucket.presigned_put("a", Duration::from_secs(8 * 86_400)).await.is_err(), "no longer than a week");
+        assert!(
+            bucket.presigned_put("a", Duration::from_secs(8 * 86_400)).await.is_err(),
+            "no longer than a week"
+        );
     }
 }
