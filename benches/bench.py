@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 
+from mounts import mount
 from own_platform import ROOT, platform
 from pushes import backends, push
 from redeploys import redeploys
@@ -106,6 +107,7 @@ FIGURES = {
     "redeploys": redeploys,
     "releases": releases,
     "rollback": rollback,
+    "mount": mount,
 }
 
 

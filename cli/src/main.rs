@@ -12,6 +12,8 @@ mod config;
 mod environment;
 mod errors;
 mod home;
+mod mount;
+mod processes;
 mod roles;
 mod s3;
 mod show;

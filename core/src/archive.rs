@@ -2,6 +2,7 @@
 //! its files. It is an atomic push: the files take the place of what the workspace's folder held, and the object goes.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::status::Failure;
 use crate::workspace::{InvalidName, WorkspaceName};
@@ -32,7 +33,7 @@ pub fn latest<T>(archives: impl IntoIterator<Item = T>, age: impl Fn(&T) -> (i64
 }
 
 /// The last archive of a workspace that was looked at, and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Archive {
     pub key: String,
     pub etag: String,
@@ -45,7 +46,7 @@ pub struct Archive {
     pub result: ArchiveResult,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum ArchiveResult {
     /// It is being unpacked, and then its files are put where the workspace's are.

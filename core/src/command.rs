@@ -2,8 +2,10 @@
 //! the bucket and decides for itself, so that a duplicate, a late or a lost command changes only latency.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::manifest::ReleaseDigest;
+use crate::origin::{self, Origin};
 use crate::trace::{self, TraceParent};
 use crate::workspace::WorkspaceName;
 
@@ -17,6 +19,9 @@ pub struct Command {
     /// The trace that this is part of. One that cannot be read is none: it must not cost the command.
     #[serde(default, deserialize_with = "trace::lenient", skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<TraceParent>,
+    /// What it comes from, and when. One that cannot be read is none, too.
+    #[serde(default, deserialize_with = "origin::lenient", skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +32,7 @@ pub enum Action {
 }
 
 /// What caused a command, for people: it is shown in `status` and decides nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
     Put {
@@ -69,7 +74,14 @@ impl Command {
     pub const VERSION: u32 = 1;
 
     pub fn reconcile(workspace: WorkspaceName, cause: Cause) -> Self {
-        Self { version: Self::VERSION, workspace, action: Action::Reconcile, cause, traceparent: None }
+        Self {
+            version: Self::VERSION,
+            workspace,
+            action: Action::Reconcile,
+            cause,
+            traceparent: None,
+            origin: None,
+        }
     }
 
     #[must_use]

@@ -4,6 +4,7 @@
 //! The folder it lies in belongs to the platform: nothing in it is source, so nothing in it is part of a release.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::manifest::ReleaseDigest;
 
@@ -18,7 +19,7 @@ pub fn is_own(path: &str) -> bool {
 }
 
 /// One put of the marker. Putting the same content again is another commit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Commit {
     pub etag: String,
     /// In milliseconds since the Unix epoch, by the clock of the bucket.
@@ -26,7 +27,7 @@ pub struct Commit {
 }
 
 /// What was pushed as a whole and taken as such, and the release it stood for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Committed {
     /// The marker as it was; `None` where there was none, and an archive was the push.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +36,7 @@ pub struct Committed {
 }
 
 /// What lies in a workspace and was not committed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Uncommitted {
     /// How many files differ from the commit before; `None` where that is not known any more.
     pub files: Option<usize>,

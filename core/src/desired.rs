@@ -3,11 +3,12 @@
 //! runs equal to it, as it does with the files.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::manifest::{Manifest, ReleaseDigest};
 use crate::workspace::WorkspaceName;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Desired {
     pub version: u32,
     /// This release, whatever the bucket holds.
@@ -21,7 +22,7 @@ pub struct Desired {
     pub restarts: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Pin {
     pub release: ReleaseDigest,
     /// RFC 3339, UTC.
@@ -29,7 +30,7 @@ pub struct Pin {
 }
 
 /// The API's answer to a wish: it is written down, and the agent sees to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Taken {
     pub version: u32,
     pub workspace: WorkspaceName,

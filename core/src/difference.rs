@@ -1,11 +1,12 @@
 //! What differs between two releases of a workspace, as the API and the CLI (`--json`) tell it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::manifest::ReleaseDigest;
 use crate::workspace::WorkspaceName;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     pub version: u32,
     pub workspace: WorkspaceName,
@@ -15,7 +16,7 @@ pub struct Difference {
     pub files: Vec<FileDifference>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FileDifference {
     pub path: String,
     pub change: Change,
@@ -30,15 +31,16 @@ pub struct FileDifference {
     pub no_text: Option<NoText>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = FileChange)]
 pub enum Change {
     Added,
     Changed,
     Removed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoText {
     Binary,

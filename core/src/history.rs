@@ -2,10 +2,12 @@
 //! same document in the API and the CLI (`--json`). Times are RFC 3339 in UTC, durations milliseconds.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::command::Cause;
 use crate::desired::Pin;
 use crate::manifest::{Manifest, ReleaseDigest};
+use crate::origin::{self, Origin};
 use crate::status::{Outcome, Step};
 use crate::workspace::WorkspaceName;
 
@@ -17,7 +19,7 @@ pub struct History {
 }
 
 /// One attempt to make a release live, ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Record {
     /// Of the deployment; sorts by time.
     pub id: String,
@@ -27,6 +29,12 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<ReleaseDigest>,
     pub cause: Cause,
+    /// Who asked for it through the API, as the audit names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What happened before it, from the object that was put on; none where no push is the cause.
+    #[serde(default, deserialize_with = "origin::lenient", skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     pub started_at: String,
     pub finished_at: String,
     pub outcome: Outcome,
@@ -36,7 +44,8 @@ pub struct Record {
 }
 
 /// The history as it is told: with what is true now, and the newest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = History)]
 pub struct Told {
     pub version: u32,
     pub workspace: WorkspaceName,
@@ -48,10 +57,13 @@ pub struct Told {
     pub deployments: Vec<Record>,
     /// Every release that can be gone back to, in no order.
     pub kept: Vec<ReleaseDigest>,
+    /// Where the next page of deployments begins; `None` at the end.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// What differs between two manifests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Changed {
     pub added: Vec<String>,
     pub changed: Vec<String>,
@@ -158,6 +170,8 @@ mod tests {
             release: Some(release(name)),
             previous: None,
             cause,
+            by: None,
+            origin: None,
             started_at: String::new(),
             finished_at: String::new(),
             outcome,

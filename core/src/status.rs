@@ -2,6 +2,7 @@
 //! (`--json`) and the dashboard. Times are RFC 3339 in UTC, durations milliseconds.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::about::About;
 use crate::archive::Archive;
@@ -9,10 +10,11 @@ use crate::command::Cause;
 use crate::commit::{Committed, Uncommitted};
 use crate::desired::Pin;
 use crate::manifest::ReleaseDigest;
+use crate::origin::{self, Origin};
 use crate::trace::{self, TraceParent};
 use crate::workspace::WorkspaceName;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WorkspaceStatus {
     pub version: u32,
     pub workspace: WorkspaceName,
@@ -49,8 +51,9 @@ pub struct WorkspaceStatus {
 }
 
 /// What is true of the workspace now; each variant says what serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = WorkspaceState)]
 pub enum State {
     /// A first deployment is on its way; nothing serves yet.
     Deploying,
@@ -70,15 +73,22 @@ pub enum State {
     Removed,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Deployment {
     pub id: String,
     /// Unknown until the bucket was listed.
     pub release: Option<ReleaseDigest>,
     pub cause: Cause,
+    /// Who asked for it through the API, as the audit names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// The trace that the command came with: the same in the logs of the functions and of the agent.
     #[serde(default, deserialize_with = "trace::lenient", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub traceparent: Option<TraceParent>,
+    /// What happened before it, from the object that was put on; none where no push is the cause.
+    #[serde(default, deserialize_with = "origin::lenient", skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     pub started_at: String,
     pub finished_at: Option<String>,
     pub outcome: Outcome,
@@ -97,10 +107,11 @@ pub struct Deployment {
     pub instead: Option<ReleaseDigest>,
     /// This one failed before it changed anything, as an archive that is refused does. The one before still counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
     pub before: Option<Box<Deployment>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum Outcome {
     Running,
@@ -114,9 +125,10 @@ pub enum Outcome {
     HeldBack,
 }
 
-/// One step of a deployment, in the words of [`crate::status::Step::name`]: settle, fetch, build, dependencies,
-/// start, check, switch, drain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One step of a deployment. In the order in which they come: list, settle, fetch, then pull, build and dependencies for each
+/// service that needs them, start, check, keep where the platform bucket is slower than all that, switch; or, where the
+/// containers stay, sync and restart. The deployment is live then, and drain is what the old containers still carry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
     pub name: String,
     /// Milliseconds since the deployment started.
@@ -125,7 +137,7 @@ pub struct Step {
     pub took_ms: Option<u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// What failed, in one sentence.
     pub message: String,
@@ -139,7 +151,7 @@ pub struct Failure {
     pub log: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceStatus {
     pub service: String,
     pub container: String,
@@ -149,7 +161,7 @@ pub struct ServiceStatus {
     pub strategy: Strategy,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// The new one takes the traffic once it is ready, and then the old one goes.

@@ -2,17 +2,21 @@
 //! the removal of their workspace, and are deleted only on request.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::workspace::WorkspaceName;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Volumes {
     pub version: u32,
     /// By workspace and name.
     pub volumes: Vec<Volume>,
+    /// Where the next page begins; `None` at the end.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Volume {
     pub workspace: WorkspaceName,
     /// As the compose file has it.

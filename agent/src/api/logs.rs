@@ -10,22 +10,46 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::{Api, Problem, parse};
+use super::{Api, Named, Problem, parse};
 use crate::deploy::replicas::service_of;
 use crate::plan::Running;
 
-#[derive(Deserialize)]
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(logs))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// One service; without it, all of them, each line with the service's name first.
     service: Option<String>,
-    /// Lines from the end.
+    /// Lines from the end; 100 without it.
     tail: Option<usize>,
+    /// Goes on with what is written from now on.
     #[serde(default)]
     follow: bool,
+    /// Each line begins with the time at which it was printed.
+    #[serde(default)]
+    timestamps: bool,
 }
 
 const TAIL: usize = 100;
 
+/// Read logs
+///
+/// The output of the containers that run.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{name}/logs",
+    tag = "workspaces",
+    params(Named, Asked),
+    responses((status = 200, description = "Lines", body = String, content_type = "text/plain; charset=utf-8")),
+)]
 pub(super) async fn logs(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,
@@ -53,11 +77,12 @@ pub(super) async fn logs(
         .into_iter()
         .filter(|(service, _)| asked.service.as_ref().is_none_or(|one| one == service_of(service)));
     let streams = chosen.map(|(service, one)| {
-        let lines = engine.logs(&one.id, Some(asked.tail.unwrap_or(TAIL)), asked.follow);
+        let lines = engine.logs_at(&one.id, Some(asked.tail.unwrap_or(TAIL)), asked.follow, asked.timestamps);
         let prefix = if several { format!("{service} | ") } else { String::new() };
         let text = lines.map(move |line| line.map(|line| Bytes::from(format!("{prefix}{}\n", line.text))));
         text.boxed()
     });
-    let body = Body::from_stream(futures::stream::select_all(streams));
+    let streams = futures::stream::select_all(streams);
+    let body = Body::from_stream(streams.take_until(api.agent.leaving.clone().cancelled_owned()));
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
 }

@@ -10,15 +10,37 @@ use cloudyknight_core::manifest::ReleaseDigest;
 use cloudyknight_core::release::Release;
 use cloudyknight_core::workspace::WorkspaceName;
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::{Api, Problem, parse};
+use super::page::{Order, Page};
+use super::{Api, Named, Problem, parse};
 use crate::releases::{NoSuchRelease, ReleaseError, named};
 
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(history)).routes(routes!(diff))
+}
+
+/// Tell the history
+///
+/// What became of each deployment, the newest first, and which releases can be gone back to.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{name}/history",
+    tag = "workspaces",
+    params(Named, Page),
+    responses((status = 200, description = "A page of it", body = Told)),
+)]
 pub(super) async fn history(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,
+    Query(page): Query<Page>,
 ) -> Result<axum::Json<Told>, Problem> {
-    told(&api, &parse(&name)?).await.map(axum::Json)
+    let mut told = told(&api, &parse(&name)?).await?;
+    // The newest first: their ids sort by time.
+    (told.deployments, told.next) = page.of(told.deployments, Order::Descending, |one| one.id.clone())?;
+    Ok(axum::Json(told))
 }
 
 pub(super) async fn told(api: &Api, name: &WorkspaceName) -> Result<Told, Problem> {
@@ -42,16 +64,33 @@ pub(super) async fn told(api: &Api, name: &WorkspaceName) -> Result<Told, Proble
         before: before.filter(|release| kept.contains(release)),
         deployments: history.deployments,
         kept,
+        next: None,
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Between {
-    /// Releases, or beginnings of their digests.
+    /// A release, or the beginning of its digest; without it, the one that served before the live one.
     from: Option<String>,
+    /// The same; without it, the live one.
     to: Option<String>,
 }
 
+/// Compare two releases
+///
+/// The files that differ, and of text files the lines.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{name}/diff",
+    tag = "workspaces",
+    params(Named, Between),
+    responses(
+        (status = 200, description = "What differs", body = Difference),
+        (status = 409, description = "There is nothing to compare, or the digest begins several releases", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 pub(super) async fn diff(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use cloudyknight_core::command::Cause;
@@ -15,16 +16,26 @@ use cloudyknight_core::status::State as WorkspaceState;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::listing;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::caller::Caller;
 use super::releases::{kept, meant, told};
-use super::{Api, Problem, parse};
+use super::{Api, Named, Problem, parse};
 use crate::board::now;
 use crate::identity::DeploymentId;
 use crate::publish::publish;
 use crate::releases::Collected;
 use crate::source::Place;
 
-#[derive(Deserialize)]
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(restore)).routes(routes!(forget))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// A release, or the beginning of its digest; without it, the one that was live last.
     release: Option<String>,
@@ -33,8 +44,22 @@ pub(super) struct Asked {
     force: bool,
 }
 
+/// Bring back a removed workspace
+///
+/// As it was live last, or as a release that is kept: its files are put into the bucket again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workspaces/{name}/restore",
+    tag = "workspaces",
+    params(Named, Asked),
+    responses(
+        (status = 202, description = "Its files are back, and the agent deploys them", body = Taken),
+        (status = 409, description = "It is not removed, or no such release is kept", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 pub(super) async fn restore(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<(StatusCode, axum::Json<Taken>), Problem> {
@@ -46,7 +71,7 @@ pub(super) async fn restore(
     let was = api.agent.reconciler.tools.desires.get(&name);
     // Whoever asked may hang up: it is done to the end.
     let work = tokio::spawn(async move {
-        let desired = bring_back(&api, &name, &release).await?;
+        let desired = bring_back(&api, &name, &release, &caller.name).await?;
         Ok::<_, Problem>((name, release, desired))
     });
     let (workspace, release, desired) = work.await.map_err(|error| Problem::down(&error))??;
@@ -55,7 +80,7 @@ pub(super) async fn restore(
     Ok((StatusCode::ACCEPTED, axum::Json(taken)))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Forgotten {
     version: u32,
     workspace: WorkspaceName,
@@ -63,7 +88,19 @@ pub(super) struct Forgotten {
     removed: Collected,
 }
 
-/// Deletes what is kept of a removed workspace.
+/// Forget a removed workspace
+///
+/// Deletes what is kept of it: its releases can be gone back to no more.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/workspaces/{name}/releases",
+    tag = "workspaces",
+    params(Named),
+    responses(
+        (status = 200, description = "What was deleted", body = Forgotten),
+        (status = 409, description = "It is not removed", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 pub(super) async fn forget(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,
@@ -117,13 +154,18 @@ async fn not_removed(api: &Api, name: &WorkspaceName) -> Result<Option<String>, 
     })
 }
 
-async fn bring_back(api: &Api, name: &WorkspaceName, release: &ReleaseDigest) -> Result<Desired, Problem> {
+async fn bring_back(
+    api: &Api,
+    name: &WorkspaceName,
+    release: &ReleaseDigest,
+    by: &str,
+) -> Result<Desired, Problem> {
     let tools = &api.agent.reconciler.tools;
     let _hold = tools.releases.hold(name, release).await;
     let kept = kept(api, name, release).await?;
     let pin = Pin { release: release.clone(), at: now() };
     tools.releases.pin(name, pin, |desired| desired.stopped = false).await?;
-    api.agent.inbox.wake(name.clone(), Cause::Restored { to: release.clone() });
+    api.agent.inbox.wake_for(name.clone(), Cause::Restored { to: release.clone() }, by);
 
     // Beside the sources of deployments, and no deployment is called so.
     let random = getrandom::u64().map_err(|error| Problem::down(&error))?;
@@ -148,6 +190,6 @@ async fn bring_back(api: &Api, name: &WorkspaceName, release: &ReleaseDigest) ->
     // What is published has the same content, and the same digest where the server's ETags are those of the content.
     let desired = tools.desires.change(name, |desired| desired.pinned = None).await;
     let desired = desired.map_err(|error| Problem::down(&error))?;
-    api.agent.inbox.wake(name.clone(), Cause::Restored { to: release.clone() });
+    api.agent.inbox.wake_for(name.clone(), Cause::Restored { to: release.clone() }, by);
     Ok(desired)
 }

@@ -12,20 +12,30 @@ use cloudyknight_core::status::{Outcome, State as WorkspaceState, WorkspaceStatu
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::listing;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::archive::Intake;
 
-use super::{Api, Problem, parse};
+use super::{Api, Named, Problem, parse};
 
-#[derive(Deserialize)]
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(wait))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// Wait for this release, and not for what the bucket holds.
+    #[param(value_type = Option<ReleaseDigest>)]
     release: Option<String>,
     /// In seconds; at most 60 a request.
     timeout: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Waited {
     /// False when the time was over first.
     done: bool,
@@ -38,6 +48,17 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 /// How often the bucket is listed again while nothing seems to happen.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// Wait for a workspace
+///
+/// Answers when what is asked of it is so or has failed, or when the time is over: what the bucket holds, the release
+/// it is pinned to, or that nothing of it runs.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspaces/{name}/wait",
+    tag = "workspaces",
+    params(Named, Asked),
+    responses((status = 200, description = "How it is", body = Waited)),
+)]
 pub(super) async fn wait(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,

@@ -48,8 +48,9 @@ pub struct Policy {
     pub ingest: Workspaces,
     /// Who reaches the metadata service of a cloud.
     pub metadata: Workspaces,
-    pub api_read: Workspaces,
-    pub api_full: Workspaces,
+    /// Who has how much of the API.
+    #[serde(skip)]
+    pub api: BTreeMap<ApiScope, Workspaces>,
     #[serde(skip)]
     pub limits: Limits,
     /// Who may use more than the limits say.
@@ -106,8 +107,7 @@ impl Default for Policy {
             s3: none(),
             ingest: none(),
             metadata: none(),
-            api_read: none(),
-            api_full: none(),
+            api: BTreeMap::new(),
             limits: Limits::default(),
             ceilings: Vec::new(),
             platform: Platform::default(),
@@ -116,12 +116,10 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// How much of the API this workspace may use.
+    /// How much of the API this workspace may use: the most that an entry gives.
     pub fn api(&self, workspace: &WorkspaceName) -> Option<ApiScope> {
-        if self.api_full.contains(workspace) {
-            return Some(ApiScope::Full);
-        }
-        self.api_read.contains(workspace).then_some(ApiScope::Read)
+        let given = self.api.iter().filter(|(_, workspaces)| workspaces.contains(workspace));
+        given.map(|(scope, _)| *scope).max()
     }
 
     /// What one container of this workspace gets, in bytes, and the most that it may ask for. Never more than the host

@@ -58,11 +58,27 @@ pub struct Entry {
 
 /// How much of the platform's API a workspace may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum ApiScope {
+    /// What everybody may know of public workspaces.
+    Catalogue,
+    /// The same without a token; with one, what the token may: people sign in through the workspace.
+    SignIn,
     /// What changes nothing.
     Read,
     Full,
+}
+
+impl ApiScope {
+    /// As in the policy's file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Catalogue => "catalogue",
+            Self::SignIn => "sign-in",
+            Self::Read => "read",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// Of one container.
@@ -172,10 +188,8 @@ impl Entry {
                 say(permission, joined(&mut names.iter()));
             }
         }
-        match self.api {
-            None => {}
-            Some(ApiScope::Read) => say("api", "read".into()),
-            Some(ApiScope::Full) => say("api", "full".into()),
+        if let Some(scope) = self.api {
+            say("api", scope.name().into());
         }
         if let Some(memory) = self.memory {
             say("memory", memory.to_string());

@@ -165,12 +165,13 @@ fn add(policy: &mut Policy, entry: Entry) {
         (&mut policy.s3, entry.s3),
         (&mut policy.ingest, entry.ingest),
         (&mut policy.metadata, entry.metadata),
-        (&mut policy.api_read, entry.api == Some(ApiScope::Read)),
-        (&mut policy.api_full, entry.api == Some(ApiScope::Full)),
     ] {
         if given {
             give(workspaces);
         }
+    }
+    if let Some(scope) = entry.api {
+        give(policy.api.entry(scope).or_default());
     }
     for (all, named, granted) in [
         (&mut policy.devices, &mut policy.named_devices, entry.devices),

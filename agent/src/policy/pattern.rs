@@ -4,9 +4,11 @@ use std::fmt;
 
 use cloudyknight_core::workspace::WorkspaceName;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(as = WorkspacePattern, pattern = "^[a-z0-9*]([a-z0-9*-]*[a-z0-9*])?$", max_length = 63, example = "shop-*")]
 pub struct Pattern(String);
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,11 +7,12 @@ fn read_policy(text: &str) -> Result<Policy, String> {
 }
 
 #[test]
-fn the_default_lets_the_dashboard_read_and_nobody_do_anything_else() {
+fn the_default_lets_people_sign_in_at_the_dashboard_and_nobody_do_anything_else() {
     let policy = read_policy(DEFAULT).unwrap();
     let monitor = "monitor".parse().unwrap();
-    assert_eq!(policy.api(&monitor), Some(ApiScope::Read));
-    let alone = Policy { api_read: policy.api_read.clone(), ..Policy::default() };
+    assert_eq!(policy.api(&monitor), Some(ApiScope::SignIn));
+    assert_eq!(policy.api(&"www".parse().unwrap()), Some(ApiScope::Catalogue));
+    let alone = Policy { api: policy.api.clone(), ..Policy::default() };
     assert_eq!(policy, alone);
     assert_eq!(policy.api(&"app".parse().unwrap()), None);
 }
@@ -53,6 +54,22 @@ max_memory = "1g"
     assert_eq!(policy.api(&"shop-a".parse().unwrap()), Some(ApiScope::Full));
     assert_eq!(policy.memory(&"db".parse().unwrap()), (512 << 20, 16 << 30));
     assert_eq!(policy.memory(&"other".parse().unwrap()), (512 << 20, 1 << 30));
+}
+
+#[test]
+fn of_several_scopes_of_the_api_the_widest_counts() {
+    let check = |scopes: &[&str], expected| {
+        let entries =
+            scopes.iter().map(|scope| format!("[[allow]]\nworkspaces = [\"app\"]\napi = {scope:?}\n"));
+        let policy = read_policy(&entries.collect::<String>()).unwrap();
+        assert_eq!(policy.api(&"app".parse().unwrap()), expected, "{scopes:?}");
+        assert_eq!(policy.api(&"other".parse().unwrap()), None);
+    };
+    check(&[], None);
+    check(&["catalogue"], Some(ApiScope::Catalogue));
+    check(&["sign-in", "catalogue"], Some(ApiScope::SignIn));
+    check(&["read", "sign-in"], Some(ApiScope::Read));
+    check(&["full", "read"], Some(ApiScope::Full));
 }
 
 #[test]

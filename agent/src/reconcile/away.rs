@@ -7,7 +7,7 @@ use cloudyknight_core::status::{Outcome, State};
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::memory::Memory;
-use super::{Next, Reconciler, finish, new_deployment};
+use super::{Ask, Next, Reconciler, finish, new_deployment};
 use crate::board::now;
 use crate::deploy::{self, DeployError, Needs, Retirement};
 use crate::edge_link::Routing;
@@ -19,6 +19,8 @@ impl Reconciler {
             return Ok(self.pause(workspace));
         }
         tracing::info!(%workspace, "removed");
+        self.say_deployed(workspace, "removed: the bucket holds nothing of it".to_owned());
+        self.tools.builds.forget(workspace);
         if self.tools.desires.get(workspace).stopped {
             // What is pushed under this name some day is another workspace.
             let forgotten = self.tools.desires.change(workspace, |desired| desired.stopped = false).await;
@@ -47,13 +49,18 @@ impl Reconciler {
     }
 
     /// Takes everything that runs away. Volumes stay, and images, so that it starts again as quickly as it is deployed.
-    pub(super) async fn stop(&self, workspace: &WorkspaceName) -> Result<Option<Next>, DeployError> {
+    pub(super) async fn stop(
+        &self,
+        workspace: &WorkspaceName,
+        ask: &Ask,
+    ) -> Result<Option<Next>, DeployError> {
         let begun = now();
         let needs = Needs { keep_images: usize::MAX, ..Needs::default() };
         if !self.clear(workspace, &needs).await? {
             return Ok(Some(self.pause(workspace)));
         }
         tracing::info!(%workspace, "stopped");
+        self.say_deployed(workspace, "stopped: nothing of it runs".to_owned());
         let previous = self.board.get(workspace).and_then(|status| status.release);
         self.board.update(workspace, |status| {
             status.state = State::Stopped;
@@ -71,6 +78,8 @@ impl Reconciler {
             release: None,
             previous,
             cause: Cause::Stopped,
+            by: ask.by.clone(),
+            origin: None,
             started_at: begun,
             finished_at: now(),
             outcome: Outcome::Live,
@@ -83,6 +92,7 @@ impl Reconciler {
     }
 
     pub(super) async fn ignore(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
+        self.say_left_alone(workspace);
         self.board.update(workspace, |status| {
             status.state = State::Ignored;
             status.deployment = None;

@@ -213,16 +213,20 @@ impl Reconciler {
         let Some(before) = self.board.get(workspace).and_then(|status| status.last().cloned()) else {
             return Ok(None);
         };
-        let cause = match (&before.instead, &before.release) {
-            (Some(instead), Some(from)) if instead == release => Cause::FellBack { from: from.clone() },
-            _ => Cause::Restarted,
+        // Nobody asked for a release to fail.
+        let (cause, by) = match (&before.instead, &before.release) {
+            (Some(instead), Some(from)) if instead == release => {
+                (Cause::FellBack { from: from.clone() }, None)
+            }
+            _ => (Cause::Restarted, ask.by.clone()),
         };
-        let try_ = self.begin(workspace, &Ask { cause, traceparent: ask.traceparent.clone() });
+        let ask = Ask { cause, by, traceparent: ask.traceparent.clone(), origin: None };
+        let try_ = self.begin(workspace, &ask, None);
         self.board.update(workspace, |status| note_release(status, release.clone()));
         let deployed = self.deploy_kept(workspace, &try_, release).await;
         let next = match deployed {
             Ok((manifest, deployed)) => {
-                let told = self.live(workspace, manifest, deployed).await;
+                let told = self.live(workspace, manifest, deployed, &try_.progress).await;
                 // Failures of telling are made good by the next look.
                 told.map(|()| Some(Next::Done))
             }

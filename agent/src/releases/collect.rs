@@ -13,7 +13,7 @@ use super::keep::PARALLEL;
 use super::{ReleaseError, Releases};
 
 /// What a collection removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Collected {
     pub releases: usize,
     pub contents: usize,

@@ -128,6 +128,8 @@ mod tests {
             release: Some(release(letter)),
             previous: None,
             cause,
+            by: None,
+            origin: None,
             started_at: "2026-11-23T12:00:00.123456Z".into(),
             finished_at: "2026-11-23T12:00:02Z".into(),
             outcome,
@@ -169,6 +171,7 @@ mod tests {
                 record("a", put, Outcome::Live, Changed { removed: paths(1), ..Changed::default() }),
             ],
             kept: vec![release("b"), release("c")],
+            next: None,
         };
         insta::assert_snapshot!(text(&told));
     }

@@ -18,6 +18,7 @@ mod history;
 mod logs;
 mod ls;
 mod migrate;
+mod mount;
 mod policy;
 mod push;
 mod restore;
@@ -25,6 +26,7 @@ mod retry;
 mod rm;
 mod rollback;
 mod status;
+mod unmount;
 mod up;
 mod volumes;
 mod wait;
@@ -72,30 +74,34 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Migrate { to, delete } => migrate::run(&home, &to, delete, json).await,
         Command::Policy { name } => policy::run(&home, name.as_deref(), json),
+        Command::Mount { dir, foreground } => mount::run(&home, dir, foreground, json).await,
+        Command::Unmount { dir, lazy } => unmount::run(&home, dir, lazy, json).await,
+        Command::MountKeeper { dir } => mount::keep(home, dir).await,
+        Command::MountGate { names } => crate::mount::gate::run(&names),
         Command::Doctor => doctor::run(&home, json).await,
         Command::Run(listen) => {
-            roles::log_to_stderr();
+            roles::log::to_stderr();
             let config = Config::load(&home, &listen)?;
             let arguments = passed_on(&home, &listen);
             Ok(role(roles::supervise::run(home.clone(), config.edge, arguments).await))
         }
         Command::Serve(listen) => {
-            roles::log_to_stderr();
+            let log = roles::log::to_stderr_and_memory();
             let config = Config::load(&home, &listen)?;
-            let result = roles::serve::run(home.clone(), config).await;
+            let result = roles::serve::run(home.clone(), config, log).await;
             if let Err(error) = &result {
                 roles::serve::tell_why(&home, error);
             }
             Ok(role(result))
         }
         Command::Ingest { ingest_listen } => {
-            roles::log_to_stderr();
+            roles::log::to_stderr();
             let mut config = Config::load(&home, &Listen::default())?;
             config.ingest_listen = ingest_listen.or(config.ingest_listen);
             Ok(role(roles::ingest::run(home, config).await))
         }
         Command::Edge(listen) => {
-            roles::log_to_stderr();
+            roles::log::to_stderr();
             let config = Config::load(&home, &listen)?;
             Ok(role(roles::edge::run(home, config).await))
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::home::Home;
+use crate::mount::{self, Report, State};
 use crate::show;
 
 /// What the API answers for all of them.
@@ -21,6 +22,9 @@ pub struct Workspaces {
     pub firewall: Option<Part>,
     #[serde(default)]
     pub dead_letters: Vec<DeadLetter>,
+    /// Where the workspaces are mounted on this machine: not said by the API, which knows nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mount: Option<Report>,
 }
 
 /// Whether a part of the platform answers.
@@ -46,7 +50,8 @@ pub struct Invalid {
 pub async fn run(home: &Home, name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
     let Some(name) = name else {
-        let all: Workspaces = client.get("/api/v1/workspaces").await?;
+        let mut all: Workspaces = client.get("/api/v1/workspaces").await?;
+        all.mount = if home.remote().is_none() { mount::now(home)? } else { None };
         if json {
             anstream::println!("{}", serde_json::to_string(&all)?);
         } else {
@@ -77,6 +82,16 @@ pub fn print(all: &Workspaces) {
         if let Some(hint) = hint {
             anstream::eprintln!("hint: {hint}");
         }
+    }
+    match &all.mount {
+        Some(Report { state: State::Mounted, dir, .. }) => {
+            anstream::println!("Mounted at {}\n", dir.display());
+        }
+        Some(Report { dir, message, .. }) => {
+            let why = message.as_deref().unwrap_or("it does not answer yet");
+            anstream::eprintln!("warning: the workspaces are not mounted at {}: {why}", dir.display());
+        }
+        None => {}
     }
     if all.workspaces.is_empty() {
         anstream::println!(

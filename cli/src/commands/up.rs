@@ -16,6 +16,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::errors::hinted;
 use crate::home::{Endpoints, Failure, Home};
+use crate::mount::keeper;
 use crate::roles::lock;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -40,6 +41,7 @@ pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<
             }
         }
         home.forget_failure()?;
+        keeper::forget_the_last(home)?;
         start(home, listen)?;
     }
     let (endpoints, platform) = match ready(home, &config).await {
@@ -53,6 +55,7 @@ pub async fn run(home: &Home, listen: &Listen, as_json: bool) -> anyhow::Result<
         }
     };
     warn(&platform);
+    super::mount::again(home).await;
     if as_json {
         anstream::println!("{}", json!({ "started": !ran_before, "endpoints": endpoints }));
     } else {

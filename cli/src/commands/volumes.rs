@@ -65,7 +65,7 @@ mod tests {
             used_by: used_by.iter().map(|one| (*one).to_owned()).collect(),
         };
         let volumes = vec![volume("notes", "kept", &["web", "worker"]), volume("shop", "data", &[])];
-        insta::assert_snapshot!(table(&Volumes { version: 1, volumes }), @r"
+        insta::assert_snapshot!(table(&Volumes { version: 1, volumes, next: None }), @r"
         WORKSPACE  VOLUME  CREATED               USED BY      IN DOCKER
         notes      kept    2026-11-23T12:00:00Z  web, worker  cloudyknight-1a2b-notes-kept
         shop       data    2026-11-23T12:00:00Z  -            cloudyknight-1a2b-shop-data

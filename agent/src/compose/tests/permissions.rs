@@ -55,6 +55,8 @@ const ALL: &[(&str, &str, Needs)] = &[
     ("sysctls", "true", Lines("sysctls: {net.core.somaxconn: 1024}", "")),
     ("external_networks", "[\"corp\"]", Lines("networks: [corp]", "networks: {corp: {external: true}}")),
     ("external_volumes", "[\"data\"]", Lines("volumes: ['data:/d']", "volumes: {data: {external: true}}")),
+    ("api", "\"catalogue\"", Given(|policy, who| policy.api(&name(who)) == Some(ApiScope::Catalogue))),
+    ("api", "\"sign-in\"", Given(|policy, who| policy.api(&name(who)) == Some(ApiScope::SignIn))),
     ("api", "\"read\"", Given(|policy, who| policy.api(&name(who)) == Some(ApiScope::Read))),
     ("api", "\"full\"", Given(|policy, who| policy.api(&name(who)) == Some(ApiScope::Full))),
     ("s3", "true", Given(|policy, who| policy.s3.contains(&name(who)))),

@@ -12,6 +12,7 @@ use crate::errors;
 use crate::home::Home;
 
 mod host;
+mod mount;
 mod platform;
 mod queues;
 mod store;
@@ -68,6 +69,7 @@ pub async fn run(home: &Home, json: bool) -> anyhow::Result<ExitCode> {
     host::docker(&config, home, &mut findings).await;
     host::source_dir(&config, &mut findings);
     traefik::look(home, &config, &mut findings).await;
+    mount::look(home, &config, &mut findings);
     platform::platform(home, &mut findings).await;
 
     let well = findings.found.iter().all(|finding| finding.ok);
