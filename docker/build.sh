@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the runtime images: workspace-node-ephemeral, workspace-static-ephemeral and workspace-python-ephemeral. What is up
-# to date is left alone, which a label tells: it holds the digest of all that the image is made from. `--force` makes them anew, from the
-# newest packages. CLOUDYKNIGHT_BASE_IMAGE names another base (one with apt).
+# Makes the runtime images: workspace-node-ephemeral, workspace-static-ephemeral and workspace-python-ephemeral. What is
+# up to date is left alone, which a label tells: it holds the digest of all that the image is made from. `--force` makes
+# them anew, from the newest packages. CLOUDYKNIGHT_BASE_IMAGE names another base (one with apt).
 set -euo pipefail
 
 HERE=$(cd "$(dirname "$0")" && pwd)

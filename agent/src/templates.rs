@@ -58,7 +58,7 @@ pub const TEMPLATES: &[Template] = &[
         name: "notes",
         title: "Two services and a database",
         description: "A notepad: a web server in Node, and SQLite behind a service that keeps it in a named volume.",
-        files: files!("notes": "docker-compose.yml", "web/server.js", "db/app.py"),
+        files: files!("notes": "docker-compose.yml", "web/server.mjs", "db/app.py"),
     },
 ];
 

@@ -1,5 +1,6 @@
 //! What a workspace says about itself: a name, a sentence, a picture, and whether everybody may know of it. Read at each
-//! deployment, from labels of its compose file or from its `package.json`, for the catalogue of what is live.
+//! deployment, from labels of its compose file, its `package.json` or the head of its `index.html`, for the catalogue of what
+//! is live.
 //!
 //! Whoever can push writes it, and others read it on a page of somebody else: so it is short, in one line, without
 //! characters that change how the text around them is read, and a picture is never an address of its own choosing.
@@ -8,6 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+mod page;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct About {
@@ -35,10 +38,12 @@ const LABEL: &str = "cloudyknight.";
 const PICTURES: [&str; 9] = ["svg", "png", "ico", "jpg", "jpeg", "webp", "gif", "avif", "apng"];
 
 impl About {
-    /// `package` is the text of its `package.json`; of several services' `labels`, the first that says something counts.
-    /// What cannot be used is as if it were not there.
+    /// `package` is the text of its `package.json`, `page` that of its `index.html`; of several services' `labels`, the
+    /// first that says something counts. Labels count before the package, and that before the page. What cannot be used is
+    /// as if it were not there.
     pub fn read<'l>(
         package: Option<&str>,
+        page: Option<&str>,
         labels: impl IntoIterator<Item = &'l BTreeMap<String, String>>,
     ) -> Self {
         let package = package.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
@@ -47,13 +52,13 @@ impl About {
             |name: &str| labels.iter().find_map(|all| all.get(&format!("{LABEL}{name}"))).map(String::as_str);
         let field = |name: &str| package.get(name).and_then(Value::as_str);
         let name = || field("name").map(|name| name.rsplit('/').next().unwrap_or(name));
+        let page = page.map(page::read).unwrap_or_default();
         let title = label("title").or(field("title")).or(field("displayName")).or_else(name);
+        let description = label("description").or(field("description")).or(page.description.as_deref());
         Self {
-            title: title.and_then(|text| one_line(text, LONGEST_TITLE)),
-            description: label("description")
-                .or(field("description"))
-                .and_then(|text| one_line(text, LONGEST_DESCRIPTION)),
-            icon: label("icon").or(field("icon")).and_then(icon),
+            title: title.or(page.title.as_deref()).and_then(|text| one_line(text, LONGEST_TITLE)),
+            description: description.and_then(|text| one_line(text, LONGEST_DESCRIPTION)),
+            icon: label("icon").or(field("icon")).or(page.icon.as_deref()).and_then(icon),
             public: match label("public") {
                 Some(said) => ["true", "yes", "on", "1"].contains(&said.trim().to_ascii_lowercase().as_str()),
                 None => package.get("public").and_then(Value::as_bool) != Some(false),
@@ -170,13 +175,13 @@ mod tests {
     }
 
     fn read(package: &str, all: &[(&str, &str)]) -> About {
-        About::read(Some(package), [&labels(all)])
+        About::read(Some(package), None, [&labels(all)])
     }
 
     #[test]
     fn labels_come_before_the_package_and_a_workspace_that_says_nothing_is_public() {
         let nothing = About { title: None, description: None, icon: None, public: true };
-        assert_eq!(About::read(None, []), nothing);
+        assert_eq!(About::read(None, None, []), nothing);
         for no_object in ["", "{", "[]", "7", "null", "\"x\""] {
             assert_eq!(read(no_object, &[]), nothing, "{no_object}");
         }
@@ -197,10 +202,23 @@ mod tests {
     }
 
     #[test]
+    fn a_page_says_what_nothing_else_does() {
+        let page = "<title>The page</title><meta name=description content='Of the page'><link rel=icon href=./i.svg>";
+        let about = About::read(None, Some(page), []);
+        assert_eq!((about.title.as_deref(), about.icon.as_deref()), (Some("The page"), Some("i.svg")));
+        assert_eq!(about.description.as_deref(), Some("Of the page"));
+        let about = About::read(Some(r#"{"name": "app"}"#), Some(page), [&labels(&[("icon", "🛒")])]);
+        assert_eq!((about.title.as_deref(), about.icon.as_deref()), (Some("app"), Some("🛒")));
+        assert_eq!(about.description.as_deref(), Some("Of the page"));
+        let elsewhere = "<link rel=icon href='data:image/svg+xml,<svg/>'>";
+        assert_eq!(About::read(None, Some(elsewhere), []).icon, None);
+    }
+
+    #[test]
     fn the_first_service_that_says_something_counts() {
         let (db, web) =
             (labels(&[("description", "of db")]), labels(&[("title", "Web"), ("description", "x")]));
-        let about = About::read(None, [&db, &web]);
+        let about = About::read(None, None, [&db, &web]);
         assert_eq!((about.title.as_deref(), about.description.as_deref()), (Some("Web"), Some("of db")));
     }
 

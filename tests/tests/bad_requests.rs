@@ -71,8 +71,8 @@ fn hostile_requests_are_refused_in_words() {
     problem(&get("/api/v1/workspaces/neighbour/logs?service=nobody"), 404);
     problem(&get("/api/v1/workspaces/%ff"), 400);
     let bearer = format!("Bearer {token}");
-    let deleted = api.request("DELETE", "/api/v1/workspaces/neighbour", &[("authorization", &bearer)]);
-    problem(&deleted.expect("an answer"), 405);
+    let patched = api.request("PATCH", "/api/v1/workspaces/neighbour", &[("authorization", &bearer)]);
+    problem(&patched.expect("an answer"), 405);
     let endless = api.request("GET", &format!("/{}", "x".repeat(200_000)), &[]);
     assert!(endless.map_or(true, |answer| (400..500).contains(&answer.status)), "an endless path is refused");
 

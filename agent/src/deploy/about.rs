@@ -7,16 +7,18 @@ use cloudyknight_core::about::About;
 use super::Prepared;
 use crate::routes::ServiceRoute;
 
-/// In bytes. A larger one is not read for what it says about itself.
-const LARGEST_PACKAGE: u64 = 256 << 10;
-const PACKAGE: &str = "package.json";
+/// In bytes. A larger file is not read for what it says about itself.
+const LARGEST: u64 = 256 << 10;
 
 pub(super) fn about(prepared: &Prepared) -> About {
-    let layout = &prepared.source.layout;
-    let small = layout.files.get(PACKAGE).is_some_and(|entry| entry.size <= LARGEST_PACKAGE);
-    let package = if small { prepared.source.text(PACKAGE) } else { None };
+    let source = &prepared.source;
+    let text = |path: &str| {
+        let small = source.layout.files.get(path).is_some_and(|entry| entry.size <= LARGEST);
+        if small { source.text(path) } else { None }
+    };
     let labels = || prepared.project.services.values().map(|service| &service.labels);
-    let about = About::read(package.as_deref(), labels());
+    let (package, page) = (text("package.json"), text("index.html"));
+    let about = About::read(package.as_deref(), page.as_deref(), labels());
     let guarded = prepared.routes.values().flatten().any(is_guarded) || labels().any(asks_for_a_guard);
     About { public: about.public && !guarded, ..about }
 }

@@ -1,5 +1,6 @@
-//! What a container uses, from the kernel's own files: where Docker runs on this machine and its statistics are empty, as they
-//! are where it cannot read one of its control groups. Both versions of those are read.
+//! What a container uses, from the kernel's own files, of both versions of control groups. Docker reads the same ones, but
+//! takes up to a second for it, and has nothing to tell where it misses a single group; where Docker runs elsewhere, or we run
+//! in a container ourselves, they are not to be found here.
 
 use std::path::Path;
 
@@ -7,16 +8,16 @@ use time::OffsetDateTime;
 
 use crate::engine::Usage;
 
-/// By the container's first process; `None` where the kernel's files do not say.
-pub fn usage(pid: i64) -> Option<Usage> {
+/// By the container's first process and its id; `None` where the kernel's files do not say.
+pub fn usage(pid: i64, id: &str) -> Option<Usage> {
     let read = |path: &Path| std::fs::read_to_string(path).ok();
     let at_ns = OffsetDateTime::now_utc().unix_timestamp_nanos();
-    read_usage(pid, &read).map(|usage| Usage { at_ns, ..usage })
+    read_usage(pid, id, &read).map(|usage| Usage { at_ns, ..usage })
 }
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-fn read_usage(pid: i64, read: &dyn Fn(&Path) -> Option<String>) -> Option<Usage> {
+fn read_usage(pid: i64, id: &str, read: &dyn Fn(&Path) -> Option<String>) -> Option<Usage> {
     let groups = read(Path::new(&format!("/proc/{pid}/cgroup")))?;
     let most = meminfo(&read(Path::new("/proc/meminfo"))?)?;
     // `number:controllers:path`; version 2 has no controllers there, and one path for all.
@@ -24,7 +25,9 @@ fn read_usage(pid: i64, read: &dyn Fn(&Path) -> Option<String>) -> Option<Usage>
         groups.lines().find_map(|line| {
             let mut parts = line.splitn(3, ':').skip(1);
             let (controllers, path) = (parts.next()?, parts.next()?);
-            controllers.split(',').any(|one| one == controller).then(|| path.to_owned())
+            // Of another process that bears the number here, if we see other numbers than Docker does.
+            let is_its = !id.is_empty() && path.contains(id);
+            (is_its && controllers.split(',').any(|one| one == controller)).then(|| path.to_owned())
         })
     };
     let file = |folder: &str, path: &str, name: &str| {
@@ -77,7 +80,7 @@ mod tests {
     fn check(files: &[(&str, &str)], expected: Option<(u64, u64, u64)>) {
         let files: BTreeMap<&str, &str> = files.iter().copied().collect();
         let read = |path: &Path| files.get(path.to_str()?).map(|text| (*text).to_owned());
-        let found = read_usage(7, &read);
+        let found = read_usage(7, "c0ffee", &read);
         let found = found.map(|usage| (usage.cpu_ns, usage.memory_bytes, usage.memory_limit_bytes));
         assert_eq!(found, expected, "{files:?}");
     }
@@ -86,15 +89,18 @@ mod tests {
 
     #[test]
     fn groups_of_version_1_have_a_path_for_each_controller() {
-        let groups = "12:perf_event:/\n4:memory:/docker/a\n2:cpu,cpuacct:/docker/b\n0::/docker/c\n";
+        let groups = "12:perf_event:/\n4:memory:/docker/c0ffee\n2:cpu,cpuacct:/b/c0ffee\n0::/docker/c0ffee\n";
         check(
             &[
                 MEMORY,
                 ("/proc/7/cgroup", groups),
-                ("/sys/fs/cgroup/cpuacct/docker/b/cpuacct.usage", "5000\n"),
-                ("/sys/fs/cgroup/memory/docker/a/memory.usage_in_bytes", "900\n"),
-                ("/sys/fs/cgroup/memory/docker/a/memory.stat", "inactive_file 1\ntotal_inactive_file 300\n"),
-                ("/sys/fs/cgroup/memory/docker/a/memory.limit_in_bytes", "9223372036854771712\n"),
+                ("/sys/fs/cgroup/cpuacct/b/c0ffee/cpuacct.usage", "5000\n"),
+                ("/sys/fs/cgroup/memory/docker/c0ffee/memory.usage_in_bytes", "900\n"),
+                (
+                    "/sys/fs/cgroup/memory/docker/c0ffee/memory.stat",
+                    "inactive_file 1\ntotal_inactive_file 300\n",
+                ),
+                ("/sys/fs/cgroup/memory/docker/c0ffee/memory.limit_in_bytes", "9223372036854771712\n"),
             ],
             Some((5000, 600, 1_024_000)),
         );
@@ -102,13 +108,13 @@ mod tests {
 
     #[test]
     fn groups_of_version_2_have_one_path() {
-        let folder = "/sys/fs/cgroup/system.slice/docker-a.scope";
+        let folder = "/sys/fs/cgroup/system.slice/docker-c0ffee.scope";
         let path = |name: &str| format!("{folder}/{name}");
         let (cpu, current) = (path("cpu.stat"), path("memory.current"));
         let (stat, max) = (path("memory.stat"), path("memory.max"));
         let mut files = vec![
             MEMORY,
-            ("/proc/7/cgroup", "0::/system.slice/docker-a.scope\n"),
+            ("/proc/7/cgroup", "0::/system.slice/docker-c0ffee.scope\n"),
             (&cpu, "usage_usec 5\nuser_usec 2\n"),
             (&current, "900\n"),
             (&stat, "anon 600\ninactive_file 300\n"),
@@ -124,5 +130,13 @@ mod tests {
         check(&[], None);
         check(&[MEMORY, ("/proc/7/cgroup", "0::/a\n")], None);
         check(&[MEMORY, ("/proc/7/cgroup", "no groups")], None);
+        let of_another = [
+            MEMORY,
+            ("/proc/7/cgroup", "0::/user.slice"),
+            ("/sys/fs/cgroup/user.slice/cpu.stat", "usage_usec 5"),
+            ("/sys/fs/cgroup/user.slice/memory.current", "900"),
+            ("/sys/fs/cgroup/user.slice/memory.stat", ""),
+        ];
+        check(&of_another, None);
     }
 }

@@ -1,4 +1,4 @@
-//! Asks Docker what containers use and the edge what it carried: at most every two seconds, and only when somebody asks.
+//! Asks the kernel or Docker what containers use, and the edge what it carried: at most every two seconds, and only when somebody asks.
 //! Whoever asks first waits for a second look half a second after the first: how busy something is takes two.
 
 use std::time::Duration;
@@ -77,14 +77,19 @@ async fn look(engine: &Engine) -> Result<Looks, EngineError> {
 }
 
 async fn look_at(engine: &Engine, seen: Seen) -> Result<Option<(String, Look)>, EngineError> {
-    let (usage, health) = tokio::try_join!(engine.usage(&seen.id), engine.health(&seen.id))?;
     // Gone since it was listed.
-    let Some(health) = health else { return Ok(None) };
-    let usage = match (usage, health.pid) {
-        (None, Some(pid)) if engine.elsewhere().is_none() => {
-            tokio::task::spawn_blocking(move || cgroup::usage(pid)).await.unwrap_or_default()
+    let Some(health) = engine.health(&seen.id).await? else { return Ok(None) };
+    let of_kernel = match health.pid {
+        Some(pid) if engine.elsewhere().is_none() => {
+            let id = seen.id.clone();
+            tokio::task::spawn_blocking(move || cgroup::usage(pid, &id)).await.unwrap_or_default()
         }
-        (usage, _) => usage,
+        _ => None,
+    };
+    let usage = match of_kernel {
+        // Docker reads the same files, and is asked where we cannot: it may take a second for one container.
+        None if health.pid.is_some() => engine.usage(&seen.id).await?,
+        usage => usage,
     };
     let look = Look {
         workspace: seen.identity.workspace.clone(),

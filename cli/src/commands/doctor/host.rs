@@ -6,7 +6,11 @@ use super::{Findings, fine, wrong};
 use crate::config::Config;
 use crate::home::Home;
 
-const RUNTIMES: [&str; 2] = ["workspace-node-ephemeral:latest", "workspace-static-ephemeral:latest"];
+const RUNTIMES: [&str; 3] = [
+    "workspace-node-ephemeral:latest",
+    "workspace-static-ephemeral:latest",
+    "workspace-python-ephemeral:latest",
+];
 
 pub async fn docker(config: &Config, home: &Home, findings: &mut Findings) {
     let engine = Engine::new(config.docker_host.clone(), home.platform());
