@@ -42,7 +42,8 @@ class Pushes:
     def note(self, deployment, pushed_at):
         started_at = datetime.datetime.fromisoformat(deployment["started_at"]).timestamp()
         self.waits.append((started_at - pushed_at) * 1000)
-        steps = deployment["steps"]
+        # It is live before the old container has finished what it carries.
+        steps = [step for step in deployment["steps"] if step["name"] != "drain"]
         for step in steps:
             self.steps.setdefault(step["name"], []).append(step["took_ms"])
         switch = next(step for step in steps if step["name"] == "switch")

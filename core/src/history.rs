@@ -129,6 +129,14 @@ impl History {
     }
 }
 
+impl Record {
+    /// Takes note of a step that ended after the deployment did.
+    pub fn add_step(&mut self, step: Step) {
+        self.steps.retain(|known| known.name != step.name);
+        self.steps.push(step);
+    }
+}
+
 impl Changed {
     /// At most `limit` paths of each kind, in order.
     pub fn between(old: &Manifest, new: &Manifest, limit: usize) -> Self {

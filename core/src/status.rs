@@ -137,6 +137,11 @@ pub struct Step {
     pub took_ms: Option<u64>,
 }
 
+impl Step {
+    /// What follows once the deployment is live: the old containers finish what they carry.
+    pub const DRAIN: &str = "drain";
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// What failed, in one sentence.

@@ -59,7 +59,7 @@ pub use images::Installing;
 pub use in_place::{Live, SYNC};
 pub use refresh::{recovered, refresh};
 pub use resume::{clear, finish_switch};
-pub use retire::{DRAIN, Retirement, Retiring, report};
+pub use retire::{Retirement, Retiring, report};
 
 /// What every deployment works with.
 #[derive(Clone)]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cloudyknight_core::status::Step;
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::{Tools, hooks};
@@ -26,8 +27,6 @@ pub struct Retiring(Mutex<BTreeSet<String>>);
 
 /// Grace for a container that is stopped, where its compose file names none.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
-/// The step that a deployment ends with, when it is live already.
-pub const DRAIN: &str = "drain";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Retirement {
@@ -48,7 +47,7 @@ impl Retirement {
     pub async fn drain(&self, tools: &Tools, backends_before: Vec<String>, progress: &Progress) -> bool {
         let gone = self.gone(tools, backends_before).await;
         if !gone.is_empty() {
-            progress.step(DRAIN, drain(tools, &gone)).await;
+            progress.step(Step::DRAIN, drain(tools, &gone)).await;
         }
         !gone.is_empty()
     }

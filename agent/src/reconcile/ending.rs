@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use cloudyknight_core::manifest::Manifest;
-use cloudyknight_core::status::{Failure, Outcome, State};
+use cloudyknight_core::status::{Failure, Outcome, State, Step};
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::memory::Memories;
 use super::{Next, Reconciler, finish};
 use crate::board::{Progress, now};
-use crate::deploy::{self, DRAIN, DeployError, Deployed, Kind, Tools, with_causes};
+use crate::deploy::{self, DeployError, Deployed, Kind, Tools, with_causes};
 use crate::plan::Running;
 
 impl Reconciler {
@@ -201,10 +201,10 @@ async fn add_drain_to_record(
     workspace: &WorkspaceName,
     progress: &Progress,
 ) {
-    let Some(drain) = progress.last(DRAIN) else { return };
+    let Some(drain) = progress.last(Step::DRAIN) else { return };
     let is_pending = memory.of(workspace, |memory| {
         let record = memory.records.iter_mut().find(|record| record.id == progress.deployment());
-        record.map(|record| record.steps.push(drain.clone())).is_some()
+        record.map(|record| record.add_step(drain.clone())).is_some()
     });
     if !is_pending {
         tools.releases.add_step(workspace, progress.deployment(), drain).await;

@@ -44,7 +44,7 @@ impl Releases {
         let mut known = desk.history.lock().await;
         let deployments = known.iter_mut().flat_map(|history| &mut history.deployments);
         if let Some(record) = deployments.rev().find(|record| record.id == deployment) {
-            record.steps.push(step);
+            record.add_step(step);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use cloudyknight_core::history::{Record, Told};
-use cloudyknight_core::status::Outcome;
+use cloudyknight_core::status::{Outcome, Step};
 
 use crate::client::{Client, workspace};
 use crate::home::Home;
@@ -85,7 +85,9 @@ fn outcome(outcome: &Outcome) -> String {
 }
 
 fn took(record: &Record) -> String {
-    let end = record.steps.iter().filter_map(|step| Some(step.at_ms + step.took_ms?)).max();
+    // It was live before the old containers were done.
+    let steps = record.steps.iter().filter(|step| step.name != Step::DRAIN);
+    let end = steps.filter_map(|step| Some(step.at_ms + step.took_ms?)).max();
     end.map_or("-".to_owned(), |ms| format!("{}.{} s", ms / 1000, ms % 1000 / 100))
 }
 
@@ -110,7 +112,7 @@ mod tests {
     use cloudyknight_core::desired::Pin;
     use cloudyknight_core::history::Changed;
     use cloudyknight_core::manifest::ReleaseDigest;
-    use cloudyknight_core::status::{Failure, Step};
+    use cloudyknight_core::status::Failure;
 
     use super::*;
 

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use cloudyknight_agent::lines::{Limit, Lines};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -30,8 +31,11 @@ fn begin(lines: Option<Arc<Lines>>) {
     let json = variable("CLOUDYKNIGHT_LOG_FORMAT").is_some_and(|format| format == "json");
     let stderr = fmt::layer().with_writer(io::stderr).with_ansi(false);
     let stderr = if json { stderr.json().boxed() } else { stderr.with_target(false).boxed() };
-    // For people, whatever a program reads on standard error.
-    let kept = lines.map(|lines| fmt::layer().with_writer(Keeper(lines)).with_ansi(false).with_target(false));
+    // For people, whatever a program reads on standard error; and without what only somebody on this host is to see.
+    let kept = lines.map(|lines| {
+        let layer = fmt::layer().with_writer(Keeper(lines)).with_ansi(false).with_target(false);
+        layer.with_filter(LevelFilter::INFO)
+    });
     tracing_subscriber::registry().with(filter).with(stderr).with(kept).init();
 }
 
