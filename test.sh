@@ -11,6 +11,7 @@ ROOT=$(cd "$(dirname "$0")" && pwd)
 SCRIPT_ARGUMENTS=("$@")
 CLIENTS=$ROOT/target/test-clients
 SERVERS=$ROOT/target/test-servers
+API_TOOLS=$ROOT/target/test-api
 cd "$ROOT"
 
 # shellcheck source-path=SCRIPTDIR source=infra/host/steps.sh
@@ -53,6 +54,7 @@ if ! command -v docker-compose >/dev/null; then
     install_packages "compose files are compared with what it makes of them" docker-compose
 fi
 ensure_python_tools "$CLIENTS" tests/clients.txt "the S3 clients that the tests push with"
+ensure_python_tools "$API_TOOLS" tests/api-tools.txt "what asks the API everything that its document allows"
 
 # Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
 declare -A SKIPPED=()
@@ -74,6 +76,7 @@ step "Building the binary and the tests" cargo build --locked --workspace --all-
 for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' || true); do unset "$variable"; done
 export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
 export CLOUDYKNIGHT_TEST_SERVERS=$SERVERS
+export CLOUDYKNIGHT_TEST_API_TOOLS=$API_TOOLS
 export CLOUDYKNIGHT_TEST_BACKENDS=${THERE[*]}
 export CLOUDYKNIGHT_TEST_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/cloudyknight
 CLOUDYKNIGHT_TEST_REPORT=$(mktemp "${TMPDIR:-/tmp}/cloudyknight.XXXXXX")
