@@ -15,6 +15,7 @@ CLIENTS=$ROOT/target/test-clients
 SERVERS=$ROOT/target/test-servers
 BROWSER=$ROOT/target/test-browser
 PUBLISHED=$ROOT/target/test-published
+API_TOOLS=$ROOT/target/test-api
 cd "$ROOT"
 
 # shellcheck source-path=SCRIPTDIR source=infra/host/steps.sh
@@ -71,6 +72,7 @@ ensure_browser "$BROWSER"
 if ! published_files_are_there "$PUBLISHED"; then
     step "Fetching published compose files into ${PUBLISHED#"$ROOT"/}" fetch_published_files "$PUBLISHED" "$CLIENTS/bin/pip"
 fi
+ensure_python_tools "$API_TOOLS" tests/api-tools.txt "what asks the API everything that its document allows"
 
 # Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
 declare -A SKIPPED=()
@@ -97,6 +99,7 @@ export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
 export CLOUDYKNIGHT_TEST_SERVERS=$SERVERS
 export CLOUDYKNIGHT_TEST_BROWSER=$BROWSER
 export CLOUDYKNIGHT_TEST_PUBLISHED=$PUBLISHED
+export CLOUDYKNIGHT_TEST_API_TOOLS=$API_TOOLS
 export CLOUDYKNIGHT_TEST_BACKENDS=${THERE[*]}
 export CLOUDYKNIGHT_TEST_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/cloudyknight
 CLOUDYKNIGHT_TEST_REPORT=$(mktemp "${TMPDIR:-/tmp}/cloudyknight.XXXXXX")

@@ -25,6 +25,37 @@ impl Api {
         Connection::open(&self.address)?.request(method, &self.address, path, &headers, b"")
     }
 
+    /// The same with a token, and with a JSON document where there is one.
+    pub fn ask(&self, token: &str, method: &str, path: &str, body: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let mut headers = vec![("connection", "close")];
+        if !token.is_empty() {
+            headers.push(("authorization", &bearer));
+        }
+        if !body.is_empty() {
+            headers.push(("content-type", "application/json"));
+        }
+        let connection = Connection::open(&self.address);
+        let answer = connection
+            .and_then(|mut open| open.request(method, &self.address, path, &headers, body.as_bytes()));
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Makes a token as the operator; answers its id, and its secret if it has no password.
+    #[track_caller]
+    pub fn token(&self, body: &str) -> (String, String) {
+        let made = self.ask(&self.token, "POST", "/api/v1/tokens", body);
+        assert_eq!(made.status, 201, "{made:?}");
+        let made: Value = serde_json::from_str(&made.body).expect("JSON");
+        let text = |name: &str| made[name].as_str().unwrap_or_default().to_owned();
+        (text("id"), text("token"))
+    }
+
+    /// The operator's.
+    pub fn operator(&self) -> &str {
+        &self.token
+    }
+
     /// A request with the token.
     pub fn get(&self, path: &str) -> io::Result<Answer> {
         self.request("GET", path, &[("authorization", &format!("Bearer {}", self.token))])

@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use cloudyknight_tests::platform::Role;
-use cloudyknight_tests::{Client, Folder, Platform, eventually, run};
+use cloudyknight_tests::{Api, Client, Folder, Platform, eventually, run};
 
 const APP: &str =
     "require('node:http').createServer((_, response) => response.end('own')).listen(process.env.PORT);\n";
@@ -24,18 +24,55 @@ fn push(platform: &Platform, workspace: &str, compose: &str) -> String {
 /// The status that the API answers by the socket of a container.
 #[track_caller]
 fn ask(platform: &Platform, container: &str, method: &str, path: &str) -> String {
+    ask_with(platform, container, method, path, "{}")
+}
+
+/// The same with a token.
+#[track_caller]
+fn ask_as(platform: &Platform, container: &str, method: &str, path: &str, token: &str) -> String {
+    ask_with(platform, container, method, path, &format!("{{ authorization: 'Bearer {token}' }}"))
+}
+
+#[track_caller]
+fn ask_with(platform: &Platform, container: &str, method: &str, path: &str, headers: &str) -> String {
     let script = format!(
         "require('node:http').request({{ socketPath: process.env.CLOUDYKNIGHT_API_SOCKET, method: '{method}',
-            path: '{path}', host: 'localhost' }}, a => {{ console.log(a.statusCode); a.resume() }})
+            path: '{path}', host: 'localhost', headers: {headers} }}, a => {{ console.log(a.statusCode); a.resume() }})
             .on('error', e => console.log(e.code)).end()"
     );
     let line = format!("node -e \"{script}\"");
     platform.docker().shell(container, &line).trim().to_owned()
 }
 
+const READS: &str = "[[allow]]\nworkspaces = [\"monitor\"]\napi = \"read\"\n";
+
 #[test]
-fn a_dashboard_reads_the_api_by_a_socket_of_its_own_and_others_do_not() {
+fn through_a_dashboard_people_may_what_their_tokens_may_and_nobody_without_one() {
     let platform = Platform::start();
+    let (monitor, www) = (push(&platform, "monitor", COMPOSE), push(&platform, "www", COMPOSE));
+    let (list, retry) = ("/api/v1/workspaces", "/api/v1/workspaces/www/reconcile");
+    let operator = platform.variables()["CLOUDYKNIGHT_TOKEN"].clone();
+    assert_eq!(ask(&platform, &monitor, "GET", list), "401");
+    assert_eq!(ask(&platform, &monitor, "POST", retry), "401");
+    assert_eq!(ask(&platform, &monitor, "GET", "/api/v1/openapi.json"), "200");
+    assert_eq!(ask_as(&platform, &monitor, "GET", list, "ckt_nobodys"), "401");
+    assert_eq!(ask_as(&platform, &monitor, "GET", list, &operator), "200");
+    assert_eq!(ask_as(&platform, &monitor, "POST", retry, &operator), "202");
+    let api = Api::of(&platform);
+    let (_, reader) = api.token(r#"{"name": "reader", "role": "read"}"#);
+    assert_eq!(ask_as(&platform, &monitor, "GET", list, &reader), "200");
+    assert_eq!(ask_as(&platform, &monitor, "POST", retry, &reader), "403");
+
+    // The landing page carries nobody's token.
+    for path in [list, "/api/v1/openapi.json", "/api/v1/me"] {
+        assert_eq!(ask(&platform, &www, "GET", path), "403", "{path}");
+        assert_eq!(ask_as(&platform, &www, "GET", path, &operator), "403", "{path}");
+    }
+}
+
+#[test]
+fn a_workspace_reads_the_api_by_a_socket_of_its_own_and_others_do_not() {
+    let platform = Platform::builder().policy(READS).start();
     let docker = platform.docker();
     let (monitor, other) = (push(&platform, "monitor", COMPOSE), push(&platform, "other", COMPOSE));
     let retry = "/api/v1/workspaces/other/reconcile";
@@ -55,7 +92,7 @@ fn a_dashboard_reads_the_api_by_a_socket_of_its_own_and_others_do_not() {
     assert_eq!(ask(&platform, &monitor, "POST", retry), "202");
     platform.set_policy("");
     assert_eq!(ask(&platform, &monitor, "GET", "/api/v1/workspaces"), "403");
-    platform.set_policy("[[allow]]\nworkspaces = [\"monitor\"]\napi = \"read\"\n");
+    platform.set_policy(READS);
     // A new agent answers at the socket that the container knows.
     platform.kill(Role::Serve);
     eventually("the API answers again", Duration::from_secs(60), || {

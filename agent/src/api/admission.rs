@@ -56,7 +56,7 @@ pub(super) enum Refusal {
     Elsewhere,
 }
 
-/// By its method and its path as it is routed. What is not listed is for callers.
+/// By its method and its path as it is routed. What is not listed is for callers, who may change nothing but workspaces.
 pub(super) fn endpoint(method: &Method, path: &str) -> For {
     let is_read = is_read(method);
     match path.strip_prefix("/api/v1/").unwrap_or_default() {
@@ -65,7 +65,8 @@ pub(super) fn endpoint(method: &Method, path: &str) -> For {
         "catalogue" if is_read => For::Catalogue,
         "me" | "sessions/current" => For::Themselves,
         "tokens" | "tokens/{id}" | "audit" => For::Admins,
-        _ => For::Callers,
+        path if is_read || path.starts_with("workspaces") => For::Callers,
+        _ => For::Admins,
     }
 }
 
@@ -161,14 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_to_be_open_is_for_callers() {
+    fn what_is_not_said_to_be_open_is_for_callers_or_for_admins() {
         let check = |method, path: &str, expected| {
             assert_eq!(endpoint(&method, &format!("/api/v1/{path}")), expected, "{method} {path}");
         };
         check(Method::GET, "openapi.json", For::Anybody);
         check(Method::POST, "sessions", For::Anybody);
         check(Method::GET, "catalogue", For::Catalogue);
-        check(Method::POST, "catalogue", For::Callers);
+        check(Method::POST, "catalogue", For::Admins);
         check(Method::GET, "sessions", For::Callers);
         check(Method::DELETE, "sessions/current", For::Themselves);
         check(Method::GET, "me", For::Themselves);
@@ -176,7 +177,10 @@ mod tests {
         check(Method::DELETE, "tokens/{id}", For::Admins);
         check(Method::GET, "audit", For::Admins);
         check(Method::GET, "workspaces/{name}", For::Callers);
+        check(Method::POST, "workspaces", For::Callers);
+        check(Method::PUT, "workspaces/{name}/files/{*path}", For::Callers);
         check(Method::GET, "anything/new", For::Callers);
+        check(Method::POST, "anything/new", For::Admins);
         assert_eq!(endpoint(&Method::GET, "/openapi.json"), For::Callers);
     }
 

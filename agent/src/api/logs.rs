@@ -29,7 +29,8 @@ pub(super) struct Asked {
     /// One service; without it, all of them, each line with the service's name first.
     service: Option<String>,
     /// Lines from the end; 100 without it.
-    tail: Option<usize>,
+    #[param(maximum = 4294967295u32)]
+    tail: Option<u32>,
     /// Goes on with what is written from now on.
     #[serde(default)]
     follow: bool,
@@ -77,7 +78,8 @@ pub(super) async fn logs(
         .into_iter()
         .filter(|(service, _)| asked.service.as_ref().is_none_or(|one| one == service_of(service)));
     let streams = chosen.map(|(service, one)| {
-        let lines = engine.logs_at(&one.id, Some(asked.tail.unwrap_or(TAIL)), asked.follow, asked.timestamps);
+        let tail = asked.tail.map_or(TAIL, |tail| tail as usize);
+        let lines = engine.logs_at(&one.id, Some(tail), asked.follow, asked.timestamps);
         let prefix = if several { format!("{service} | ") } else { String::new() };
         let text = lines.map(move |line| line.map(|line| Bytes::from(format!("{prefix}{}\n", line.text))));
         text.boxed()

@@ -130,11 +130,25 @@ async fn told(response: Response) -> Response {
         StatusCode::METHOD_NOT_ALLOWED => "this path knows no such method".into(),
         _ => String::from_utf8_lossy(&text),
     };
-    let mut answer = Problem::new(status, &detail).into_response();
+    let mut answer = Problem::new(status, &plainly(&detail)).into_response();
     if let Some(allowed) = parts.headers.remove(header::ALLOW) {
         answer.headers_mut().insert(header::ALLOW, allowed);
     }
     answer
+}
+
+/// What the framework says of a request, in our words.
+fn plainly(detail: &str) -> String {
+    for (theirs, ours) in [
+        ("Failed to deserialize the JSON body into the target type: ", "the body is not what is asked for: "),
+        ("Failed to parse the request body as JSON: ", "the body is no JSON: "),
+        ("Failed to deserialize query string: ", "the query is not what is asked for: "),
+    ] {
+        if let Some(rest) = detail.strip_prefix(theirs) {
+            return format!("{ours}{rest}");
+        }
+    }
+    detail.to_owned()
 }
 
 /// In bytes.

@@ -73,8 +73,10 @@ pub(super) async fn told(api: &Api, name: &WorkspaceName) -> Result<Told, Proble
 #[into_params(parameter_in = Query)]
 pub(super) struct Between {
     /// A release, or the beginning of its digest; without it, the one that served before the live one.
+    #[param(pattern = "^[0-9A-Fa-f]{4,64}$")]
     from: Option<String>,
     /// The same; without it, the live one.
+    #[param(pattern = "^[0-9A-Fa-f]{4,64}$")]
     to: Option<String>,
 }
 

@@ -38,6 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// A release, or the beginning of its digest; without it, the one that was live last.
+    #[param(pattern = "^[0-9A-Fa-f]{4,64}$")]
     release: Option<String>,
     /// Also when the workspace is not removed: what the bucket holds of it is replaced.
     #[serde(default)]

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use cloudyknight_store::bucket::BucketError;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use time::serde::rfc3339;
 use time::{Duration, OffsetDateTime};
 use utoipa::{IntoParams, ToSchema};
@@ -38,11 +38,20 @@ pub(super) struct NewToken {
     #[schema(min_items = 1, max_items = 100)]
     workspaces: Option<Vec<Pattern>>,
     /// In seconds from now; without it, it does not expire.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 316224000)]
     expires_in_s: Option<u64>,
     /// For people, who sign in with it and the name. Without it a token is made.
     #[schema(value_type = Option<String>, min_length = 12, max_length = 256, format = Password)]
     password: Option<Secret>,
+}
+
+/// A whole number, which JSON may also write as `3.0` or `3e2`.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let exact = |number: f64| (0.0..=LONGEST_S as f64 + 1.0).contains(&number) && number.fract() == 0.0;
+    let whole = number.as_u64().or_else(|| number.as_f64().filter(|one| exact(*one)).map(|one| one as u64));
+    whole.map(Some).ok_or_else(|| serde::de::Error::custom(format!("{number} is no whole number of seconds")))
 }
 
 /// A token as it is listed, without its secret.
@@ -222,6 +231,27 @@ impl From<Error> for Problem {
             Error::Token(_) => Self::new(StatusCode::CONFLICT, &error.to_string())
                 .hint("`cloudyknight token rm` deletes one"),
             Error::Bucket(_) => Self::down(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        let check = |text: &str, expected: Option<Option<u64>>| {
+            let body = format!(r#"{{"name": "ci", "role": "read", "expires_in_s": {text}}}"#);
+            let found = serde_json::from_str::<NewToken>(&body).ok().map(|new| new.expires_in_s);
+            assert_eq!(found, expected, "{text}");
+        };
+        for (text, seconds) in [("3", 3), ("3.0", 3), ("3e2", 300), ("0", 0)] {
+            check(text, Some(Some(seconds)));
+        }
+        check("null", Some(None));
+        for text in ["-1", "3.5", "1e30", "\"3\"", "true"] {
+            check(text, None);
         }
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 #[into_params(parameter_in = Query)]
 pub(super) struct Back {
     /// A release, or the beginning of its digest; without it, the one that served before the live one.
+    #[param(pattern = "^[0-9A-Fa-f]{4,64}$")]
     release: Option<String>,
 }
 
