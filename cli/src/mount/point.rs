@@ -97,12 +97,16 @@ pub fn unmount_device(device: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(dirs)
 }
 
-/// The processes that stand in a folder or have something open in it, with their names. Only links are read, so that it
+/// The other processes that stand in a folder or have something open in it, with their names. Only links are read, so that it
 /// also ends where the mount does not answer.
 pub fn users(dir: &Path) -> Vec<(i32, String)> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let user = |entry: std::fs::DirEntry| {
         let id: i32 = entry.file_name().to_str()?.parse().ok()?;
+        if id == own {
+            return None;
+        }
         let process = entry.path();
         let is_inside = |link: PathBuf| std::fs::read_link(link).is_ok_and(|target| target.starts_with(dir));
         let opened = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
