@@ -5,7 +5,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")" && pwd)
 SCRIPT_ARGUMENTS=("$@")
-SAMPLES=(www api blog)
+SAMPLES=(monitor www api blog)
 BINARY=$ROOT/target/release/cloudyknight
 # Where a shell finds it as `cloudyknight`.
 COMMAND=/usr/local/bin/cloudyknight
@@ -24,13 +24,18 @@ ASKED_HOME=${CLOUDYKNIGHT_HOME:-}
 . "$ROOT/infra/host/rust.sh"
 # shellcheck source-path=SCRIPTDIR source=infra/host/s3.sh
 . "$ROOT/infra/host/s3.sh"
+# shellcheck source-path=SCRIPTDIR source=infra/host/python.sh
+. "$ROOT/infra/host/python.sh"
+# shellcheck source-path=SCRIPTDIR source=infra/host/mount.sh
+. "$ROOT/infra/host/mount.sh"
 
 usage() {
     cat <<'USAGE'
-usage: ./bootstrap.sh [--down | --purge | --help]
+usage: ./bootstrap.sh [--mount [DIR] | --down | --purge | --help]
 
 Without an option: installs what is missing, builds, starts the platform, and pushes the sample workspaces.
 
+  --mount  also mount the workspaces as a folder: DIR, or /workspaces as root and ~/workspaces otherwise
   --down   stop the platform and its containers; the data stays
   --purge  stop them and delete the data too, every workspace included
   --help   show this
@@ -40,14 +45,21 @@ environment:
   CLOUDYKNIGHT_S3_LISTEN    the S3 server's address (default: 127.0.0.1:9000)
   CLOUDYKNIGHT_EDGE_LISTEN  the address the apps are reached at (default: 0.0.0.0:8080)
   CLOUDYKNIGHT_API_LISTEN   the API's address (default: 127.0.0.1:9100)
+  CLOUDYKNIGHT_MOUNT        the folder to mount the workspaces at, as --mount does (default: none)
   CLOUDYKNIGHT_BASE_IMAGE   the image the runtime images start from (default: debian:bookworm-slim, or made here)
 USAGE
 }
 
+# up, or: up mount [DIR]
 up() {
+    local mount=("${@:2}")
     ensure_engine
     ensure_compiler
     ensure_s3_client
+    if [ $# -gt 0 ]; then
+        ensure_fuse
+        ensure_rclone
+    fi
     step "Building cloudyknight" build_release
     link_command
     "$ROOT/docker/build.sh"
@@ -61,6 +73,7 @@ up() {
     for sample in "${SAMPLES[@]}"; do
         step "Waiting for $sample to be live" "$BINARY" wait "$sample" --timeout 120
     done
+    if [ $# -gt 0 ]; then step "Mounting the workspaces" "$BINARY" mount "${mount[@]}"; fi
     where_to_look
 }
 
@@ -90,9 +103,12 @@ where_to_look() {
     echo "The platform is up. Its apps:"
     for sample in "${SAMPLES[@]}"; do
         # The workspace www also answers at the root.
-        printf '  %-6s %s/%s\n' "$sample" "$CLOUDYKNIGHT_URL" "$([ "$sample" = www ] || echo "$sample/")"
+        printf '  %-8s %s/%s\n' "$sample" "$CLOUDYKNIGHT_URL" "$([ "$sample" = www ] || echo "$sample/")"
     done
     cat <<NEXT
+
+monitor is the dashboard. Sign in there with the token that \`$settings$command env\` prints as CLOUDYKNIGHT_TOKEN. At
+${CLOUDYKNIGHT_URL/:\/\//://monitor.}/ it has an address that it shares with no other app.
 
 To push an app of your own, in this shell:
   eval "\$($settings$command env)"
@@ -118,6 +134,7 @@ purge() {
     say "This deletes, for good:"
     say "  - every workspace, release and log, and the credentials: all of $home"
     say "  - the platform's containers, networks, named volumes and dependency images"
+    say "  - what was written to the mounted folder and is in no bucket, such as node_modules"
     say "  - the link $COMMAND, if it leads here"
     say "Docker Engine, the runtime images and what was built in target/ stay."
     if [ ! -x "$BINARY" ]; then
@@ -132,7 +149,8 @@ purge() {
 }
 
 case ${1:-} in
-'') up ;;
+'') if [ -n "${CLOUDYKNIGHT_MOUNT:-}" ]; then up mount "$CLOUDYKNIGHT_MOUNT"; else up; fi ;;
+--mount) up mount "${@:2}" ;;
 --down) down ;;
 --purge) purge ;;
 --help | -h) usage ;;

@@ -4,6 +4,8 @@
 #
 # `./test.sh --backend NAME` runs only the end-to-end story, on that backend (embedded, localstack, moto, ministack or
 # seaweedfs; may be given several times).
+#
+# CLOUDYKNIGHT_TEST_REDEPLOYS=200 makes the redeploys under load so many; they are 25 otherwise.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")" && pwd)
@@ -11,6 +13,7 @@ ROOT=$(cd "$(dirname "$0")" && pwd)
 SCRIPT_ARGUMENTS=("$@")
 CLIENTS=$ROOT/target/test-clients
 SERVERS=$ROOT/target/test-servers
+BROWSER=$ROOT/target/test-browser
 cd "$ROOT"
 
 # shellcheck source-path=SCRIPTDIR source=infra/host/steps.sh
@@ -25,8 +28,12 @@ cd "$ROOT"
 . infra/host/rust.sh
 # shellcheck source-path=SCRIPTDIR source=infra/host/python.sh
 . infra/host/python.sh
+# shellcheck source-path=SCRIPTDIR source=infra/host/mount.sh
+. infra/host/mount.sh
 # shellcheck source-path=SCRIPTDIR source=tests/servers/install.sh
 . tests/servers/install.sh
+# shellcheck source-path=SCRIPTDIR source=tests/browser/install.sh
+. tests/browser/install.sh
 
 CHOSEN=()
 RUNNER_ARGUMENTS=()
@@ -52,7 +59,12 @@ docker/build.sh
 if ! command -v docker-compose >/dev/null; then
     install_packages "compose files are compared with what it makes of them" docker-compose
 fi
+ensure_fuse
+for editor in vim nano; do
+    if ! command -v "$editor" >/dev/null; then install_packages "files of the mounted folder are saved with it" "$editor"; fi
+done
 ensure_python_tools "$CLIENTS" tests/clients.txt "the S3 clients that the tests push with"
+ensure_browser "$BROWSER"
 
 # Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
 declare -A SKIPPED=()
@@ -70,10 +82,14 @@ done
 # All of it at once, and not just the binary: with other features switched on, its dependencies would be built twice.
 step "Building the binary and the tests" cargo build --locked --workspace --all-targets --all-features
 
-# Tests start platforms of their own, and must not end up with the settings or the credentials of another one.
-for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' || true); do unset "$variable"; done
+# Tests start platforms of their own, and must not end up with the settings or the credentials of another one. How often an app
+# is redeployed under load is said to the tests themselves.
+for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' | grep -vx CLOUDYKNIGHT_TEST_REDEPLOYS || true); do
+    unset "$variable"
+done
 export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
 export CLOUDYKNIGHT_TEST_SERVERS=$SERVERS
+export CLOUDYKNIGHT_TEST_BROWSER=$BROWSER
 export CLOUDYKNIGHT_TEST_BACKENDS=${THERE[*]}
 export CLOUDYKNIGHT_TEST_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/cloudyknight
 CLOUDYKNIGHT_TEST_REPORT=$(mktemp "${TMPDIR:-/tmp}/cloudyknight.XXXXXX")

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 
+from mounts import mount
 from own_platform import ROOT, platform
 from pushes import backends, push
 from redeploys import redeploys
@@ -108,6 +109,7 @@ FIGURES = {
     "releases": releases,
     "rollback": rollback,
     "push_2000": push_2000,
+    "mount": mount,
 }
 
 

@@ -12,7 +12,7 @@ import boto3
 
 from own_platform import BINARY, platform
 from samples import ROUNDS, spread
-from source import deployed, folder, server
+from source import BUILT, deployed, folder, server
 
 RELEASES = int(os.environ.get("CLOUDYKNIGHT_BENCH_RELEASES", "100"))
 FILES = 200
@@ -72,9 +72,14 @@ def beside(one, *arguments):
 
 
 def rollback():
+    """Of an app that mounts its source, and of one that is built from it."""
+    return {"mounted": there_and_back(), "built": there_and_back(BUILT)}
+
+
+def there_and_back(more=()):
     """From the start of the command to the first answer of the old version, beside a redeploy of the same change."""
     forth, back, lives, wholes = [], [], [], []
-    with platform() as one, deployed(one) as path:
+    with platform() as one, deployed(one, more) as path:
         first = json.loads(one.cli("status", "app", "--json"))["release"]
         for round_ in range(ROUNDS):
             pathlib.Path(path, "index.js").write_text(server(round_))

@@ -20,10 +20,17 @@ def server(version):
     )
 
 
+# The same server, as an image of its own.
+BUILT = {
+    "docker-compose.yml": "services: {app: {build: ., expose: ['3000']}}\n",
+    "Dockerfile": "FROM workspace-node-ephemeral:latest\nCOPY index.js /srv/\nCMD [\"node\", \"/srv/index.js\"]\n",
+}
+
+
 @contextlib.contextmanager
-def deployed(one):
+def deployed(one, more=()):
     """The server, live as `/app/`; gives its folder."""
-    with folder({"index.js": server("first"), "package.json": "{}"}) as path:
+    with folder({"index.js": server("first"), "package.json": "{}"} | dict(more)) as path:
         one.aws("sync", path, "s3://workspaces/app")
         one.until_answers("/app/", "version first")
         one.cli("wait", "app")

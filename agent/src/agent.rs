@@ -9,6 +9,7 @@ use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::aws::Meter;
 use cloudyknight_store::bucket::Bucket;
 use cloudyknight_store::queue::Queue;
+use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
 use crate::api::sockets::Sockets;
@@ -20,9 +21,13 @@ use crate::engine::Engine;
 use crate::facts::Facts;
 use crate::firewall::Firewall;
 use crate::inbox::Inbox;
+use crate::journal::Journal;
+use crate::lines::Lines;
 use crate::plan::Running;
+use crate::queue_watch::QueueWatch;
 use crate::reconcile::Reconciler;
 use crate::releases::Releases;
+use crate::replay::Replay;
 use crate::settings::Settings;
 use crate::uploads::{Reach, Uploads};
 
@@ -31,11 +36,15 @@ pub struct Ports {
     pub workspaces: Arc<dyn Bucket>,
     pub platform: Arc<dyn Bucket>,
     pub commands: Arc<dyn Queue>,
+    /// Where notifications are, if this process knows.
+    pub events: Option<Arc<dyn Queue>>,
     pub engine: Engine,
     pub edge: EdgeLink,
     /// What is asked of S3 and SQS, counted.
     pub meters: Vec<Meter>,
     pub reach: Reach,
+    /// What this process logs.
+    pub log: Arc<Lines>,
 }
 
 #[derive(Clone)]
@@ -48,6 +57,12 @@ pub struct Agent {
     pub(crate) access: Arc<Access>,
     pub(crate) facts: Facts,
     pub(crate) uploads: Arc<Uploads>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) replay: Arc<Replay>,
+    pub(crate) log: Arc<Lines>,
+    pub(crate) queue: Arc<QueueWatch>,
+    /// Whoever reads something that never ends by itself is to be done now.
+    pub(crate) leaving: CancellationToken,
 }
 
 const PAUSE: Duration = Duration::from_secs(2);
@@ -75,24 +90,46 @@ impl Agent {
             releases: Arc::new(releases),
             retiring: Arc::default(),
             desires,
+            builds: Arc::default(),
         };
-        let reconciler = Arc::new(Reconciler::new(tools, board.clone()));
+        let journal = Arc::new(Journal::new());
+        let reconciler = Arc::new(Reconciler::new(tools, board.clone(), journal.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
         Ok(Self {
             reconciler,
             board,
             inbox,
+            journal,
+            replay: Arc::new(Replay::new(ports.events, ports.commands.clone())),
+            queue: QueueWatch::new(ports.commands.clone()),
             commands: ports.commands,
             meters: ports.meters.into(),
             access,
             facts: Facts::default(),
             uploads,
+            log: ports.log,
+            leaving: CancellationToken::new(),
         })
     }
 
     /// Writes down what is only in memory, after the last request was answered.
     pub async fn finish(&self) {
         self.access.audit.finish().await;
+    }
+
+    /// Where the functions, if they run in this process, tell what they do.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// Where messages that were given up on are sent again.
+    pub fn replay(&self) -> &Arc<Replay> {
+        &self.replay
+    }
+
+    /// Ends what answers of the API go on and on: a server that is shut down waits for all answers.
+    pub fn end_streams(&self) {
+        self.leaving.cancel();
     }
 
     /// Answers containers that may use the API, by their sockets.

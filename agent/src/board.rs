@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use bytes::Bytes;
 use cloudyknight_core::dead_letter::DeadLetter;
@@ -71,7 +72,10 @@ impl Board {
                 );
             }
             match serde_json::from_slice::<WorkspaceStatus>(&content.bytes().await?) {
-                Ok(status) => drop(statuses.insert(status.workspace.clone(), status)),
+                Ok(mut status) => {
+                    forget_unfinished(&mut status);
+                    statuses.insert(status.workspace.clone(), status);
+                }
                 Err(error) => tracing::warn!(key = object.key, %error, "a status document is not readable"),
             }
         }
@@ -208,12 +212,52 @@ impl Board {
 
     /// What was given up on: messages that no handler could deal with.
     pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, BucketError> {
+        Ok(self.dead_letters_after("", DEAD_LETTERS).await?.0)
+    }
+
+    /// At most `limit` of them, in the order of their keys, from behind the key `after` on; and the key to go on from, where
+    /// there are more. Of a long message its beginning is shown.
+    pub async fn dead_letters_after(
+        &self,
+        after: &str,
+        limit: usize,
+    ) -> Result<(Vec<DeadLetter>, Option<String>), BucketError> {
+        let mut objects = self.platform.list(DeadLetter::PREFIX).await?;
+        objects.retain(|object| object.key.as_str() > after);
+        let is_more = objects.len() > limit;
+        objects.truncate(limit);
+        let next = objects.last().filter(|_| is_more).map(|object| object.key.clone());
         let mut letters = Vec::new();
-        for object in self.platform.list("dead-letters/").await?.into_iter().take(DEAD_LETTERS) {
-            let text = self.platform.get(&object.key, None).await?.bytes().await?;
-            letters.extend(serde_json::from_slice::<DeadLetter>(&text).ok());
+        for object in objects {
+            let text = match self.platform.get(&object.key, None).await {
+                Ok(content) => content.bytes().await?,
+                // Somebody dealt with it meanwhile.
+                Err(BucketError::NotFound { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            letters.extend(serde_json::from_slice::<DeadLetter>(&text).ok().map(DeadLetter::shortened));
         }
-        Ok(letters)
+        Ok((letters, next))
+    }
+
+    /// One of them, whole.
+    pub async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, BucketError> {
+        match self.platform.get(&DeadLetter::key_of(id), None).await {
+            Ok(content) => Ok(serde_json::from_slice(&content.bytes().await?).ok()),
+            Err(BucketError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub async fn forget_dead_letter(&self, id: &str) -> Result<(), BucketError> {
+        self.platform.delete(&DeadLetter::key_of(id)).await
+    }
+
+    /// The statuses that are not those that were seen, by when they were updated.
+    pub fn other_than(&self, seen: &BTreeMap<WorkspaceName, String>) -> Vec<WorkspaceStatus> {
+        let statuses = self.lock();
+        let is_new = |status: &&WorkspaceStatus| seen.get(&status.workspace) != Some(&status.updated_at);
+        statuses.values().filter(is_new).cloned().collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkspaceName, WorkspaceStatus>> {
@@ -228,15 +272,39 @@ fn end(status: &WorkspaceStatus) -> Option<(State, Option<String>)> {
     is_over.then_some((status.state, finished))
 }
 
+/// Nobody drains any more what an agent before this one was draining when it ended.
+fn forget_unfinished(status: &mut WorkspaceStatus) {
+    if let Some(deployment) = &mut status.deployment
+        && deployment.outcome != Outcome::Running
+    {
+        deployment.steps.retain(|step| step.took_ms.is_some());
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().expect("no thread panics while it holds the board")
 }
 
 /// The steps of one deployment, told to the board as they happen.
+#[derive(Clone)]
 pub struct Progress {
     board: Arc<Board>,
     workspace: WorkspaceName,
-    started: std::time::Instant,
+    deployment: String,
+    started: Instant,
+}
+
+/// When a deployment began, by both clocks.
+#[derive(Clone, Debug)]
+pub struct Began {
+    at: String,
+    instant: Instant,
+}
+
+impl Began {
+    pub fn now() -> Self {
+        Self { at: now(), instant: Instant::now() }
+    }
 }
 
 impl Progress {
@@ -244,19 +312,22 @@ impl Progress {
         board: Arc<Board>,
         workspace: WorkspaceName,
         id: &DeploymentId,
-        ask: Ask,
+        Ask { cause, by, traceparent, origin }: Ask,
         restarts: u64,
+        began: Began,
     ) -> Self {
+        let Began { at, instant } = began;
         board.update(&workspace, |status| {
             let previous = status.release.clone();
             status.state = if status.release.is_some() { State::Updating } else { State::Deploying };
             status.deployment = Some(Deployment {
                 id: id.to_string(),
                 release: None,
-                cause: ask.cause,
-                by: ask.by,
-                traceparent: ask.traceparent,
-                started_at: now(),
+                cause,
+                by,
+                traceparent,
+                origin,
+                started_at: at,
                 finished_at: None,
                 outcome: Outcome::Running,
                 steps: Vec::new(),
@@ -267,7 +338,7 @@ impl Progress {
                 before: None,
             });
         });
-        Self { board, workspace, started: std::time::Instant::now() }
+        Self { board, workspace, deployment: id.to_string(), started: instant }
     }
 
     /// Runs one step of the deployment, and records when it began and how long it took, however it ends.
@@ -289,18 +360,48 @@ impl Progress {
         result
     }
 
+    /// Records a step that began with the deployment and is over by now.
+    pub fn was(&self, name: &str) {
+        let took_ms = Some(self.started.elapsed().as_millis() as u64);
+        self.steps(|steps| steps.push(Step { name: name.to_owned(), at_ms: 0, took_ms }));
+    }
+
+    /// The last step of this name, as it is recorded.
+    pub fn last(&self, name: &str) -> Option<Step> {
+        let status = self.board.get(&self.workspace)?;
+        let deployment = self.deployment_in(status.deployment.as_ref()?)?;
+        deployment.steps.iter().rev().find(|step| step.name == name).cloned()
+    }
+
+    pub fn deployment(&self) -> &str {
+        &self.deployment
+    }
+
     /// Has the platform bucket know how far it is.
     pub async fn tell(&self) -> Result<(), BucketError> {
         self.board.save(&self.workspace).await
     }
 
-    /// The steps of the running deployment; a later one has its own.
+    /// The steps of this deployment, as long as the status tells of it; a later one has its own.
     fn steps(&self, change: impl FnOnce(&mut Vec<Step>)) {
+        let is_told = |status: WorkspaceStatus| self.deployment_in(status.deployment.as_ref()?).map(drop);
+        if self.board.get(&self.workspace).and_then(is_told).is_none() {
+            return;
+        }
         self.board.update(&self.workspace, |status| {
-            if let Some(deployment) = &mut status.deployment {
+            let last = status.deployment.as_mut();
+            let found = last.and_then(|last| match last.id == self.deployment {
+                true => Some(last),
+                false => last.before.as_deref_mut().filter(|before| before.id == self.deployment),
+            });
+            if let Some(deployment) = found {
                 change(&mut deployment.steps);
             }
         });
+    }
+
+    fn deployment_in<'a>(&self, last: &'a Deployment) -> Option<&'a Deployment> {
+        [Some(last), last.before.as_deref()].into_iter().flatten().find(|one| one.id == self.deployment)
     }
 }
 

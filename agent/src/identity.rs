@@ -29,53 +29,35 @@ impl fmt::Display for DeploymentId {
     }
 }
 
-/// A workspace has several sets of networks; each deployment takes one that no container is in, so that services of
-/// two releases never meet. Two are enough while nothing drains for long; the others are for releases whose sockets
-/// are still open while the next ones follow.
+/// A workspace has several sets of networks, by number; each deployment takes one that no container is in, so that services
+/// of two releases never meet. Two are enough while nothing drains for long and everything is replaced; the others are for
+/// releases whose sockets are still open while the next ones follow, and for containers that are in two sets at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Slot {
-    Blue,
-    Green,
-    Amber,
-    Coral,
-    Indigo,
-    Olive,
-    Pearl,
-    Violet,
-}
+#[serde(transparent)]
+pub struct Slot(pub u32);
 
 impl Slot {
-    /// In the order in which they are taken.
-    pub const ALL: [Self; 8] = [
-        Self::Blue,
-        Self::Green,
-        Self::Amber,
-        Self::Coral,
-        Self::Indigo,
-        Self::Olive,
-        Self::Pearl,
-        Self::Violet,
-    ];
+    pub const FIRST: Self = Self(0);
+    const DIGITS: usize = 6;
 
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Blue => "blue",
-            Self::Green => "green",
-            Self::Amber => "amber",
-            Self::Coral => "coral",
-            Self::Indigo => "indigo",
-            Self::Olive => "olive",
-            Self::Pearl => "pearl",
-            Self::Violet => "violet",
-        }
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
     }
 
     /// The slot that a network is of, by its name.
     pub fn of_network(name: &str) -> Option<Self> {
         let ours = name.starts_with("cloudyknight-");
         let (_, end) = name.rsplit_once('-').filter(|_| ours)?;
-        Self::ALL.into_iter().find(|slot| slot.as_str() == end)
+        let number = end.len() >= Self::DIGITS && end.bytes().all(|byte| byte.is_ascii_digit());
+        end.parse().ok().filter(|_| number).map(Self)
+    }
+}
+
+/// As the names of its networks end. Names sort as the numbers do: Docker looks a service up in the networks of a container
+/// in the order of their names.
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0width$}", self.0, width = Self::DIGITS)
     }
 }
 

@@ -10,16 +10,20 @@ use std::time::Duration;
 
 use cloudyknight_core::backoff;
 use cloudyknight_core::command::{Cause, Command};
+use cloudyknight_core::origin::{Moment, Origin};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::queue::{Message, Queue, QueueError, Receipt};
+use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
 
 use crate::deploy::with_causes;
+use crate::journal::Journal;
 use crate::reconcile::{Ask, Next, Reconciler};
 
 pub struct Inbox {
     commands: Arc<dyn Queue>,
     reconciler: Arc<Reconciler>,
+    journal: Arc<Journal>,
     desks: Mutex<HashMap<WorkspaceName, Desk>>,
     /// Why commands cannot be received at the moment.
     trouble: Mutex<Option<Arc<QueueError>>>,
@@ -50,7 +54,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 impl Inbox {
     pub fn new(commands: Arc<dyn Queue>, reconciler: Arc<Reconciler>) -> Arc<Self> {
         let (desks, trouble, is_open) = (Mutex::default(), Mutex::default(), watch::Sender::new(false));
-        Arc::new(Self { commands, reconciler, desks, trouble, is_open })
+        let journal = reconciler.journal.clone();
+        Arc::new(Self { commands, reconciler, journal, desks, trouble, is_open })
     }
 
     /// From now on what comes in is worked on, and what came in before.
@@ -103,8 +108,12 @@ impl Inbox {
 
     async fn take(self: &Arc<Self>, message: Message) {
         match Command::from_json(&message.body) {
-            Ok(Command { workspace, cause, traceparent, .. }) => {
-                self.put(workspace, Ask { cause, traceparent, by: None }, Some(message.receipt));
+            Ok(command) => {
+                self.journal.received(&command);
+                let received_at = Some(Moment::of(OffsetDateTime::now_utc()));
+                let Command { workspace, cause, traceparent, origin, .. } = command;
+                let origin = Some(Origin { received_at, ..origin.unwrap_or_default() });
+                self.put(workspace, Ask { cause, traceparent, by: None, origin }, Some(message.receipt));
             }
             Err(error) => {
                 // It stays on the queue until it has come too often, and then is a dead letter that people see.
@@ -119,12 +128,12 @@ impl Inbox {
 
     /// Has a look taken at a workspace, now or right after the running one.
     pub fn wake(self: &Arc<Self>, workspace: WorkspaceName, cause: Cause) {
-        self.put(workspace, Ask { cause, traceparent: None, by: None }, None);
+        self.put(workspace, Ask { cause, traceparent: None, by: None, origin: None }, None);
     }
 
     /// The same, because somebody asked for it through the API.
     pub fn wake_for(self: &Arc<Self>, workspace: WorkspaceName, cause: Cause, by: &str) {
-        self.put(workspace, Ask { cause, traceparent: None, by: Some(by.to_owned()) }, None);
+        self.put(workspace, Ask { cause, traceparent: None, by: Some(by.to_owned()), origin: None }, None);
     }
 
     pub fn is_busy(&self, workspace: &WorkspaceName) -> bool {

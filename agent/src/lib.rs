@@ -53,6 +53,16 @@ pub mod traefik;
 
 pub mod board;
 
+pub mod journal;
+
+pub mod lines;
+
+pub mod builds;
+
+pub mod replay;
+
+pub mod queue_watch;
+
 pub mod watch;
 
 pub mod access;

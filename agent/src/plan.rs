@@ -95,11 +95,18 @@ impl Running {
         newest.map(|one| one.identity.slot)
     }
 
-    /// A slot that no container is in. `None` while too many releases before still finish what they carry.
+    /// The first slot that no container is in. `None` while too many releases before still finish what they carry.
     pub fn free_slot(&self) -> Option<Slot> {
+        let taken = self.taken();
+        if taken.len() >= MOST_SLOTS {
+            return None;
+        }
+        std::iter::successors(Some(Slot::FIRST), |slot| Some(slot.next())).find(|slot| !taken.contains(slot))
+    }
+
+    fn taken(&self) -> BTreeSet<Slot> {
         let all = self.live.values().chain(&self.retired).chain(&self.leftovers);
-        let taken: BTreeSet<Slot> = all.flat_map(Seen::slots).chain(self.slot()).collect();
-        Slot::ALL.into_iter().find(|slot| !taken.contains(slot))
+        all.flat_map(Seen::slots).chain(self.slot()).collect()
     }
 
     /// Does any of its containers still run? After a failure that is what people have left.
@@ -113,6 +120,9 @@ impl Running {
     }
 }
 
+/// So many releases of a workspace may be there at once, for each has networks.
+const MOST_SLOTS: usize = 8;
+
 /// What the release asks of one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -122,6 +132,8 @@ pub struct Wanted {
     pub follows: BTreeSet<String>,
     /// Two of it must not run at once: it publishes a fixed port, or writes to a named volume.
     pub exclusive: bool,
+    /// The workspace's networks in which it meets other services, by their names in the file.
+    pub networks: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +155,7 @@ pub struct Plan {
 /// `free` is a slot that nothing is in.
 pub fn plan(wanted: &BTreeMap<String, Wanted>, running: Running, free: Slot) -> Plan {
     let current = running.slot();
+    let last = running.taken().into_iter().max();
     let mut plan = Plan {
         slot: free,
         keep: BTreeMap::new(),
@@ -166,11 +179,20 @@ pub fn plan(wanted: &BTreeMap<String, Wanted>, running: Running, free: Slot) -> 
     if plan.start.is_empty() {
         // Nothing joins a network, so nothing has to move.
         plan.slot = current.unwrap_or(free);
+    } else if let Some(last) =
+        last.filter(|_| plan.keep.values().any(|kept| kept.condition == Condition::Running))
+    {
+        // What is kept is in the networks of both releases until the old one is gone, and finds by name what is in the first
+        // of them: not what is not ready yet.
+        plan.slot = last.next();
     }
     plan
 }
 
-/// Live containers that stay: unchanged, running, and so is every service that they follow.
+/// Live containers that stay: unchanged, running, and so is every service that they follow. What shares a network with
+/// one that is started beside its predecessor is started as well, whether it changed or not: each release's services call
+/// each other and never those of another. What cannot run twice is exchanged alone: nothing can spare its neighbours
+/// that. What has ended calls nobody.
 fn kept(wanted: &BTreeMap<String, Wanted>, live: &BTreeMap<String, Seen>) -> BTreeSet<String> {
     let unchanged = |service: &String| {
         let same = |live: &Seen, want: &Wanted| want.spec == live.identity.spec && live.serves();
@@ -178,7 +200,15 @@ fn kept(wanted: &BTreeMap<String, Wanted>, live: &BTreeMap<String, Seen>) -> BTr
     };
     let mut kept: BTreeSet<String> = live.keys().filter(|service| unchanged(service)).cloned().collect();
     loop {
-        let stays = |service: &String| wanted[service].follows.iter().all(|other| kept.contains(other));
+        let started = wanted.iter().filter(|(service, want)| !want.exclusive && !kept.contains(*service));
+        let renewed: BTreeSet<&String> = started.flat_map(|(_, want)| &want.networks).collect();
+        let stays = |service: &String| {
+            let want = &wanted[service];
+            let alone = want.exclusive
+                || live[service].condition != Condition::Running
+                || !want.networks.iter().any(|network| renewed.contains(network));
+            alone && want.follows.iter().all(|other| kept.contains(other))
+        };
         let fewer: BTreeSet<String> = kept.iter().filter(|service| stays(service)).cloned().collect();
         if fewer.len() == kept.len() {
             return kept;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cloudyknight_core::commit;
+use cloudyknight_core::leftover;
 use cloudyknight_core::manifest::{Entry, Manifest};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::{Bucket, BucketError, Object};
@@ -178,7 +179,7 @@ impl Local {
                 if facts.is_dir() {
                     open.push(path.clone());
                     local.folders.insert(path);
-                } else if facts.is_file() {
+                } else if facts.is_file() && leftover::of_object(&path, facts.len()).is_none() {
                     local.files.insert(path, facts.len());
                 }
             }

@@ -1,6 +1,9 @@
 //! When is a push complete? S3 has no transaction over several objects, so the agent watches the listing: a push
 //! counts as complete once the listing stayed the same for a while. The while is short for one changed file and
 //! longer once more of them are seen to arrive, and an endless push is cut off by a cap.
+//!
+//! A file that is gone may be on its way back: editors rename a file before they write it anew, and in a bucket that is
+//! a delete and, some time later, a put. So what is gone waits the longer while, and one file that came back the short.
 
 use std::time::Duration;
 
@@ -12,6 +15,7 @@ pub struct Settling {
     quiet: Duration,
     burst_quiet: Duration,
     cap: Duration,
+    live: Manifest,
     last: Manifest,
     /// Since the push was first seen.
     last_change_at: Duration,
@@ -42,6 +46,7 @@ impl Settling {
             quiet,
             burst_quiet: burst_quiet.max(quiet),
             cap,
+            live: live.clone(),
             last: first,
             last_change_at: Duration::ZERO,
             burst,
@@ -51,7 +56,15 @@ impl Settling {
     /// A push that somebody declared complete.
     pub fn complete(first: Manifest) -> Self {
         let none = Duration::ZERO;
-        Self { quiet: none, burst_quiet: none, cap: none, last: first, last_change_at: none, burst: false }
+        Self {
+            quiet: none,
+            burst_quiet: none,
+            cap: none,
+            live: Manifest::default(),
+            last: first,
+            last_change_at: none,
+            burst: false,
+        }
     }
 
     /// What to do at `now` (since the push was first seen), given what was observed so far.
@@ -59,9 +72,14 @@ impl Settling {
         if now >= self.cap {
             return Next::Settled;
         }
-        let quiet = if self.burst { self.burst_quiet } else { self.quiet };
+        let waits_for_a_file = !self.burst && self.lacks(&self.last);
+        let quiet = if self.burst || waits_for_a_file { self.burst_quiet } else { self.quiet };
         match (self.last_change_at + quiet).checked_sub(now) {
-            Some(rest) if !rest.is_zero() => Next::Wait(rest.min(self.cap - now)),
+            Some(rest) if !rest.is_zero() => {
+                // It may come at any moment, and is not to wait for the whole window then.
+                let rest = if waits_for_a_file { rest.min(self.quiet) } else { rest };
+                Next::Wait(rest.min(self.cap - now))
+            }
             _ => Next::Settled,
         }
     }
@@ -69,10 +87,16 @@ impl Settling {
     /// A new listing, made at `now`.
     pub fn observe(&mut self, manifest: Manifest, now: Duration) {
         if manifest != self.last {
-            self.burst = true;
+            let came_back = self.lacks(&self.last) && !self.lacks(&manifest);
+            self.burst |= !came_back || self.live.difference(&manifest) > 1;
             self.last = manifest;
             self.last_change_at = now;
         }
+    }
+
+    /// Whether something is gone of what runs now.
+    fn lacks(&self, manifest: &Manifest) -> bool {
+        self.live.entries.keys().any(|path| !manifest.entries.contains_key(path))
     }
 
     pub fn into_manifest(self) -> Manifest {
@@ -135,6 +159,49 @@ mod tests {
     #[test]
     fn several_files_changed_at_first_sight_are_a_burst() {
         let push = Settling::new(QUIET, BURST, CAP, &files(5), files(7));
+        assert_eq!(push.next(ms(0)), Next::Wait(BURST));
+    }
+
+    /// As [`files`], with one of them changed.
+    fn saved(count: u64, which: u64) -> Manifest {
+        let mut manifest = files(count);
+        manifest.entries.insert(format!("{which}"), Entry { etag: "saved".into(), size: 9 });
+        manifest
+    }
+
+    #[test]
+    fn a_file_that_is_gone_may_come_back_within_the_long_window() {
+        let push = Settling::new(QUIET, BURST, CAP, &files(5), files(4));
+        // It is looked for meanwhile.
+        assert_eq!(push.next(ms(0)), Next::Wait(QUIET));
+        assert_eq!(push.next(ms(400)), Next::Wait(QUIET));
+        assert_eq!(push.next(ms(500)), Next::Settled);
+    }
+
+    #[test]
+    fn a_file_that_came_back_waits_the_short_window() {
+        let mut push = Settling::new(QUIET, BURST, CAP, &files(5), files(4));
+        push.observe(files(4), ms(100));
+        push.observe(saved(5, 4), ms(200));
+        assert_eq!(push.next(ms(200)), Next::Wait(QUIET));
+        assert_eq!(push.next(ms(300)), Next::Settled);
+        assert_eq!(push.into_manifest(), saved(5, 4));
+    }
+
+    #[test]
+    fn the_only_file_may_come_back_too() {
+        let mut push = Settling::new(QUIET, BURST, CAP, &files(1), Manifest::default());
+        assert_eq!(push.next(ms(100)), Next::Wait(QUIET));
+        push.observe(saved(1, 0), ms(150));
+        assert_eq!(push.next(ms(250)), Next::Settled);
+        assert_eq!(push.into_manifest(), saved(1, 0));
+    }
+
+    #[test]
+    fn a_rename_is_a_burst() {
+        let mut renamed = files(4);
+        renamed.entries.insert("other".into(), Entry { etag: "e".into(), size: 4 });
+        let push = Settling::new(QUIET, BURST, CAP, &files(5), renamed);
         assert_eq!(push.next(ms(0)), Next::Wait(BURST));
     }
 

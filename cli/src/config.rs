@@ -22,6 +22,7 @@ use crate::backends::{Commands, Endpoint, Events, QueueUrl, Store};
 use crate::environment::variable;
 use crate::errors::hinted;
 use crate::home::Home;
+use crate::mount::{excluded, options};
 use crate::traefik;
 
 /// `config.toml`. Everything has a default; an unknown key is an error, so that no typo is obeyed by silence.
@@ -87,6 +88,12 @@ pub struct Config {
     #[serde(deserialize_with = "policy_file")]
     pub policy: Option<PathBuf>,
     pub variables: BTreeMap<String, String>,
+    /// The program that mounts; `None` for the first that is new enough.
+    pub rclone: Option<PathBuf>,
+    /// Names of files and folders that stay on this machine when they are written to the mounted folder.
+    pub mount_exclude: Vec<String>,
+    /// Of a mounted folder that the store tells nothing; at least 1.
+    pub mount_relist_ms: u64,
 }
 
 impl Default for Config {
@@ -130,6 +137,9 @@ impl Default for Config {
             firewall: true,
             policy: None,
             variables: BTreeMap::new(),
+            rclone: None,
+            mount_exclude: excluded::DEFAULT.iter().map(|name| (*name).to_owned()).collect(),
+            mount_relist_ms: options::RELIST_MS,
         }
     }
 }
@@ -202,6 +212,10 @@ impl Config {
             let message = "`traefik_dir` is no absolute path";
             return Err(hinted(message, "Traefik and the platform must mean the same folder"));
         }
+        if let Some(name) = self.mount_exclude.iter().find(|name| name.is_empty() || name.contains('/')) {
+            let message = format!("`mount_exclude` has {name:?}, which is no name of a file");
+            return Err(hinted(message, "it lists plain names; each counts wherever in a workspace it lies"));
+        }
         if self.workspaces_bucket == self.platform_bucket {
             let message = "`workspaces_bucket` and `platform_bucket` are the same bucket";
             let hint = "the platform's own writes would notify the platform: use two buckets";
@@ -257,6 +271,9 @@ impl Config {
         }
         if let Some(value) = variable("CLOUDYKNIGHT_TRAEFIK_API") {
             self.traefik_api = Some(value);
+        }
+        if let Some(value) = variable("CLOUDYKNIGHT_RCLONE") {
+            self.rclone = Some(value.into());
         }
         if let Some(value) = variable("CLOUDYKNIGHT_INGEST_LISTEN") {
             self.ingest_listen = Some(value);
@@ -386,7 +403,7 @@ impl Config {
             file: self.policy_path(home).display().to_string(),
             ports: ports.into_iter().collect(),
             paths: vec![home.path().display().to_string(), self.source_dir(home).display().to_string()],
-            memory: memory().context("could not find out how much memory this machine has")?,
+            memory: memory(),
         })
     }
 
@@ -483,11 +500,10 @@ fn policy_file<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opti
     }
 }
 
-/// Of this machine, in bytes.
-fn memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+/// Of this machine, in bytes. Asked of the kernel itself: a service may be kept from `/proc/meminfo`.
+fn memory() -> u64 {
+    let told = rustix::system::sysinfo();
+    told.totalram.saturating_mul(u64::from(told.mem_unit))
 }
 
 fn address(setting: &str, text: &str) -> anyhow::Result<SocketAddr> {
@@ -545,6 +561,14 @@ mod tests {
         for wrong in ["10.213.0.0/24", "10.213.1.0/16", "10.213.0.0", "x/16", ""] {
             assert!(pool(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_memory_is_what_the_kernel_says() {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+        let kilobytes: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        assert_eq!(memory(), kilobytes * 1024);
     }
 
     #[test]

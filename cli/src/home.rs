@@ -161,7 +161,7 @@ fn random_hex(bytes: usize) -> anyhow::Result<String> {
 }
 
 /// `None` when the file does not exist.
-fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
     match fs::read(path) {
         Ok(text) => {
             let parsed = serde_json::from_slice(&text);
@@ -173,7 +173,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+pub fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let next = path.with_extension("next");
     let write = || {
         let mut file =

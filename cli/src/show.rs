@@ -283,6 +283,7 @@ mod tests {
             cause: Cause::Put { path: "index.js".into(), more: 2 },
             by: None,
             traceparent: None,
+            origin: None,
             started_at: "2026-11-23T12:00:00Z".into(),
             finished_at: None,
             outcome: Outcome::Running,

@@ -11,7 +11,7 @@ target="$(rustc -vV | sed -n 's/^host: //p')"
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1"
-cargo build --release --target "$target" --target-dir target
+cargo build --locked --release --target "$target" --target-dir target
 
 # The fixtures are where it begins; what it finds beyond them stays in target/corpus for the next time.
 mkdir -p target/corpus target/fixtures

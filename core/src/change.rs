@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::archive;
+use crate::origin::Moment;
 use crate::workspace::{InvalidName, WorkspaceName};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub struct Change {
     pub workspace: WorkspaceName,
     pub object: Changed,
     pub kind: ChangeKind,
+    /// When, where the notification says so.
+    pub at: Option<Moment>,
 }
 
 /// Which object changed.
@@ -53,11 +56,11 @@ impl Change {
         if let Some(name) = archive::workspace(key) {
             let workspace =
                 name.map_err(|source| NotInWorkspace::ArchiveName { key: key.to_owned(), source })?;
-            return Ok(Self { workspace, object: Changed::Archive(key.to_owned()), kind });
+            return Ok(Self { workspace, object: Changed::Archive(key.to_owned()), kind, at: None });
         }
         let (folder, path) = key.split_once('/').ok_or_else(|| NotInWorkspace::TopLevel(key.to_owned()))?;
         let workspace =
             folder.parse().map_err(|source| NotInWorkspace::Name { key: key.to_owned(), source })?;
-        Ok(Self { workspace, object: Changed::File(path.to_owned()), kind })
+        Ok(Self { workspace, object: Changed::File(path.to_owned()), kind, at: None })
     }
 }

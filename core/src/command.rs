@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::manifest::ReleaseDigest;
+use crate::origin::{self, Origin};
 use crate::trace::{self, TraceParent};
 use crate::workspace::WorkspaceName;
 
@@ -18,6 +19,9 @@ pub struct Command {
     /// The trace that this is part of. One that cannot be read is none: it must not cost the command.
     #[serde(default, deserialize_with = "trace::lenient", skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<TraceParent>,
+    /// What it comes from, and when. One that cannot be read is none, too.
+    #[serde(default, deserialize_with = "origin::lenient", skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +74,14 @@ impl Command {
     pub const VERSION: u32 = 1;
 
     pub fn reconcile(workspace: WorkspaceName, cause: Cause) -> Self {
-        Self { version: Self::VERSION, workspace, action: Action::Reconcile, cause, traceparent: None }
+        Self {
+            version: Self::VERSION,
+            workspace,
+            action: Action::Reconcile,
+            cause,
+            traceparent: None,
+            origin: None,
+        }
     }
 
     #[must_use]

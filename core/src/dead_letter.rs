@@ -23,7 +23,8 @@ pub struct DeadLetter {
     pub reason: String,
     /// Whose push or command it was, as far as it can be read; in order, each once.
     pub workspaces: Vec<WorkspaceName>,
-    /// The beginning of the message, at most [`DeadLetter::MAX_BODY`] bytes of it.
+    /// The message, whole, so that it can be sent again; where it is shown, and where older functions wrote it down, at most
+    /// [`DeadLetter::SHOWN`] bytes of its beginning.
     pub body: String,
     /// How long the whole message was, in bytes.
     pub body_bytes: usize,
@@ -41,7 +42,7 @@ pub enum Kind {
 impl DeadLetter {
     pub const VERSION: u32 = 1;
     /// In bytes.
-    pub const MAX_BODY: usize = 16 * 1024;
+    pub const SHOWN: usize = 16 * 1024;
     /// Where all of them are in the platform bucket.
     pub const PREFIX: &str = "dead-letters/";
 
@@ -56,18 +57,36 @@ impl DeadLetter {
             kind,
             reason,
             workspaces,
-            body: body[..body.floor_char_boundary(Self::MAX_BODY)].to_owned(),
+            body: body.to_owned(),
             body_bytes: body.len(),
         }
     }
 
-    /// Where it is kept. An id is a queue's word, not ours: one that is no plain name is replaced by its digest.
+    /// As it is shown: with the beginning of its message.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        self.body.truncate(self.body.floor_char_boundary(Self::SHOWN));
+        self
+    }
+
+    /// Whether all of the message is there.
+    pub fn is_whole(&self) -> bool {
+        self.body.len() == self.body_bytes
+    }
+
+    /// Where it is kept.
     pub fn key(&self) -> String {
+        Self::key_of(&self.id)
+    }
+
+    /// Where the one with this id is kept. An id is a queue's word, not ours: one that is no plain name is replaced by its
+    /// digest.
+    pub fn key_of(id: &str) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if (1..=128).contains(&self.id.len()) && self.id.chars().all(plain) {
-            format!("{}{}.json", Self::PREFIX, self.id)
+        if (1..=128).contains(&id.len()) && id.chars().all(plain) {
+            format!("{}{id}.json", Self::PREFIX)
         } else {
-            format!("{}{}.json", Self::PREFIX, blake3::hash(self.id.as_bytes()).to_hex())
+            format!("{}{}.json", Self::PREFIX, blake3::hash(id.as_bytes()).to_hex())
         }
     }
 }
@@ -161,13 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn a_long_body_is_cut_between_characters() {
-        let body = "é".repeat(DeadLetter::MAX_BODY);
+    fn a_long_body_is_kept_whole_and_shown_cut_between_characters() {
+        let body = "é".repeat(DeadLetter::SHOWN);
         let letter = letter("m1", &format!("x{body}"));
-        assert_eq!(
-            (letter.body.len(), letter.body_bytes),
-            (DeadLetter::MAX_BODY - 1, 2 * DeadLetter::MAX_BODY + 1)
-        );
+        assert!(letter.is_whole());
+        let shown = letter.shortened();
+        assert!(!shown.is_whole());
+        assert_eq!((shown.body.len(), shown.body_bytes), (DeadLetter::SHOWN - 1, 2 * DeadLetter::SHOWN + 1));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::command::Cause;
 use crate::desired::Pin;
 use crate::manifest::{Manifest, ReleaseDigest};
+use crate::origin::{self, Origin};
 use crate::status::{Outcome, Step};
 use crate::workspace::WorkspaceName;
 
@@ -31,6 +32,9 @@ pub struct Record {
     /// Who asked for it through the API, as the audit names them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// What happened before it, from the object that was put on; none where no push is the cause.
+    #[serde(default, deserialize_with = "origin::lenient", skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     pub started_at: String,
     pub finished_at: String,
     pub outcome: Outcome,
@@ -167,6 +171,7 @@ mod tests {
             previous: None,
             cause,
             by: None,
+            origin: None,
             started_at: String::new(),
             finished_at: String::new(),
             outcome,

@@ -18,7 +18,11 @@ pub mod command;
 
 pub mod trace;
 
+pub mod origin;
+
 pub mod manifest;
+
+pub mod leftover;
 
 pub mod commit;
 

@@ -21,8 +21,10 @@ mod sns;
 #[cfg(test)]
 mod tests;
 
-use crate::change::{Change, ChangeKind, NotInWorkspace};
+use crate::change::{Change, ChangeKind, Changed, NotInWorkspace};
 use crate::form::Undecodable;
+use crate::leftover;
+use crate::origin::Moment;
 
 use envelope::{Found, Record};
 use key::Spelling;
@@ -66,6 +68,8 @@ pub enum WhyIgnored {
     Folder,
     #[error("it is about a part of an upload that is not complete")]
     Unfinished,
+    #[error("it is about {0}, which is no source")]
+    Leftover(&'static str),
     #[error("the record names no object")]
     NoKey,
     #[error("what the record carries is no notification: {0}")]
@@ -85,7 +89,8 @@ impl WhyIgnored {
             | Self::OutsideBuckets(_)
             | Self::NoContent(_)
             | Self::Folder
-            | Self::Unfinished => true,
+            | Self::Unfinished
+            | Self::Leftover(_) => true,
             Self::Confirmation(_)
             | Self::NoKey
             | Self::NoNotification(_)
@@ -187,7 +192,9 @@ fn changes(record: &Record<'_>, bucket: &str) -> Result<(Vec<Change>, Vec<Doubt>
         doubts.push(Doubt::Version(version.to_owned()));
     }
     let key = record.key.as_deref().ok_or(WhyIgnored::NoKey)?;
-    let (changes, doubt) = marked(key, record.spelling, kind)?;
+    let (mut changes, doubt) = marked(key, record.spelling, kind)?;
+    let at = record.time.and_then(Moment::parse);
+    changes.iter_mut().for_each(|change| change.at = at);
     doubts.extend(doubt);
     Ok((changes, doubts))
 }
@@ -206,7 +213,8 @@ fn marked(
         let change = reading
             .key
             .map_err(WhyIgnored::Key)
-            .and_then(|key| Change::of_key(&key, kind).map_err(WhyIgnored::NotInWorkspace));
+            .and_then(|key| Change::of_key(&key, kind).map_err(WhyIgnored::NotInWorkspace))
+            .and_then(source);
         match change {
             Ok(change) if marked.iter().any(|known| known.workspace == change.workspace) => {}
             Ok(change) => {
@@ -219,5 +227,15 @@ fn marked(
     match why {
         Some(why) if marked.is_empty() => Err(why),
         _ => Ok((marked, doubt)),
+    }
+}
+
+fn source(change: Change) -> Result<Change, WhyIgnored> {
+    match &change.object {
+        Changed::File(path) => match leftover::of(path) {
+            Some(what) => Err(WhyIgnored::Leftover(what)),
+            None => Ok(change),
+        },
+        Changed::Archive(_) => Ok(change),
     }
 }

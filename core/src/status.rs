@@ -10,6 +10,7 @@ use crate::command::Cause;
 use crate::commit::{Committed, Uncommitted};
 use crate::desired::Pin;
 use crate::manifest::ReleaseDigest;
+use crate::origin::{self, Origin};
 use crate::trace::{self, TraceParent};
 use crate::workspace::WorkspaceName;
 
@@ -85,6 +86,9 @@ pub struct Deployment {
     #[serde(default, deserialize_with = "trace::lenient", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub traceparent: Option<TraceParent>,
+    /// What happened before it, from the object that was put on; none where no push is the cause.
+    #[serde(default, deserialize_with = "origin::lenient", skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     pub started_at: String,
     pub finished_at: Option<String>,
     pub outcome: Outcome,
@@ -121,8 +125,9 @@ pub enum Outcome {
     HeldBack,
 }
 
-/// One step of a deployment, in the words of [`crate::status::Step::name`]: settle, fetch, build, dependencies,
-/// start, check, switch, drain.
+/// One step of a deployment. In the order in which they come: list, settle, fetch, then pull, build and dependencies for each
+/// service that needs them, start, check, keep where the platform bucket is slower than all that, switch; or, where the
+/// containers stay, sync and restart. The deployment is live then, and drain is what the old containers still carry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
     pub name: String,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cloudyknight_core::notification;
-use cloudyknight_functions::{Incoming, object_changed};
+use cloudyknight_functions::{Incoming, clock, object_changed};
 use cloudyknight_store::queue::{Depth, Message, Outgoing, Queue, QueueError, Receipt};
 use serde_json::{Value, json};
 
@@ -36,12 +36,13 @@ async fn figure(records: usize, messages: usize) -> Value {
     let ids: Vec<String> = (0..messages).map(|message| format!("{message:032x}")).collect();
     let batch: Vec<_> = ids.iter().zip(&texts).map(|(id, body)| Incoming { id, body }).collect();
     let sink = Counting::default();
+    let now = clock::moment();
 
     let mut rounds: [Vec<f64>; 3] = Default::default();
     for _ in 0..ROUNDS {
         let (start, mut batches) = (Instant::now(), 0);
         while start.elapsed() < ROUND {
-            let outcome = object_changed::handle(black_box(&batch), "workspaces", &sink, None).await;
+            let outcome = object_changed::handle(black_box(&batch), "workspaces", &sink, None, now).await;
             assert_eq!(outcome.sent.len(), WORKSPACES.min(messages * records));
             batches += 1;
         }

@@ -7,6 +7,7 @@ use cloudyknight_store::bucket::{Bucket, BucketError};
 
 use crate::Incoming;
 use crate::chain::Chain;
+use crate::observe::Observer;
 
 /// Writes down messages found on the dead-letter queue `queue`, and answers the ids of those that must come again.
 /// `bucket` is the workspaces bucket; `at` is now, RFC 3339 in UTC.
@@ -18,6 +19,7 @@ pub async fn handle(
     bucket: &str,
     at: &str,
     platform: &dyn Bucket,
+    observer: &dyn Observer,
 ) -> Vec<String> {
     for (done, message) in batch.iter().enumerate() {
         let letter = DeadLetter::of(message.id, queue, message.body, bucket, at.to_owned());
@@ -27,6 +29,7 @@ pub async fn handle(
             // A bucket that failed once would only keep us waiting for each of the others.
             return left.iter().map(|message| message.id.to_owned()).collect();
         }
+        observer.gave_up(&letter);
     }
     Vec::new()
 }
@@ -52,6 +55,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::observe::Nobody;
     use cloudyknight_store::failing::{BucketOperation, FailingBucket, Fault};
     use cloudyknight_store::memory::MemoryBucket;
 
@@ -67,7 +71,10 @@ mod tests {
     #[tokio::test]
     async fn an_exhausted_message_is_a_document_in_the_platform_bucket() {
         let platform = MemoryBucket::new("cloudyknight");
-        assert_eq!(handle(&[message("m-1")], "commands-dead", "workspaces", AT, &platform).await, [""; 0]);
+        assert_eq!(
+            handle(&[message("m-1")], "commands-dead", "workspaces", AT, &platform, &Nobody).await,
+            [""; 0]
+        );
         let document = platform.get("dead-letters/m-1.json", None).await.unwrap().bytes().await.unwrap();
         let letter: DeadLetter = serde_json::from_slice(&document).unwrap();
         assert_eq!(
@@ -83,7 +90,8 @@ mod tests {
             (operation == BucketOperation::Put && key.contains("m-2")).then_some(Fault::Unavailable)
         });
         let batch = [message("m-1"), message("m-2"), message("m-3")];
-        assert_eq!(handle(&batch, "commands-dead", "workspaces", AT, &platform).await, ["m-2", "m-3"]);
+        let again = handle(&batch, "commands-dead", "workspaces", AT, &platform, &Nobody).await;
+        assert_eq!(again, ["m-2", "m-3"]);
         assert_eq!(platform.list("dead-letters/").await.unwrap().len(), 1);
     }
 }

@@ -134,6 +134,11 @@ impl Ingest {
         if text.trim().is_empty() {
             return Answer::Empty;
         }
+        // Looked at here as well: not every server that we run in bounds what it reads, and what a queue does not carry
+        // is written in more bytes. Sent, it would be refused, and its sender would try again for ever.
+        if text.len() > MAX_BODY {
+            return unread(&Unread::TooLarge);
+        }
         match notification::parse(&text, &self.bucket) {
             Ok(parsed) => {
                 if let Some(Ignored { key, why }) = about_nothing_here(&parsed) {

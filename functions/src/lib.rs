@@ -15,6 +15,8 @@ pub mod dead_letter;
 
 pub mod pump;
 
+pub mod observe;
+
 pub mod clock;
 
 #[cfg(feature = "lambda")]

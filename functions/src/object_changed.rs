@@ -7,12 +7,13 @@ use cloudyknight_core::change::Change;
 use cloudyknight_core::command::Command;
 use cloudyknight_core::decision::decide;
 use cloudyknight_core::notification::{self, Doubt, Ignored, NotANotification};
+use cloudyknight_core::origin::{Moment, Origin};
 use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::queue::{Outgoing, Queue, QueueError};
 
 use crate::chain::Chain;
-use crate::{Incoming, trace};
+use crate::{Incoming, clock, trace};
 
 /// What became of a batch.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Outcome {
     /// Ids of the messages that must be delivered again; all others are done with.
     pub failed: Vec<String>,
     pub sent: Vec<Command>,
+    /// What the notifications say has changed, in their order.
+    pub changes: Vec<Change>,
     /// Why no command was sent. Then the whole batch failed.
     pub not_sent: Option<QueueError>,
     /// Messages that are no notifications, by id. They fail each time, until the queue puts them among its dead letters.
@@ -28,7 +31,8 @@ pub struct Outcome {
     pub doubts: Vec<Doubt>,
 }
 
-/// Handles a batch of notifications about `bucket`. Each command begins a trace, unless `outer` goes on already.
+/// Handles a batch of notifications about `bucket`, which was received at `notified_at`. Each command begins a trace, unless
+/// `outer` goes on already.
 ///
 /// A batch that is delivered again sends the same commands under the same deduplication ids, so that the queue drops
 /// them; a later change comes with another message, so its command is another.
@@ -37,16 +41,16 @@ pub async fn handle(
     bucket: &str,
     commands: &dyn Queue,
     outer: Option<&TraceParent>,
+    notified_at: Moment,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut changes: Vec<Change> = Vec::new();
     let mut messages: BTreeMap<WorkspaceName, BTreeSet<&str>> = BTreeMap::new();
     for message in batch {
         match notification::parse(message.body, bucket) {
             Ok(parsed) => {
                 for change in parsed.changes {
                     messages.entry(change.workspace.clone()).or_default().insert(message.id);
-                    changes.push(change);
+                    outcome.changes.push(change);
                 }
                 outcome.ignored.extend(parsed.ignored);
                 outcome.doubts.extend(parsed.doubts);
@@ -54,17 +58,27 @@ pub async fn handle(
             Err(why) => outcome.unreadable.push((message.id.to_owned(), why)),
         }
     }
-    let decided: Vec<_> = decide(changes).into_iter().map(|command| trace::traced(command, outer)).collect();
+    let decided_at = clock::moment();
+    let decided: Vec<_> = decide(&outcome.changes)
+        .into_iter()
+        .map(|command| trace::traced(timed(command, notified_at, decided_at), outer))
+        .collect();
     let outgoing = decided
         .iter()
         .map(|command| {
-            // By what was received alone: the trace is another at each try.
+            // By what was received alone: the trace is another at each try, and so are the times.
             let dedup = messages.get(&command.workspace).map(|ids| dedup(&command.workspace, ids));
             outgoing(command, dedup)
         })
         .collect();
     outcome.send(decided, outgoing, batch, commands).await;
     outcome
+}
+
+fn timed(command: Command, notified_at: Moment, decided_at: Moment) -> Command {
+    let origin = command.origin.unwrap_or_default();
+    let origin = Origin { notified_at: Some(notified_at), decided_at: Some(decided_at), ..origin };
+    Command { origin: Some(origin), ..command }
 }
 
 /// A command, ready for the queue: one group a workspace, so that its commands stay in order.

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{self, Backoff};
 use crate::chain::Chain;
+use crate::observe::Observer;
 use crate::{Incoming, clock, dead_letter, object_changed, sweep};
 
 /// A burst of a thousand files should be a few commands, so batches are large; what has come is never kept waiting
@@ -36,11 +37,15 @@ pub async fn object_changed(
     events: Arc<dyn Queue>,
     commands: Arc<dyn Queue>,
     bucket: String,
+    observer: Arc<dyn Observer>,
     shutdown: CancellationToken,
 ) {
     while let Some(batch) = next_batch(&*events, "events", &shutdown).await {
-        let outcome = sent(&batch, &*events, &bucket, &*commands, &shutdown).await;
+        let outcome = sent(&batch, &*events, &bucket, &*commands, &*observer, &shutdown).await;
         outcome.log();
+        if outcome.not_sent.is_none() {
+            observer.changed(&outcome);
+        }
         let done = batch.iter().filter(|message| !outcome.failed.contains(&message.id));
         take_off(&*events, "events", done).await;
     }
@@ -53,12 +58,14 @@ pub async fn dead_letter(
     queue: String,
     bucket: String,
     platform: Arc<dyn Bucket>,
+    observer: Arc<dyn Observer>,
     shutdown: CancellationToken,
 ) {
     let mut backoff = Backoff::default();
     while let Some(batch) = next_batch(&*dead, &queue, &shutdown).await {
         let incoming: Vec<_> = batch.iter().map(incoming).collect();
-        let failed = dead_letter::handle(&incoming, &queue, &bucket, &clock::now(), &*platform).await;
+        let failed =
+            dead_letter::handle(&incoming, &queue, &bucket, &clock::now(), &*platform, &*observer).await;
         take_off(&*dead, &queue, batch.iter().filter(|message| !failed.contains(&message.id))).await;
         if failed.is_empty() {
             backoff.succeeded();
@@ -74,13 +81,17 @@ pub async fn sweep(
     workspaces: Arc<dyn Bucket>,
     platform: Arc<dyn Bucket>,
     commands: Arc<dyn Queue>,
+    observer: Arc<dyn Observer>,
     shutdown: CancellationToken,
 ) {
     while or_shutdown(tokio::time::sleep(interval), &shutdown).await.is_some() {
         let mut backoff = Backoff::default();
         loop {
             match sweep::handle(&*workspaces, &*platform, &*commands, None).await {
-                Ok(swept) => break swept.log(),
+                Ok(swept) => {
+                    swept.log();
+                    break observer.swept(&swept);
+                }
                 Err(error) if backoff.failures() + 1 >= ATTEMPTS => {
                     break tracing::error!(error = %Chain(&error), "gave up on this sweep; the next one comes");
                 }
@@ -144,12 +155,15 @@ async fn sent(
     events: &dyn Queue,
     bucket: &str,
     commands: &dyn Queue,
+    observer: &dyn Observer,
     shutdown: &CancellationToken,
 ) -> object_changed::Outcome {
+    let notified_at = clock::moment();
     let incoming: Vec<_> = batch.iter().map(incoming).collect();
     let mut backoff = Backoff::default();
     loop {
-        let outcome = kept(object_changed::handle(&incoming, bucket, commands, None), events, batch).await;
+        let handling = object_changed::handle(&incoming, bucket, commands, None, notified_at);
+        let outcome = kept(handling, events, batch).await;
         let Some(error) = &outcome.not_sent else {
             if backoff.failures() > 0 {
                 tracing::info!("commands can be sent again");
@@ -159,6 +173,7 @@ async fn sent(
         if backoff.failures() == 0 {
             let (messages, hint) = (batch.len(), hint::of(error));
             tracing::error!(messages, error = %Chain(error), hint, "no commands can be sent; trying on");
+            observer.changed(&outcome);
         }
         let pause = async {
             hold(events, batch).await;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloudyknight_core::archive::{self, ArchiveResult};
 use cloudyknight_core::command::{Cause, Command};
 use cloudyknight_core::commit::Gate;
+use cloudyknight_core::origin::Origin;
 use cloudyknight_core::status::{Outcome, State, WorkspaceStatus};
 use cloudyknight_core::trace::TraceParent;
 use cloudyknight_core::workspace::{InvalidName, WorkspaceName};
@@ -16,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::chain::Chain;
 use crate::object_changed::outgoing;
-use crate::trace;
+use crate::{clock, trace};
 
 /// How many workspaces are compared at once.
 const AT_ONCE: usize = 8;
@@ -85,7 +86,9 @@ pub async fn handle(
         match compared {
             Ok(None) => {}
             Ok(Some(Repair { cause, dedup })) => {
-                repairs.push((trace::traced(Command::reconcile(name, cause), outer), dedup));
+                let origin = Origin { decided_at: Some(clock::moment()), ..Origin::default() };
+                let command = Command { origin: Some(origin), ..Command::reconcile(name, cause) };
+                repairs.push((trace::traced(command, outer), dedup));
             }
             Err(error) => swept.refused.push((name, error)),
         }

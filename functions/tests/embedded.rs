@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloudyknight_core::command::{Cause, Command};
+use cloudyknight_functions::observe::Nobody;
 use cloudyknight_functions::pump;
 use cloudyknight_store::bucket::Bucket;
 use cloudyknight_store::embedded::{EmbeddedStore, Options, QueueSettings};
@@ -42,7 +43,8 @@ impl World {
 
     fn start(&self) -> JoinHandle<()> {
         let (events, commands) = (self.events.clone(), self.commands.clone());
-        tokio::spawn(pump::object_changed(events, commands, "workspaces".into(), self.shutdown.clone()))
+        let (bucket, nobody) = ("workspaces".to_owned(), Arc::new(Nobody));
+        tokio::spawn(pump::object_changed(events, commands, bucket, nobody, self.shutdown.clone()))
     }
 
     async fn put(&self, key: &str) {
@@ -57,7 +59,7 @@ impl World {
         let command = Command::from_json(&message.body).unwrap();
         assert_eq!(message.group.as_deref(), Some(command.workspace.as_str()));
         assert!(command.traceparent.is_some());
-        Command { traceparent: None, ..command }
+        Command { traceparent: None, origin: None, ..command }
     }
 }
 

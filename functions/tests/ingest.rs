@@ -161,6 +161,7 @@ async fn what_came_through_the_webhook_becomes_commands() {
         world.queue.clone(),
         commands.clone(),
         "workspaces".into(),
+        Arc::new(cloudyknight_functions::observe::Nobody),
         world.shutdown.clone(),
     ));
     let mut groups = BTreeSet::new();

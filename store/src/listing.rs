@@ -2,6 +2,7 @@
 //! digest to whoever lists them.
 
 use cloudyknight_core::commit::{self, Commit, Gate};
+use cloudyknight_core::leftover;
 use cloudyknight_core::manifest::{Entry, Manifest};
 use cloudyknight_core::status::{State, WorkspaceStatus};
 use cloudyknight_core::workspace::WorkspaceName;
@@ -32,7 +33,7 @@ pub async fn listing(bucket: &dyn Bucket, workspace: &WorkspaceName) -> Result<L
             listing.commit = Some(Commit { etag: object.etag, modified_ms: object.modified_ms });
         } else if commit::is_own(path) {
             listing.announces_commits = true;
-        } else {
+        } else if leftover::of_object(path, object.size).is_none() {
             times.push((path.to_owned(), object.modified_ms));
             listing.manifest.entries.insert(path.to_owned(), Entry { etag: object.etag, size: object.size });
         }
@@ -80,6 +81,25 @@ mod tests {
 
     use super::*;
     use crate::memory::MemoryBucket;
+
+    #[tokio::test]
+    async fn what_an_editor_leaves_is_neither_source_nor_newer_than_a_commit() {
+        let bucket = MemoryBucket::new("b");
+        let app = "app".parse().unwrap();
+        let put = async |key: &str, body: &'static [u8]| {
+            bucket.put(key, Bytes::from_static(body)).await.unwrap();
+        };
+        put("app/index.js", b"x").await;
+        put("app/.cloudyknight/commit", b"x").await;
+        let before = listing(&bucket, &app).await.unwrap();
+        for key in ["app/.index.js.swp", "app/src/index.js~", "app/.#index.js"] {
+            put(key, b"x").await;
+        }
+        put("app/4913", b"").await;
+        assert_eq!(listing(&bucket, &app).await.unwrap(), before);
+        put("app/4913", b"a file of the app").await;
+        assert_eq!(listing(&bucket, &app).await.unwrap().newer, ["4913"]);
+    }
 
     #[tokio::test]
     async fn the_platform_s_folder_is_no_source_and_its_marker_tells_what_is_newer() {

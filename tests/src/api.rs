@@ -42,6 +42,19 @@ impl Api {
         Connection::open(&self.address)?.request(method, &self.address, path, &headers, body)
     }
 
+    /// Has something deleted, with the token.
+    pub fn delete(&self, path: &str) -> io::Result<Answer> {
+        self.request("DELETE", path, &[("authorization", &format!("Bearer {}", self.token))])
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// What it answers, if it does and it is JSON.
     pub fn read(&self, path: &str) -> Option<Value> {
         let answer = self.get(path).ok().filter(|answer| answer.status == 200)?;

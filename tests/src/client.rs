@@ -187,7 +187,7 @@ fn bare(program: &str) -> Command {
 }
 
 /// Among what test.sh installed, else on the PATH.
-fn find(program: &str) -> PathBuf {
+pub fn find(program: &str) -> PathBuf {
     let installed = std::env::var_os("CLOUDYKNIGHT_TEST_CLIENTS").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders = installed.into_iter().chain(std::env::split_paths(&path));

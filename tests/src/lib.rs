@@ -32,6 +32,9 @@ pub use client::Client;
 pub mod folder;
 pub use folder::Folder;
 
+pub mod mounted;
+pub use mounted::Mounted;
+
 pub mod docker;
 pub use docker::Docker;
 
@@ -42,6 +45,8 @@ pub mod firewall;
 
 pub mod http;
 
+pub mod browser;
+
 pub mod visitor;
 pub use visitor::Visitor;
 
@@ -50,6 +55,9 @@ pub use neighbour::Neighbour;
 
 pub mod api;
 pub use api::Api;
+
+pub mod events;
+pub use events::{Event, Events};
 
 pub mod deployments;
 pub use deployments::Deployments;

@@ -24,6 +24,12 @@ impl MinIo {
         Self { address: address.to_owned(), path: format!("/{path}"), token, waiting: VecDeque::new() }
     }
 
+    /// One that was told to post to this address, with this token.
+    pub fn at(address: &str, token: &str) -> Self {
+        let (address, token) = (address.to_owned(), token.to_owned());
+        Self { address, path: "/".to_owned(), token, waiting: VecDeque::new() }
+    }
+
     /// The same by way of another address.
     #[must_use]
     pub fn through(mut self, endpoint: &str) -> Self {

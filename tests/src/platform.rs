@@ -13,10 +13,10 @@ use tempfile::TempDir;
 
 use crate::addresses::Addresses;
 use crate::backend::Backend;
-use crate::client::{Client, S3};
+use crate::client::{self, Client, S3};
 use crate::docker::Docker;
 use crate::http::{self, Answer, Connection};
-use crate::leftovers::Traces;
+use crate::leftovers::{self, Traces};
 use crate::run::{run, stderr, stdout, succeeded};
 use crate::wait::eventually;
 
@@ -40,6 +40,8 @@ pub enum Role {
     /// S3, queues, functions, agent, API.
     Serve,
     Edge,
+    /// Keeps the mounted folder.
+    Mount,
 }
 
 #[derive(Default)]
@@ -199,8 +201,18 @@ impl Platform {
 
     /// The same, and it may fail.
     pub fn try_up(&self) -> Output {
+        self.cli(&self.starting())
+    }
+
+    /// Starts it as the last words of another program's command line.
+    pub fn try_up_within(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = self.command(Path::new(program));
+        run(command.args(arguments).arg(&self.binary).args(self.starting()))
+    }
+
+    fn starting(&self) -> [&str; 7] {
         let Addresses { s3, edge, api, .. } = &self.addresses;
-        self.cli(&["up", "--s3-listen", s3, "--edge-listen", edge, "--api-listen", api])
+        ["up", "--s3-listen", s3, "--edge-listen", edge, "--api-listen", api]
     }
 
     /// Asks it for its endpoints and its id, once it is up.
@@ -248,6 +260,7 @@ impl Platform {
             Role::Run => "run.lock",
             Role::Serve => "serve.lock",
             Role::Edge => "edge.lock",
+            Role::Mount => "mount.lock",
         };
         let path = self.home.join("run").join(file);
         eventually("a process says its id", Duration::from_secs(10), || {
@@ -262,6 +275,23 @@ impl Platform {
         let process = self.process(role);
         kill_process(process, Signal::KILL).unwrap_or_else(|error| panic!("killing {role:?}: {error}"));
         process
+    }
+
+    /// A folder to mount its workspaces at, which is gone with it.
+    pub fn mount_dir(&self) -> PathBuf {
+        self.clients.path().join("workspaces")
+    }
+
+    /// Where its workspaces are mounted now.
+    pub fn mounts(&self) -> Vec<String> {
+        leftovers::mounts(self.id())
+    }
+
+    /// How many deployments its history tells of.
+    #[track_caller]
+    pub fn deployments_of(&self, workspace: &str) -> usize {
+        let history = self.cli_json(&["history", workspace]);
+        history["deployments"].as_array().map_or(0, Vec::len)
     }
 
     /// All that its processes have logged.
@@ -350,6 +380,13 @@ impl Builder {
         self
     }
 
+    /// With the rclone that test.sh installs: one on the path may be too old to mount with.
+    #[must_use]
+    pub fn rclone(self) -> Self {
+        let rclone = client::find("rclone");
+        self.variable("CLOUDYKNIGHT_RCLONE", rclone.to_str().expect("paths of tests are UTF-8"))
+    }
+
     #[track_caller]
     pub fn start(self) -> Platform {
         let mut platform = self.prepare();
@@ -427,7 +464,9 @@ impl Drop for Platform {
         let known = self.variables.contains_key("CLOUDYKNIGHT_PLATFORM");
         let source = if known { self.source_dir() } else { PathBuf::new() };
         let output = self.cli(&["down", "--purge", "--yes"]);
-        let traces = Traces { docker: &self.docker, home: &self.home, source };
+        // Not the edge's: somebody else's router may listen there.
+        let addresses = vec![self.addresses.s3.clone(), self.addresses.api.clone()];
+        let traces = Traces { docker: &self.docker, home: &self.home, source, addresses };
         let left = traces.left();
         let words = format!("{}{}", stdout(&output), stderr(&output));
         if failed {

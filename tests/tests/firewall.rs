@@ -169,7 +169,7 @@ fn a_network_that_an_older_version_made_is_told_and_made_anew_at_the_next_deploy
     let docker = platform.docker();
     let id = platform.id();
     let labels = [format!("cloudyknight.platform={id}"), "cloudyknight.workspace=app".to_owned()];
-    let name = format!("cloudyknight-{id}-app-default-blue");
+    let name = format!("cloudyknight-{id}-app-default-000000");
     let made = docker::docker(&["network", "create", "--label", &labels[0], "--label", &labels[1], &name]);
     run::succeeded("docker network create", &made);
     let finding = || {
@@ -180,7 +180,7 @@ fn a_network_that_an_older_version_made_is_told_and_made_anew_at_the_next_deploy
     };
     eventually("they are told of", Duration::from_secs(60), || {
         let finding = finding();
-        let told = finding["message"].as_str().is_some_and(|text| text.contains("app-default-blue"));
+        let told = finding["message"].as_str().is_some_and(|text| text.contains("app-default-000000"));
         (told && finding["ok"] == false).then_some(())
     });
     let app = push(&platform, "app", &[("index.js", APP), ("compose.yaml", COMPOSE)]);

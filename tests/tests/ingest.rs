@@ -1,10 +1,14 @@
 //! The webhook for servers that cannot speak SQS: what MinIO posts goes live, what it could not post goes live later, and
 //! nobody else has anything to say there. MinIO's part is played: its images and binaries cannot be had everywhere.
 
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use cloudyknight_tests::client::S3;
 use cloudyknight_tests::minio::MinIo;
-use cloudyknight_tests::{Api, Client, Elsewhere, Mood, Neighbour, Platform, Proxy, eventually};
+use cloudyknight_tests::run::{run, succeeded};
+use cloudyknight_tests::{Api, Backend, Client, Elsewhere, Mood, Neighbour, Platform, Proxy, eventually};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,6 +65,64 @@ fn what_minio_posts_goes_live_and_what_it_could_not_post_goes_live_later() {
     assert_ne!(status["deployment"]["cause"], json!({"kind": "sweep"}), "{status:#}");
     assert_eq!(platform.get("/app/"), (200, "three".to_owned()));
     assert_eq!(platform.get("/app/a%20page.html").0, 404);
+}
+
+/// On a host that is no platform, beside a server that cannot queue: the functions take the events from SQS, wherever they
+/// run.
+#[test]
+fn the_webhook_by_itself_puts_what_comes_on_the_queue_of_a_platform_elsewhere_on_ministack() {
+    let server = Backend::ministack();
+    let endpoint = server.endpoint().expect("it listens");
+    let platform = Platform::builder().setting("quiet_ms", 50).backend(&server).start();
+    let beside = Platform::builder().backend(&server).variable("CLOUDYKNIGHT_INGEST_TOKEN", TOKEN).prepare();
+    let address = beside.ingest_address().to_owned();
+    let mut role = beside.cli_command(&["ingest", "--ingest-listen", &address]);
+    let role = Role(role.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts"));
+    let mut minio = MinIo::at(&address, TOKEN);
+    eventually("the webhook answers", PATIENCE, || {
+        let answer = minio.request("HEAD", None, b"").ok()?;
+        (answer.status == 200).then_some(())
+    });
+    let answer = minio.request("POST", Some("Bearer another"), MinIo::body(CREATED, "app/x").as_bytes());
+    assert_eq!(answer.expect("an answer").status, 401);
+
+    // The bucket itself tells nobody: only what is posted can bring this there.
+    let s3 = S3::at(Client::Boto3, endpoint);
+    let silent =
+        "s3.put_bucket_notification_configuration(Bucket='workspaces', NotificationConfiguration={})";
+    succeeded("the bucket is silent", &run(&mut s3.python(silent, &[])));
+    s3.put("app/index.html", "posted");
+    minio.emits(CREATED, "app/index.html");
+    minio.posts().expect("it is taken");
+    let status = platform.live("app");
+    assert_eq!(status["deployment"]["cause"]["kind"], "put", "{status:#}");
+    assert_eq!(platform.get("/app/"), (200, "posted".to_owned()));
+
+    // Told to stop, it ends in order.
+    role.stops();
+    minio.request("HEAD", None, b"").expect_err("nobody listens");
+}
+
+const TOKEN: &str = "correct-horse-battery-staple";
+
+/// The process of a role, gone with its owner.
+struct Role(Child);
+
+impl Role {
+    fn stops(mut self) {
+        let process = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).expect("its id");
+        kill_process(process, Signal::TERM).expect("it runs");
+        let ended = eventually("it ends", PATIENCE, || self.0.try_wait().expect("its state"));
+        assert!(ended.success(), "{ended}");
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

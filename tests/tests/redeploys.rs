@@ -1,20 +1,22 @@
 //! Redeploys nobody notices: an app of two services under constant load, of every kind of connection, while it is redeployed
-//! again and again. No request is dropped, and none is answered from a half-state: a front of one release never sees a back
-//! of another.
+//! again and again, both services at once or one of them alone. No request is dropped, and none is answered from a half-state:
+//! a front of one release never sees a back of another, be that one before, one that is not ready, or one that never will be.
 //!
 //! `CLOUDYKNIGHT_TEST_REDEPLOYS` says how often; 25 times otherwise.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cloudyknight_tests::http::Connection;
+use cloudyknight_tests::platform::Builder;
 use cloudyknight_tests::{Client, Folder, Platform, eventually};
 
 const COMPOSE: &str = "services:
   front:
     image: workspace-node-ephemeral:latest
-    volumes: ['.:/workspace:ro']
+    volumes: ['./front:/workspace:ro']
     command: node /workspace/front.js
     depends_on: [back]
     labels:
@@ -23,7 +25,7 @@ const COMPOSE: &str = "services:
       traefik.http.services.front.loadbalancer.server.port: '3000'
   back:
     image: workspace-node-ephemeral:latest
-    volumes: ['.:/workspace:ro']
+    volumes: ['./back:/workspace:ro']
     command: node /workspace/back.js
     expose: ['4000']
 ";
@@ -35,12 +37,14 @@ require('node:http').createServer((request, answer) => {
 }).listen(4000);
 ";
 
-/// Answers with its own version and the back's; takes a body whole; streams; and shakes hands as a WebSocket.
+/// Answers with its own version and the back's; takes a body whole; streams; and shakes hands as a WebSocket. For a body it
+/// asks the back on a connection that it keeps, otherwise on a new one, and so by name.
 const FRONT: &str = "const { version } = require('./version.js');
 const http = require('node:http');
 const { createHash } = require('node:crypto');
-const back = (path) => new Promise((done, failed) => {
-  http.get({ host: 'back', port: 4000, path, agent: false }, (answer) => {
+const kept = new http.Agent({ keepAlive: true });
+const back = (path, agent = false) => new Promise((done, failed) => {
+  http.get({ host: 'back', port: 4000, path, agent }, (answer) => {
     let text = '';
     answer.on('data', (piece) => text += piece).on('end', () => done(text)).on('error', failed);
   }).on('error', failed);
@@ -53,7 +57,7 @@ const server = http.createServer(async (request, answer) => {
     }
     let size = 0;
     for await (const piece of request) size += piece.length;
-    answer.end(`${version} ${await back('/')} ${size}`);
+    answer.end(`${version} ${await back('/', size > 0 ? kept : false)} ${size}`);
   } catch (error) {
     answer.writeHead(500).end(String(error));
   }
@@ -82,18 +86,27 @@ fn version(n: u32) -> String {
 #[derive(Default)]
 struct Seen {
     over: AtomicBool,
+    /// What may answer: the versions of front and back in each release that was pushed to be live.
+    releases: std::sync::Mutex<BTreeSet<(String, String)>>,
     requests: AtomicUsize,
     failures: std::sync::Mutex<Vec<String>>,
 }
 
 impl Seen {
+    fn release(&self, front: u32, back: u32) {
+        let pair = (format!("v{front}"), format!("v{back}"));
+        self.releases.lock().expect("nobody panics here").insert(pair);
+    }
+
     fn note(&self, kind: &str, answered: io::Result<String>) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let failure = match answered {
             Ok(text) => {
                 let mut words = text.split_whitespace();
-                let (front, back) = (words.next(), words.next());
-                if front.is_some_and(|word| word.starts_with('v')) && front == back {
+                let pair =
+                    words.next().zip(words.next()).map(|(front, back)| (front.to_owned(), back.to_owned()));
+                if pair.is_some_and(|pair| self.releases.lock().expect("nobody panics here").contains(&pair))
+                {
                     return;
                 }
                 format!("{kind}: {text:?}")
@@ -200,50 +213,116 @@ fn sockets(platform: &Platform, seen: &Seen) {
     }
 }
 
-#[test]
-fn redeploys_of_two_services_drop_no_request_and_answer_none_from_a_half_state() {
-    let times: u32 =
-        std::env::var("CLOUDYKNIGHT_TEST_REDEPLOYS").map_or(25, |times| times.parse().expect("a number"));
+/// The app with both of its services at version 0, live; pushed and asked for by a client.
+fn begin(builder: Builder) -> (Platform, Folder, Seen) {
     // Long for a socket, so that one that is cut off is a failure; several releases drain at the same time.
-    let platform = Platform::builder().setting("drain_timeout_s", 20).start();
-    let s3 = platform.s3(Client::Boto3);
+    let platform = builder.setting("drain_timeout_s", 20).start();
     let app = Folder::of(&[
         ("compose.yaml", COMPOSE),
-        ("front.js", FRONT),
-        ("back.js", BACK),
-        ("version.js", &version(0)),
+        ("front/front.js", FRONT),
+        ("front/version.js", &version(0)),
+        ("back/back.js", BACK),
+        ("back/version.js", &version(0)),
     ]);
-    s3.sync(app.path(), "app");
+    platform.s3(Client::Boto3).sync(app.path(), "app");
     platform.live("app");
     let seen = Seen::default();
-    let mut took = Vec::new();
+    seen.release(0, 0);
+    (platform, app, seen)
+}
+
+/// Runs this under load of every kind, and fails if anybody noticed.
+fn unnoticed(platform: &Platform, mut seen: Seen, what: impl FnOnce(&Seen)) -> usize {
     std::thread::scope(|scope| {
-        let (platform, seen) = (&platform, &seen);
+        let seen = &seen;
         scope.spawn(|| requests(platform, seen, "keep-alive", "GET", "/app", true, b""));
         scope.spawn(|| requests(platform, seen, "new connections", "GET", "/app", false, b""));
         scope.spawn(|| requests(platform, seen, "stream", "GET", "/app/stream", true, b""));
         scope.spawn(|| requests(platform, seen, "post", "POST", "/app", true, b"a body"));
         scope.spawn(|| uploads(platform, seen));
         scope.spawn(|| sockets(platform, seen));
-        let redeploy = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for n in 1..=times {
-                let began = Instant::now();
-                s3.put("app/version.js", version(n));
-                platform.live("app");
-                took.push(began.elapsed());
-            }
-        }));
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| what(seen)));
         seen.over.store(true, Ordering::Relaxed);
-        redeploy.expect("every redeploy goes live");
+        if let Err(panic) = done {
+            std::panic::resume_unwind(panic);
+        }
     });
-    took.sort();
-    let (requests, failures) =
-        (seen.requests.into_inner(), seen.failures.into_inner().expect("nobody panicked"));
-    println!("{requests} requests during {times} redeploys; median of a redeploy {:?}", took[took.len() / 2]);
-    assert_eq!(failures, Vec::<String>::new());
+    let requests = *seen.requests.get_mut();
+    assert_eq!(seen.failures.into_inner().expect("nobody panicked"), Vec::<String>::new());
     assert!(requests > 500, "{requests} requests are no load");
-    assert_eq!(platform.get("/app"), (200, format!("v{times} v{times} 0")));
+    requests
+}
+
+#[track_caller]
+fn only_the_live_release_is_left(platform: &Platform) {
     eventually("nothing else is left", Duration::from_secs(60), || {
         (platform.docker().containers().len() == 2).then_some(())
     });
+}
+
+#[test]
+fn redeploys_of_two_services_drop_no_request_and_answer_none_from_a_half_state() {
+    let times: u32 =
+        std::env::var("CLOUDYKNIGHT_TEST_REDEPLOYS").map_or(25, |times| times.parse().expect("a number"));
+    let (platform, app, seen) = begin(Platform::builder());
+    let s3 = platform.s3(Client::Boto3);
+    let mut took = Vec::new();
+    let requests = unnoticed(&platform, seen, |seen| {
+        for n in 1..=times {
+            let began = Instant::now();
+            seen.release(n, n);
+            app.write("front/version.js", version(n));
+            app.write("back/version.js", version(n));
+            s3.sync(app.path(), "app");
+            platform.live("app");
+            took.push(began.elapsed());
+        }
+    });
+    took.sort();
+    println!("{requests} requests during {times} redeploys; median of a redeploy {:?}", took[took.len() / 2]);
+    assert_eq!(platform.get("/app"), (200, format!("v{times} v{times} 0")));
+    only_the_live_release_is_left(&platform);
+}
+
+#[test]
+fn a_redeploy_of_one_service_alone_is_noticed_by_nobody_either() {
+    let (platform, app, seen) = begin(Platform::builder());
+    let s3 = platform.s3(Client::Boto3);
+    let (mut front, mut back) = (0, 0);
+    unnoticed(&platform, seen, |seen| {
+        for service in ["front", "back", "back", "front", "back", "front", "front", "back", "back", "back"] {
+            let changed = if service == "front" { &mut front } else { &mut back };
+            *changed += 1;
+            let source = version(*changed);
+            seen.release(front, back);
+            let path = format!("{service}/version.js");
+            s3.cp(&app.write(&path, source), &format!("app/{path}"));
+            platform.live("app");
+        }
+    });
+    assert_eq!(platform.get("/app"), (200, format!("v{front} v{back} 0")));
+    only_the_live_release_is_left(&platform);
+}
+
+#[test]
+fn a_back_that_never_gets_ready_is_seen_by_no_front() {
+    let (platform, app, seen) = begin(Platform::builder().setting("health_timeout_s", 3));
+    let s3 = platform.s3(Client::Boto3);
+    unnoticed(&platform, seen, |seen| {
+        for n in 1..=3 {
+            // It listens nowhere.
+            let deaf = BACK.replace("listen(4000)", &format!("on('never', () => {n})"));
+            s3.cp(&app.write("back/back.js", deaf + "setInterval(() => {}, 1000);\n"), "app/back/back.js");
+            let status = platform.failed("app");
+            assert_eq!(status["deployment"]["outcome"]["service"], "back");
+            // Then a good one, so that the next failure is beside another live release.
+            seen.release(0, n);
+            app.write("back/back.js", BACK);
+            app.write("back/version.js", version(n));
+            s3.sync(&app.path().join("back"), "app/back");
+            platform.live("app");
+        }
+    });
+    assert_eq!(platform.get("/app"), (200, "v0 v3 0".to_owned()));
+    only_the_live_release_is_left(&platform);
 }

@@ -33,6 +33,9 @@ pub(super) struct Asked {
     /// Goes on with what is written from now on.
     #[serde(default)]
     follow: bool,
+    /// Each line begins with the time at which it was printed.
+    #[serde(default)]
+    timestamps: bool,
 }
 
 const TAIL: usize = 100;
@@ -74,11 +77,12 @@ pub(super) async fn logs(
         .into_iter()
         .filter(|(service, _)| asked.service.as_ref().is_none_or(|one| one == service_of(service)));
     let streams = chosen.map(|(service, one)| {
-        let lines = engine.logs(&one.id, Some(asked.tail.unwrap_or(TAIL)), asked.follow);
+        let lines = engine.logs_at(&one.id, Some(asked.tail.unwrap_or(TAIL)), asked.follow, asked.timestamps);
         let prefix = if several { format!("{service} | ") } else { String::new() };
         let text = lines.map(move |line| line.map(|line| Bytes::from(format!("{prefix}{}\n", line.text))));
         text.boxed()
     });
-    let body = Body::from_stream(futures::stream::select_all(streams));
+    let streams = futures::stream::select_all(streams);
+    let body = Body::from_stream(streams.take_until(api.agent.leaving.clone().cancelled_owned()));
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
 }

@@ -24,9 +24,13 @@ pub mod sockets;
 mod admission;
 mod audit;
 mod catalogue;
+mod dead_letters;
 mod document;
+mod events;
 mod files;
+mod journal;
 mod logs;
+mod output;
 mod page;
 mod platform;
 mod problem;
@@ -80,7 +84,11 @@ fn endpoints() -> OpenApiRouter<Arc<Api>> {
         .merge(stats::routes())
         .merge(storage::routes())
         .merge(catalogue::routes())
-        .merge(templates::reads());
+        .merge(templates::reads())
+        .merge(events::routes())
+        .merge(journal::routes())
+        .merge(output::routes())
+        .merge(dead_letters::reads());
     let changes = OpenApiRouter::new()
         .merge(sessions::routes())
         .merge(tokens::routes())
@@ -90,7 +98,8 @@ fn endpoints() -> OpenApiRouter<Arc<Api>> {
         .merge(volumes::changes())
         .merge(files::routes())
         .merge(uploads::routes())
-        .merge(templates::changes());
+        .merge(templates::changes())
+        .merge(dead_letters::changes());
     let mut all = reads.merge(changes);
     document::complete(all.get_openapi_mut());
     all

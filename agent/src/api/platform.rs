@@ -17,6 +17,7 @@ use super::{Api, Problem};
 use crate::agent::Agent;
 use crate::deploy::{Tools, with_causes};
 use crate::edge_link::EdgeError;
+use crate::journal::Notifications;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(platform))
@@ -38,6 +39,9 @@ pub(super) struct Platform {
     commands_waiting: Option<u64>,
     commands_in_flight: Option<u64>,
     dead_letters: Vec<DeadLetter>,
+    /// What was read of notifications since the start, and what was not understood of it; null where the functions run
+    /// elsewhere.
+    notifications: Option<Notifications>,
     /// When another agent was last seen to write to the platform bucket: only one may follow it.
     rival_at: Option<String>,
     /// How often each operation of S3 and SQS was asked for since the start, tries that failed included; empty where
@@ -113,7 +117,7 @@ pub(super) async fn platform(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Platform>, Problem> {
     caller.must_see_platform()?;
-    let Agent { reconciler, board, inbox, commands, .. } = &api.agent;
+    let Agent { reconciler, board, inbox, commands, journal, .. } = &api.agent;
     let tools = &reconciler.tools;
     let ((docker, _), edge, (bucket, _), (platform_bucket, letters), (queue, depth)) = tokio::join!(
         soon(tools.engine.ping()),
@@ -144,6 +148,7 @@ pub(super) async fn platform(
         commands_waiting: depth.map(|depth| depth.waiting),
         commands_in_flight: depth.map(|depth| depth.in_flight),
         dead_letters: letters.unwrap_or_default(),
+        notifications: journal.notifications(),
         rival_at: board.rival_at(),
         requests: requests(&api.agent),
     }))

@@ -8,6 +8,7 @@ use cloudyknight_core::workspace::WorkspaceName;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::caller::Caller;
 use crate::deploy::with_causes;
 
 pub(super) const PROBLEM: &str = "application/problem+json";
@@ -43,6 +44,14 @@ impl Problem {
 
     pub fn forbidden(detail: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, detail).hint("ask for a token with another role")
+    }
+
+    pub fn not_yours(name: &WorkspaceName) -> Self {
+        Self::forbidden(&format!("workspace `{name}` is not for this caller"))
+    }
+
+    pub fn not_for(caller: &Caller) -> Self {
+        Self::forbidden(&format!("`{}` may not do this", caller.name))
     }
 
     /// Too much was asked; there is a place again after this time.

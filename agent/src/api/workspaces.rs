@@ -20,6 +20,7 @@ use super::caller::Caller;
 use super::page::{Order, Page};
 use super::platform::{Part, soon};
 use super::{Api, Named, Problem, parse};
+use crate::agent::Agent;
 
 pub(super) fn reads() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(workspaces)).routes(routes!(workspace))
@@ -142,10 +143,15 @@ pub(super) async fn workspace(
     Path(name): Path<String>,
 ) -> Result<Json<WorkspaceStatus>, Problem> {
     let name = parse(&name)?;
-    let mut status = api.agent.board.get(&name).ok_or_else(|| Problem::unknown(&name))?;
-    let absence = api.agent.reconciler.tools.firewall.protection().absence();
+    let status = api.agent.board.get(&name).ok_or_else(|| Problem::unknown(&name))?;
+    Ok(Json(with_absences(&api.agent, status)))
+}
+
+/// A status, with what the platform lacks that concerns every workspace.
+pub(super) fn with_absences(agent: &Agent, mut status: WorkspaceStatus) -> WorkspaceStatus {
+    let absence = agent.reconciler.tools.firewall.protection().absence();
     status.warnings.extend(absence.map(|(message, hint)| format!("{message}; {hint}")));
-    Ok(Json(status))
+    status
 }
 
 /// Look again

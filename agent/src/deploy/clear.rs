@@ -16,8 +16,8 @@ use crate::source;
 /// What the live release uses, or the next one may.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
-    /// Its networks as they are called in each slot.
-    pub networks: Vec<(Slot, String)>,
+    /// How the names of its networks begin, whatever the slot.
+    pub networks: BTreeSet<String>,
     /// By id.
     pub images: Vec<String>,
     /// How many other images of each service stay, for going back.
@@ -82,7 +82,10 @@ async fn networks(
         let stays = match Slot::of_network(&network) {
             // Somebody of an older release may be in it, whatever the live one calls its networks.
             Some(slot) if !running.retired.is_empty() => slots.contains(&slot),
-            Some(slot) => slots.contains(&slot) && needs.networks.contains(&(slot, network.clone())),
+            Some(slot) => {
+                slots.contains(&slot)
+                    && needs.networks.iter().any(|begin| network == format!("{begin}{slot}"))
+            }
             None => false,
         };
         if !stays {

@@ -6,17 +6,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloudyknight_core::manifest::Manifest;
+use futures::StreamExt;
 
-use super::{DeployError, Job, Tools};
+use super::{DeployError, Job, Tools, with_causes};
 use crate::board::Progress;
+use crate::builds::Output;
 use crate::compose::model::{
     Build, Healthcheck, ImageSource, Isolation, MountOptions, Project, PullPolicy, Resources, Service,
     Surroundings,
 };
-use crate::engine::{BuildNetwork, BuildSpec, ContainerSpec, EngineError, ImageFacts, Mounted};
+use crate::engine::{BuildNetwork, BuildSpec, ContainerSpec, Engine, EngineError, ImageFacts, Mounted};
 use crate::hardening;
 use crate::identity::{PLATFORM, WORKSPACE};
 use crate::ignore::Patterns;
+use crate::lines::Lines;
 use crate::runtime::{Contract, Dependencies};
 use crate::source::{self, Source};
 
@@ -52,6 +55,7 @@ pub async fn prepare(
     progress: &Progress,
 ) -> Result<BTreeMap<String, Image>, DeployError> {
     let mut images = BTreeMap::new();
+    let output = tools.builds.of(job.workspace, job.deployment);
     for (service, definition) in &project.services {
         let mut unsent = Patterns::default();
         let (name, facts) = match &definition.image {
@@ -67,14 +71,15 @@ pub async fn prepare(
             ImageSource::Build(build) => {
                 // Docker ends a build that nobody listens to any more.
                 unsent = ignored(service, build, source)?;
-                let built = built(tools, job, service, build, definition, source, &unsent);
+                let built = built(tools, job, service, build, definition, (source, &unsent), &output);
                 progress.step("build", job.cut.or(built)).await?
             }
         };
         let contract = Contract::of(&facts.labels);
         let id = match &contract.dependencies {
             Some(dependencies) if !dependencies.present(job.manifest).is_empty() => {
-                let install = install(tools, job, service, &facts, dependencies, source, project.fresh);
+                let install =
+                    install(tools, job, service, &facts, dependencies, (source, project.fresh), &output);
                 progress.step("dependencies", install).await?
             }
             _ => facts.id.clone(),
@@ -144,8 +149,8 @@ async fn built(
     service: &str,
     build: &Build,
     definition: &Service,
-    source: &Source,
-    unsent: &Patterns,
+    (source, unsent): (&Source, &Patterns),
+    output: &Output<'_>,
 ) -> Result<(String, ImageFacts), DeployError> {
     let platform = tools.engine.platform();
     let repository = format!("{BUILD}{platform}-{}-{service}", job.workspace).to_lowercase();
@@ -172,7 +177,8 @@ async fn built(
     let network = tools.engine.ensure_build_network(tools.settings.subnet_pool).await?;
     let (_, memory) = tools.settings.policy.current().memory(job.workspace);
     let spec = build_spec(&name, build, definition, &network, memory);
-    let made = tools.engine.build(&spec, job.workspace, archive.into(), limit);
+    let lines = output.begin(&format!("building the image of service `{service}`"));
+    let made = tools.engine.build(&spec, job.workspace, archive.into(), limit, &lines);
     made.await.map_err(|error| match error {
         EngineError::Build { message, log } => DeployError::Build { service: service.into(), message, log },
         EngineError::TooLong { .. } => {
@@ -314,8 +320,8 @@ async fn install(
     service: &str,
     image: &ImageFacts,
     dependencies: &Dependencies,
-    source: &Source,
-    fresh: bool,
+    (source, fresh): (&Source, bool),
+    output: &Output<'_>,
 ) -> Result<String, DeployError> {
     let fresh = fresh || tools.settings.fresh;
     let key = dependencies.key(image, job.manifest);
@@ -333,7 +339,8 @@ async fn install(
     let environment = source.beside("environment", &exports(&tools.settings.install.environment)).await?;
     let network = tools.engine.ensure_build_network(tools.settings.subnet_pool).await?;
     let container = install_container(tools, job, image, dependencies, network, (&excerpt, &environment));
-    let result = run_install(tools, job, service, &container, image, &name).await;
+    let lines = output.begin(&format!("installing the dependencies of service `{service}`"));
+    let result = run_install(tools, job, service, &container, (image, &name), &lines).await;
     source::discard(&excerpt).await;
     source::discard(&environment).await;
     result?;
@@ -348,15 +355,19 @@ async fn run_install(
     job: &Job<'_>,
     service: &str,
     spec: &ContainerSpec,
-    image: &ImageFacts,
-    name: &str,
+    (image, name): (&ImageFacts, &str),
+    lines: &Lines,
 ) -> Result<(), DeployError> {
     let engine = &tools.engine;
     let id = engine.create(spec).await?.id;
     let limit = tools.settings.build_timeout;
     let run = async {
         engine.start(&id).await?;
-        let ended = async { Ok(tokio::time::timeout(limit, engine.ended(&id)).await) };
+        let ended = async {
+            let printed = print(engine, &id, lines);
+            let ended = async { tokio::join!(engine.ended(&id), printed).0 };
+            Ok(tokio::time::timeout(limit, ended).await)
+        };
         let ended = job.cut.or(ended).await?;
         let Ok(code) = ended else {
             let log = engine.log_tail(&id, LOG_LINES).await;
@@ -377,6 +388,20 @@ async fn run_install(
         tracing::warn!(container = spec.name, %error, "a container that installed dependencies could not be removed");
     }
     result
+}
+
+/// Keeps what a container prints, until it ends. What cannot be read is only not shown.
+async fn print(engine: &Engine, container: &str, lines: &Lines) {
+    let mut log = std::pin::pin!(engine.logs(container, None, true));
+    while let Some(line) = log.next().await {
+        match line {
+            Ok(line) => lines.push(&line.text),
+            Err(error) => {
+                tracing::debug!(container, error = with_causes(&error), "what it prints cannot be read");
+                return;
+            }
+        }
+    }
 }
 
 fn install_container(

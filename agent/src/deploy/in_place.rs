@@ -362,7 +362,7 @@ async fn restart(
     let (addresses, _) = tools.engine.addresses(&seen.id).await?;
     let slot = running.slot().unwrap_or(seen.identity.slot);
     // Without a network it listens, if at all, where only the host comes.
-    let address = refresh::address(&addresses, slot.as_str()).or(Some(Ipv4Addr::LOCALHOST));
+    let address = refresh::address(&addresses, slot).or(Some(Ipv4Addr::LOCALHOST));
     check::ready(tools, entry, &seen.id, address, &start::gate(prepared, entry)).await?;
     tools.engine.set_restart(&seen.id, seen.identity.restart).await?;
     Ok(since)

@@ -15,6 +15,7 @@ use cloudyknight_store::listing::manifest;
 
 use crate::api::sockets::Sockets;
 use crate::board::Progress;
+use crate::builds::Builds;
 use crate::compose::model::{Project, Restart};
 use crate::desires::Desires;
 use crate::edge_link::EdgeLink;
@@ -58,7 +59,7 @@ pub use images::Installing;
 pub use in_place::{Live, SYNC};
 pub use refresh::{recovered, refresh};
 pub use resume::{clear, finish_switch};
-pub use retire::{Retirement, Retiring, report};
+pub use retire::{DRAIN, Retirement, Retiring, report};
 
 /// What every deployment works with.
 #[derive(Clone)]
@@ -73,6 +74,7 @@ pub struct Tools {
     pub desires: Arc<Desires>,
     pub firewall: Arc<Firewall>,
     pub sockets: Arc<Sockets>,
+    pub builds: Arc<Builds>,
 }
 
 /// One attempt to make a release live.

@@ -23,11 +23,16 @@ pub fn container(project: &Project, service: &str) -> String {
     }
 }
 
-/// Docker's name of one of a workspace's networks. Platforms beside each other on one engine have their own; and one
-/// that is cut off from the outside is another network than one that is not.
+/// Docker's name of one of a workspace's networks in a slot.
 pub fn network(platform: &str, project: &Project, network: &str, slot: Slot) -> String {
+    format!("{}{slot}", network_of_any_slot(platform, project, network))
+}
+
+/// How the names of a workspace's network begin. Platforms beside each other on one engine have their own; and one that is
+/// cut off from the outside is another network than one that is not.
+pub fn network_of_any_slot(platform: &str, project: &Project, network: &str) -> String {
     let kind = if is_internal(project, network) { "-internal" } else { "" };
-    format!("cloudyknight-{platform}-{}-{network}{kind}-{}", project.workspace, slot.as_str())
+    format!("cloudyknight-{platform}-{}-{network}{kind}-", project.workspace)
 }
 
 pub fn is_internal(project: &Project, network: &str) -> bool {

@@ -188,6 +188,7 @@ pub async fn prepare(
             depends_on: definition.depends_on.keys().cloned().collect::<BTreeSet<_>>(),
             follows: follows(definition),
             exclusive: exclusive(&project, definition).is_some(),
+            networks: meets_others_in(&project, definition),
         };
         (service.clone(), want)
     });
@@ -272,6 +273,12 @@ fn follows(service: &Service) -> BTreeSet<String> {
     let lent = service.volumes_from.iter().map(|from| from.service.clone());
     let asked = service.depends_on.iter().filter(|(_, on)| on.restart).map(|(name, _)| name.clone());
     shared.chain(lent).chain(asked).collect()
+}
+
+/// Where it meets other services: in its networks, or in those of the service in whose network it lives.
+fn meets_others_in(project: &Project, service: &Service) -> BTreeSet<String> {
+    let owner = service.isolation.shared.get(&Namespace::Network).and_then(|name| project.services.get(name));
+    owner.unwrap_or(service).networks.keys().cloned().collect()
 }
 
 /// What lives in another service's network is reached at that one's address.

@@ -8,7 +8,7 @@ use cloudyknight_core::workspace::WorkspaceName;
 use super::{DeployError, Tools};
 use crate::edge_link::{Routing, routes_to};
 use crate::engine::EngineError;
-use crate::identity::Identity;
+use crate::identity::{Identity, Slot};
 use crate::plan::Running;
 
 /// Makes the routes of a workspace again from what runs: after Docker started a container by itself.
@@ -36,7 +36,7 @@ pub async fn recovered(
             .live
             .values()
             .filter_map(|one| {
-                let ip = address(addresses.get(&one.id)?, slot?.as_str())?;
+                let ip = address(addresses.get(&one.id)?, slot?)?;
                 Some((one.id.as_str(), &one.identity, ip))
             })
             .collect();
@@ -46,8 +46,8 @@ pub async fn recovered(
 }
 
 /// Its address in a network of the slot, else in any.
-pub fn address(addresses: &BTreeMap<String, std::net::Ipv4Addr>, slot: &str) -> Option<std::net::Ipv4Addr> {
-    let of_slot = |name: &&String| name.starts_with("cloudyknight-") && name.ends_with(&format!("-{slot}"));
+pub fn address(addresses: &BTreeMap<String, std::net::Ipv4Addr>, slot: Slot) -> Option<std::net::Ipv4Addr> {
+    let of_slot = |name: &&String| Slot::of_network(name) == Some(slot);
     let name = addresses.keys().find(of_slot).or_else(|| addresses.keys().next())?;
     addresses.get(name).copied()
 }

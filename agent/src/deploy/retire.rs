@@ -8,6 +8,7 @@ use std::time::Duration;
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::{Tools, hooks};
+use crate::board::Progress;
 use crate::engine::EngineError;
 use crate::plan::Seen;
 
@@ -25,6 +26,8 @@ pub struct Retiring(Mutex<BTreeSet<String>>);
 
 /// Grace for a container that is stopped, where its compose file names none.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
+/// The step that a deployment ends with, when it is live already.
+pub const DRAIN: &str = "drain";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Retirement {
@@ -36,9 +39,28 @@ impl Retirement {
 
     /// Drains and removes. What cannot be removed is reported and left for the next deployment.
     pub async fn run(self, tools: &Tools, backends_before: Vec<String>) {
-        let now = tools.edge.backends(&self.workspace).await;
-        let gone: Vec<String> = backends_before.into_iter().filter(|one| !now.contains(one)).collect();
+        let gone = self.gone(tools, backends_before).await;
         drain(tools, &gone).await;
+        self.end(tools).await;
+    }
+
+    /// Drains, as the last step of a deployment that is live already. Answers whether there was anything to drain.
+    pub async fn drain(&self, tools: &Tools, backends_before: Vec<String>, progress: &Progress) -> bool {
+        let gone = self.gone(tools, backends_before).await;
+        if !gone.is_empty() {
+            progress.step(DRAIN, drain(tools, &gone)).await;
+        }
+        !gone.is_empty()
+    }
+
+    /// The backends that get no new requests any more.
+    async fn gone(&self, tools: &Tools, before: Vec<String>) -> Vec<String> {
+        let now = tools.edge.backends(&self.workspace).await;
+        before.into_iter().filter(|one| !now.contains(one)).collect()
+    }
+
+    /// Removes what was drained.
+    pub async fn end(self, tools: &Tools) {
         let end = |old: &Seen| {
             let old = old.clone();
             async move {

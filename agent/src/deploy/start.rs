@@ -197,7 +197,7 @@ async fn address_of(
     }
     let Some(kept) = plan.keep.get(service) else { return Ok(None) };
     let (addresses, _) = tools.engine.addresses(&kept.id).await?;
-    Ok(refresh::address(&addresses, plan.slot.as_str()))
+    Ok(refresh::address(&addresses, plan.slot))
 }
 
 /// Every started container is ready, or the deployment fails.

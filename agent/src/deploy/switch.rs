@@ -8,7 +8,7 @@ use super::start::Started;
 use super::{DeployError, Job, Prepared, Tools, names, refresh};
 use crate::edge_link::routes_to;
 use crate::engine::EngineError;
-use crate::identity::{Identity, Slot};
+use crate::identity::Identity;
 use crate::plan::Plan;
 use crate::routes::ServiceRoute;
 use crate::settings::Settings;
@@ -18,9 +18,7 @@ pub async fn routes(tools: &Tools, job: &Job<'_>, plan: &Plan, started: &Started
     let mut live = Vec::new();
     for kept in plan.keep.values() {
         let (addresses, _) = tools.engine.addresses(&kept.id).await?;
-        live.extend(
-            refresh::address(&addresses, plan.slot.as_str()).map(|ip| (kept.id.as_str(), &kept.identity, ip)),
-        );
+        live.extend(refresh::address(&addresses, plan.slot).map(|ip| (kept.id.as_str(), &kept.identity, ip)));
     }
     for one in started.containers.values() {
         live.extend(one.address.map(|ip| (one.id.as_str(), &one.identity, ip)));
@@ -51,13 +49,9 @@ pub async fn promote(
         names.insert(service.clone(), make_live(tools, &one.id, &one.identity).await?);
     }
     let platform = engine.platform();
-    let mut networks = Vec::new();
-    for service in prepared.project.services.keys() {
-        for slot in Slot::ALL {
-            let memberships = names::memberships(platform, &prepared.project, service, slot);
-            networks.extend(memberships.into_iter().map(|(name, _)| (slot, name)));
-        }
-    }
+    let networks = prepared.project.services.values().flat_map(|service| service.networks.keys());
+    let networks =
+        networks.map(|name| names::network_of_any_slot(platform, &prepared.project, name)).collect();
     let retirement = Retirement::of(tools, job.workspace, plan.retire.clone());
     let needs = Needs {
         networks,

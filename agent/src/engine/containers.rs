@@ -344,8 +344,20 @@ impl Engine {
         tail: Option<usize>,
         follow: bool,
     ) -> impl Stream<Item = Result<LogLine, EngineError>> + Send + use<> {
+        self.logs_at(id, tail, follow, false)
+    }
+
+    /// The same; with `timestamps` each line begins with the time at which it was printed.
+    pub fn logs_at(
+        &self,
+        id: &str,
+        tail: Option<usize>,
+        follow: bool,
+        timestamps: bool,
+    ) -> impl Stream<Item = Result<LogLine, EngineError>> + Send + use<> {
         let tail = tail.map_or("all".to_owned(), |lines| lines.to_string());
-        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).follow(follow).tail(&tail).build();
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).follow(follow).tail(&tail);
+        let options = options.timestamps(timestamps).build();
         let (sender, receiver) = tokio::sync::mpsc::channel(64);
         tokio::spawn(send_log(self.patient().cloned(), id.to_owned(), options, sender));
         futures::stream::unfold(

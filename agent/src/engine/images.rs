@@ -14,6 +14,7 @@ use futures::{StreamExt, TryStreamExt};
 use time::OffsetDateTime;
 
 use super::{Engine, EngineError, sorted, unless};
+use crate::lines::Lines;
 
 /// What the planner needs to know of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,13 +116,14 @@ impl Engine {
         })
     }
 
-    /// Builds an image of a tar archive.
+    /// Builds an image of a tar archive. What that prints goes to `output`.
     pub async fn build(
         &self,
         spec: &BuildSpec,
         workspace: &WorkspaceName,
         archive: Bytes,
         limit: Duration,
+        output: &Lines,
     ) -> Result<(), EngineError> {
         let mut labels = spec.labels.clone();
         // Ours last: a compose file cannot say whose an image is.
@@ -136,10 +138,14 @@ impl Engine {
                 match step {
                     Ok(step) => {
                         let text = step.stream.unwrap_or_default();
+                        if !text.trim().is_empty() {
+                            output.push(text.trim_end_matches('\n'));
+                        }
                         log.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
                         let surplus = log.len().saturating_sub(LOG_LINES);
                         log.drain(..surplus);
                         if let Some(message) = step.error_detail.and_then(|detail| detail.message) {
+                            output.push(&message);
                             return Err(EngineError::Build { message, log: std::mem::take(&mut log) });
                         }
                     }

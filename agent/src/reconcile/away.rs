@@ -19,6 +19,8 @@ impl Reconciler {
             return Ok(self.pause(workspace));
         }
         tracing::info!(%workspace, "removed");
+        self.say_deployed(workspace, "removed: the bucket holds nothing of it".to_owned());
+        self.tools.builds.forget(workspace);
         if self.tools.desires.get(workspace).stopped {
             // What is pushed under this name some day is another workspace.
             let forgotten = self.tools.desires.change(workspace, |desired| desired.stopped = false).await;
@@ -58,6 +60,7 @@ impl Reconciler {
             return Ok(Some(self.pause(workspace)));
         }
         tracing::info!(%workspace, "stopped");
+        self.say_deployed(workspace, "stopped: nothing of it runs".to_owned());
         let previous = self.board.get(workspace).and_then(|status| status.release);
         self.board.update(workspace, |status| {
             status.state = State::Stopped;
@@ -76,6 +79,7 @@ impl Reconciler {
             previous,
             cause: Cause::Stopped,
             by: ask.by.clone(),
+            origin: None,
             started_at: begun,
             finished_at: now(),
             outcome: Outcome::Live,
@@ -88,6 +92,7 @@ impl Reconciler {
     }
 
     pub(super) async fn ignore(&self, workspace: &WorkspaceName) -> Result<(), DeployError> {
+        self.say_left_alone(workspace);
         self.board.update(workspace, |status| {
             status.state = State::Ignored;
             status.deployment = None;

@@ -6,9 +6,10 @@ use cloudyknight_core::manifest::Manifest;
 use cloudyknight_core::status::{Failure, Outcome, State};
 use cloudyknight_core::workspace::WorkspaceName;
 
+use super::memory::Memories;
 use super::{Next, Reconciler, finish};
-use crate::board::now;
-use crate::deploy::{self, DeployError, Deployed, Kind, with_causes};
+use crate::board::{Progress, now};
+use crate::deploy::{self, DRAIN, DeployError, Deployed, Kind, Tools, with_causes};
 use crate::plan::Running;
 
 impl Reconciler {
@@ -18,9 +19,11 @@ impl Reconciler {
         workspace: &WorkspaceName,
         manifest: Manifest,
         (deployed, backends_before): (Deployed, Vec<String>),
+        progress: &Progress,
     ) -> Result<(), DeployError> {
         let release = manifest.digest();
         tracing::info!(%workspace, release = release.short(), "live");
+        self.say_deployed(workspace, format!("release {} is live", release.short()));
         for warning in &deployed.warnings {
             tracing::warn!(%workspace, warning);
         }
@@ -52,9 +55,12 @@ impl Reconciler {
             memory.grounds.clone()
         });
         let (tools, memory, name) = (self.tools.clone(), self.memory.clone(), workspace.clone());
-        let retirement = deployed.retirement;
+        let (retirement, progress) = (deployed.retirement, progress.clone());
         let retiring = tokio::spawn(async move {
-            retirement.run(&tools, backends_before).await;
+            if retirement.drain(&tools, backends_before, &progress).await {
+                add_drain_to_record(&tools, &memory, &name, &progress).await;
+            }
+            retirement.end(&tools).await;
             let _grounds = grounds.lock().await;
             // Of the release that is live by now.
             let Some((needs, live)) = memory
@@ -98,6 +104,7 @@ impl Reconciler {
         manifest: Option<&Manifest>,
     ) -> Result<Option<Next>, DeployError> {
         tracing::info!(%workspace, "the bucket moved on, or what was asked: looking again");
+        self.say_deployed(workspace, "ended before it was live: something newer is to run".to_owned());
         self.board.update(workspace, |status| finish(status, Outcome::Superseded));
         // It is told with how the next one ends.
         self.note(workspace, manifest).await;
@@ -111,6 +118,7 @@ impl Reconciler {
         manifest: Option<&Manifest>,
     ) -> Result<Option<Next>, DeployError> {
         tracing::info!(%workspace, "the deployment was cancelled");
+        self.say_deployed(workspace, "cancelled: what served, serves on".to_owned());
         self.board.update(workspace, |status| {
             status.state = if status.release.is_some() { State::Degraded } else { State::Failed };
             finish(status, Outcome::Cancelled);
@@ -141,6 +149,7 @@ impl Reconciler {
         let failure = error.failure();
         let hint = failure.hint.as_deref().unwrap_or_default();
         tracing::warn!(%workspace, error = failure.message, hint, "the deployment failed");
+        self.say_deployed(workspace, format!("failed: {}", failure.message));
         let seen = self.tools.engine.containers(Some(workspace)).await;
         // While Docker does not answer, what served is taken to serve on.
         let serves = seen.map_or(true, |seen| Running::recover(seen).serves_something());
@@ -182,5 +191,22 @@ impl Reconciler {
             status.state = if status.release.is_some() { State::Degraded } else { State::Failed };
             finish(status, Outcome::Failed(failure));
         });
+    }
+}
+
+/// Has the history tell of the drain as well, as soon as it is written for another reason: it is worth no request.
+async fn add_drain_to_record(
+    tools: &Tools,
+    memory: &Memories,
+    workspace: &WorkspaceName,
+    progress: &Progress,
+) {
+    let Some(drain) = progress.last(DRAIN) else { return };
+    let is_pending = memory.of(workspace, |memory| {
+        let record = memory.records.iter_mut().find(|record| record.id == progress.deployment());
+        record.map(|record| record.steps.push(drain.clone())).is_some()
+    });
+    if !is_pending {
+        tools.releases.add_step(workspace, progress.deployment(), drain).await;
     }
 }

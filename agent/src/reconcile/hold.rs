@@ -49,6 +49,7 @@ impl Reconciler {
                 previous: serves,
                 cause: Cause::Sweep,
                 by: None,
+                origin: None,
                 started_at: begun,
                 finished_at: now(),
                 outcome: Outcome::HeldBack,
@@ -58,6 +59,8 @@ impl Reconciler {
             self.put_on_record(workspace, record);
         }
         tracing::info!(%workspace, release = release.short(), "held back");
+        let held = format!("release {} is held back: the workspace is pinned or stopped", release.short());
+        self.say_deployed(workspace, held);
         self.board.update(workspace, |status| status.held_back = Some(release));
         self.tell(workspace).await?;
         Ok(None)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use cloudyknight_core::history::Record;
-use cloudyknight_core::manifest::Manifest;
+use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
 use cloudyknight_core::workspace::WorkspaceName;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -52,6 +52,8 @@ pub struct Memory {
     pub is_complete: bool,
     /// And a marker says so: what came after it belongs to the next push.
     pub is_committed: bool,
+    /// What was listed last, where nobody tells which objects changed.
+    pub listed: Option<ReleaseDigest>,
     /// Ends the deployment under way.
     pub current: Option<Cut>,
     /// There is a reason to look at the workspace again while it is being deployed.

@@ -11,6 +11,7 @@ use cloudyknight_core::backoff;
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::desired::Desired;
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
+use cloudyknight_core::origin::Origin;
 use cloudyknight_core::release::Release;
 use cloudyknight_core::status::{Outcome, WorkspaceStatus};
 use cloudyknight_core::trace::TraceParent;
@@ -21,10 +22,11 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::board::{Board, Progress, now};
+use crate::board::{Began, Board, Progress, now};
 use crate::deploy::{self, Cut, DeployError, Deployed, Job, Tools, with_causes};
 use crate::edge_link::EdgeKind;
 use crate::identity::DeploymentId;
+use crate::journal::Journal;
 use crate::plan::Running;
 use crate::releases::ReleaseError;
 use crate::settle::{self, Settling};
@@ -50,6 +52,7 @@ pub struct Ask {
     pub traceparent: Option<TraceParent>,
     /// Who asked through the API.
     pub by: Option<String>,
+    pub origin: Option<Origin>,
 }
 
 /// What the caller does next.
@@ -63,6 +66,7 @@ pub enum Next {
 pub struct Reconciler {
     pub tools: Tools,
     pub board: Arc<Board>,
+    pub journal: Arc<Journal>,
     /// As many deployments at the same time as the settings allow.
     pub turns: Semaphore,
     memory: Memories,
@@ -94,9 +98,9 @@ const SUPERSEDED_LIMIT: u32 = 5;
 const GIVE_UP_AFTER: u32 = 2 * SUPERSEDED_LIMIT;
 
 impl Reconciler {
-    pub fn new(tools: Tools, board: Arc<Board>) -> Self {
+    pub fn new(tools: Tools, board: Arc<Board>, journal: Arc<Journal>) -> Self {
         let turns = Semaphore::new(tools.settings.concurrency.max(1));
-        Self { tools, board, turns, memory: Memories::default() }
+        Self { tools, board, journal, turns, memory: Memories::default() }
     }
 
     pub async fn reconcile(&self, workspace: &WorkspaceName, ask: &Ask) -> Next {
@@ -133,6 +137,7 @@ impl Reconciler {
             // One that came meanwhile is what ended the deployment before.
             self.take_archive(workspace, ask, superseded == 0).await?;
             self.look_after_what_went_live(workspace).await?;
+            let began = Began::now();
             let Pushed { manifest: first, waits } = self.take_push(workspace).await?;
             let desired = self.tools.desires.get(workspace);
             self.show(workspace, &first, &desired);
@@ -160,6 +165,9 @@ impl Reconciler {
                     return Ok(Next::Done);
                 }
                 Todo::Nothing => {
+                    if superseded == 0 {
+                        self.say_nothing_to_do(workspace, &ask.cause);
+                    }
                     self.nothing(workspace).await?;
                     return Ok(Next::Done);
                 }
@@ -169,7 +177,7 @@ impl Reconciler {
                 }
                 Todo::Stop => self.stop(workspace, ask).await?,
                 Todo::Hold => self.hold_back(workspace, first).await?,
-                Todo::Deploy => self.deploy_bucket(workspace, first, ask, superseded).await?,
+                Todo::Deploy => self.deploy_bucket(workspace, (first, began), ask, superseded).await?,
                 Todo::GoBack(release) => {
                     let next = self.go_back(workspace, &release, ask).await?;
                     // Also where going back failed: nobody else looks before something happens.
@@ -212,11 +220,11 @@ impl Reconciler {
     async fn deploy_bucket(
         &self,
         workspace: &WorkspaceName,
-        first: Manifest,
+        (first, began): (Manifest, Began),
         ask: &Ask,
         superseded: u32,
     ) -> Result<Option<Next>, DeployError> {
-        let try_ = self.begin(workspace, ask);
+        let try_ = self.begin(workspace, ask, Some(began));
         let manifest = match self.settle(workspace, first, &try_).await {
             Err(DeployError::Superseded) => return self.superseded(workspace, None).await,
             Err(DeployError::Cancelled) => return self.cancelled(workspace, None).await,
@@ -233,7 +241,7 @@ impl Reconciler {
         let patience = if superseded < SUPERSEDED_LIMIT { Patience::Left } else { Patience::Over };
         match self.deploy(workspace, &try_, Wanted::Listed(&manifest), patience).await {
             Ok(deployed) => {
-                self.live(workspace, manifest, deployed).await?;
+                self.live(workspace, manifest, deployed, &try_.progress).await?;
                 Ok(Some(Next::Done))
             }
             Err(error) => self.ended(workspace, &error, Some(&manifest)).await,
@@ -247,11 +255,11 @@ impl Reconciler {
         release: &ReleaseDigest,
         ask: &Ask,
     ) -> Result<Option<Next>, DeployError> {
-        let try_ = self.begin(workspace, ask);
+        let try_ = self.begin(workspace, ask, None);
         self.board.update(workspace, |status| note_release(status, release.clone()));
         match self.deploy_kept(workspace, &try_, release).await {
             Ok((manifest, deployed)) => {
-                self.live(workspace, manifest, deployed).await?;
+                self.live(workspace, manifest, deployed, &try_.progress).await?;
                 Ok(Some(Next::Done))
             }
             Err(error) => self.ended(workspace, &error, None).await,
@@ -273,13 +281,18 @@ impl Reconciler {
         Ok((kept.manifest, deployed))
     }
 
-    fn begin(&self, workspace: &WorkspaceName, ask: &Ask) -> Try {
+    /// `listed`: the bucket has been listed for it since then, which is its first step.
+    fn begin(&self, workspace: &WorkspaceName, ask: &Ask, listed: Option<Began>) -> Try {
         let id = new_deployment(&self.tools.settings.platform, workspace);
         let desired = self.tools.desires.get(workspace);
         let cut = Cut::default();
         let current = self.memory.enter(workspace, cut.clone());
         let (board, name) = (self.board.clone(), workspace.clone());
-        let progress = Progress::start(board, name, &id, ask.clone(), desired.restarts);
+        let began = listed.clone().unwrap_or_else(Began::now);
+        let progress = Progress::start(board, name, &id, ask.clone(), desired.restarts, began);
+        if listed.is_some() {
+            progress.was("list");
+        }
         Try { id, desired, progress, cut, _current: current }
     }
 

@@ -220,12 +220,13 @@ impl Reconciler {
             }
             _ => (Cause::Restarted, ask.by.clone()),
         };
-        let try_ = self.begin(workspace, &Ask { cause, by, ..ask.clone() });
+        let ask = Ask { cause, by, traceparent: ask.traceparent.clone(), origin: None };
+        let try_ = self.begin(workspace, &ask, None);
         self.board.update(workspace, |status| note_release(status, release.clone()));
         let deployed = self.deploy_kept(workspace, &try_, release).await;
         let next = match deployed {
             Ok((manifest, deployed)) => {
-                let told = self.live(workspace, manifest, deployed).await;
+                let told = self.live(workspace, manifest, deployed, &try_.progress).await;
                 // Failures of telling are made good by the next look.
                 told.map(|()| Some(Next::Done))
             }

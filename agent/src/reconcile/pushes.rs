@@ -87,6 +87,7 @@ impl Reconciler {
         ask: &Ask,
         failure: Failure,
     ) -> Result<(), DeployError> {
+        self.say_deployed(workspace, format!("failed: {}", failure.message));
         let state = self.board.get(workspace).map(|status| status.state);
         if matches!(state, Some(State::Stopped | State::Ignored)) {
             return self.tell(workspace).await;
@@ -102,6 +103,7 @@ impl Reconciler {
                 cause: ask.cause.clone(),
                 by: ask.by.clone(),
                 traceparent: ask.traceparent.clone(),
+                origin: ask.origin,
                 started_at: now(),
                 finished_at: None,
                 outcome: Outcome::Running,
@@ -137,6 +139,7 @@ impl Reconciler {
     /// What the bucket holds, and whether that is a push.
     pub(super) async fn take_push(&self, workspace: &WorkspaceName) -> Result<Pushed, DeployError> {
         let listing = self.look(workspace).await?;
+        self.tell_of_news(workspace, &listing);
         let gate = self.gate(workspace, &listing);
         let complete = gate == Gate::Committed;
         self.remember(workspace, |memory| {
@@ -202,6 +205,18 @@ impl Reconciler {
     ) -> Result<bool, DeployError> {
         let now = self.look(workspace).await?;
         Ok(Some(&now.manifest.digest()) != release && self.gate(workspace, &now) != Gate::Closed)
+    }
+
+    /// Where nobody tells which objects changed, a listing is what shows that some did.
+    fn tell_of_news(&self, workspace: &WorkspaceName, listing: &Listing) {
+        if self.journal.is_told_of_objects() {
+            return;
+        }
+        let listed = Some(listing.manifest.digest());
+        let before = self.remember(workspace, |memory| std::mem::replace(&mut memory.listed, listed.clone()));
+        if before != listed {
+            self.journal.listed_anew(workspace);
+        }
     }
 
     pub(super) async fn look(&self, workspace: &WorkspaceName) -> Result<Listing, DeployError> {

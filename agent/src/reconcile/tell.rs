@@ -1,6 +1,7 @@
 //! Tells the platform bucket what was done: the status, the history, and the release itself where it could not be kept
 //! at once. What cannot be told is told later, and nothing is done again for that.
 
+use cloudyknight_core::command::Cause;
 use cloudyknight_core::desired::Desired;
 use cloudyknight_core::history::{Changed, Record};
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
@@ -10,6 +11,8 @@ use super::Reconciler;
 use super::memory::Memory;
 use crate::board::now;
 use crate::deploy::{DeployError, with_causes};
+use crate::journal::{EntryKind, Line};
+use crate::todo::IGNORE;
 
 /// How many paths of each kind a record names.
 const PATHS: usize = 50;
@@ -49,6 +52,7 @@ impl Reconciler {
                 previous: last.previous,
                 cause: last.cause,
                 by: last.by,
+                origin: last.origin,
                 started_at: last.started_at,
                 finished_at: last.finished_at.unwrap_or_else(now),
                 outcome: last.outcome,
@@ -56,6 +60,29 @@ impl Reconciler {
                 changed,
             },
         );
+    }
+
+    /// Tells the journal how a deployment ended.
+    pub(super) fn say_deployed(&self, workspace: &WorkspaceName, message: String) {
+        let workspace = Some(workspace.clone());
+        self.journal.write(Line { kind: EntryKind::Deployed, workspace, key: None, message });
+    }
+
+    /// Tells the journal that what was pushed changes nothing.
+    pub(super) fn say_nothing_to_do(&self, workspace: &WorkspaceName, cause: &Cause) {
+        if !matches!(cause, Cause::Put { .. } | Cause::Delete { .. } | Cause::Archive { .. }) {
+            return;
+        }
+        let message = "the bucket holds what was deployed last: nothing is to be done".to_owned();
+        let workspace = Some(workspace.clone());
+        self.journal.write(Line { kind: EntryKind::Ignored, workspace, key: None, message });
+    }
+
+    /// Tells the journal that a workspace wants to be left alone.
+    pub(super) fn say_left_alone(&self, workspace: &WorkspaceName) {
+        let message = format!("`{IGNORE}` lies in the workspace: it is left alone");
+        let workspace = Some(workspace.clone());
+        self.journal.write(Line { kind: EntryKind::Ignored, workspace, key: None, message });
     }
 
     pub(super) fn put_on_record(&self, workspace: &WorkspaceName, record: Record) {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use cloudyknight_core::history::{History, Record};
+use cloudyknight_core::status::Step;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::BucketError;
 
@@ -35,6 +36,16 @@ impl Releases {
         self.write_history(workspace, &History::key(workspace), text).await?;
         *known = Some(history);
         Ok(())
+    }
+
+    /// Adds a step to what is told of a deployment. It is written with the next record.
+    pub async fn add_step(&self, workspace: &WorkspaceName, deployment: &str, step: Step) {
+        let desk = self.desk(workspace);
+        let mut known = desk.history.lock().await;
+        let deployments = known.iter_mut().flat_map(|history| &mut history.deployments);
+        if let Some(record) = deployments.rev().find(|record| record.id == deployment) {
+            record.steps.push(step);
+        }
     }
 
     pub async fn history(&self, workspace: &WorkspaceName) -> Result<History, ReleaseError> {

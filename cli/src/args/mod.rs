@@ -174,6 +174,22 @@ pub enum Command {
         #[arg(long)]
         delete: bool,
     },
+    /// Mount the workspaces as a folder: what is saved there is live, what others push is there
+    Mount {
+        /// Where; an empty folder, or one to be made [default: /workspaces as root, else ~/workspaces]
+        dir: Option<PathBuf>,
+        /// Stay, for service managers, and unmount when asked to stop
+        #[arg(long)]
+        foreground: bool,
+    },
+    /// Unmount that folder, when all that was written to it is in the bucket
+    Unmount {
+        /// [default: where it is mounted]
+        dir: Option<PathBuf>,
+        /// Also while it is in use: who uses it goes on with what it has open
+        #[arg(long)]
+        lazy: bool,
+    },
     /// Tell what the policy lets workspaces do, or one of them, and which entry says so
     Policy { name: Option<String> },
     /// Make, list and delete tokens, with which people and programs use the API
@@ -229,6 +245,12 @@ pub enum Command {
     /// The edge: the other process of `run`
     #[command(hide = true)]
     Edge(Listen),
+    /// The keeper of the mounted folder
+    #[command(hide = true)]
+    MountKeeper { dir: PathBuf },
+    /// What rclone asks before it uploads a file
+    #[command(hide = true)]
+    MountGate { names: Vec<String> },
 }
 
 #[derive(Subcommand)]

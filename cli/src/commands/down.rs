@@ -15,12 +15,16 @@ use crate::args::Listen;
 use crate::backends::Store;
 use crate::config::Config;
 use crate::home::Home;
+use crate::mount::{self, keeper};
 use crate::output::{HINT, Output, WARNING};
+use crate::processes;
 use crate::roles::lock;
 use crate::traefik;
 
 /// In the order in which they are asked to stop: the supervisor stops the others.
 const ROLES: [&str; 3] = ["run", "serve", "edge"];
+/// For a process that nobody's lock tells of.
+const ORPHAN_LIMIT: Duration = Duration::from_secs(15);
 const LIMIT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -49,16 +53,24 @@ pub async fn run(home: &Home, purge: bool, yes: bool, output: Output) -> anyhow:
         } else {
             format!("the volumes {}", volumes.join(", "))
         };
-        let (folder, what) = (home.path().display(), purged(&config.store));
-        let question = format!("Delete {folder} ({what}) and {volumes}?");
+        let (folder, mut what) = (home.path().display(), purged(&config.store));
+        match mount::only_here(home) {
+            0 => {}
+            count => what.push_str(&format!(
+                "; what was written to the mounted folder and may be in no bucket, files: {count}"
+            )),
+        }
+        let images = "the images made for workspaces";
+        let question = format!("Delete {folder} ({what}), {volumes} and {images}?");
         if output.talks() {
-            anstream::eprintln!("This deletes {folder}: {what}; and {volumes}.");
+            anstream::eprintln!("This deletes {folder}: {what}; {volumes}; and {images}.");
         }
         if !confirmed(&question, yes)? {
             return Ok(ExitCode::FAILURE);
         }
     }
     let stopped = stop(home).await?;
+    let unsent = mount::report(home)?.map_or(0, |report| report.unsent);
     let containers = match docker {
         Ok(_) => {
             let containers = clear(&engine, purge).await?;
@@ -91,6 +103,10 @@ pub async fn run(home: &Home, purge: bool, yes: bool, output: Output) -> anyhow:
         };
         anstream::println!("{what}; {containers} containers removed; {data}.");
     }
+    if unsent > 0 && !purge {
+        anstream::eprintln!("{WARNING} {unsent} files of the mounted folder could not be sent to the bucket");
+        anstream::eprintln!("{HINT} they are sent when it is mounted again");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,10 +118,47 @@ fn purged(store: &Store) -> String {
     }
 }
 
-/// Asks every process of the platform to stop, and ends those that do not.
+/// Asks every process of the platform to stop, and ends those that do not. The mounted folder goes first, as long as
+/// there is a store to send to.
 pub async fn stop(home: &Home) -> anyhow::Result<bool> {
+    let mut any = stop_roles(home, &ROLES[..1]).await?;
+    keeper::stop(home).await?;
+    any |= stop_roles(home, &ROLES[1..]).await?;
+    any |= stop_orphans(home).await?;
+    Ok(any)
+}
+
+/// What runs without a lock that tells of it: the folder that it lay in is lost, or was not ours to read.
+async fn stop_orphans(home: &Home) -> anyhow::Result<bool> {
+    let give_up = Instant::now() + ORPHAN_LIMIT;
+    let mut asked: Vec<processes::Process> = Vec::new();
+    loop {
+        let left = processes::of(home);
+        if left.is_empty() {
+            // A keeper among them may have ended before it unmounted.
+            crate::roles::mount::clear(home, &mount::device(home))?;
+            return Ok(!asked.is_empty());
+        }
+        for process in left {
+            let late = Instant::now() >= give_up;
+            if !asked.contains(&process) || late {
+                match kill_process(process.id, if late { Signal::KILL } else { Signal::TERM }) {
+                    Err(rustix::io::Errno::SRCH) | Ok(()) => {}
+                    Err(error) => {
+                        return Err(error)
+                            .with_context(|| format!("could not stop the process `{}`", process.does));
+                    }
+                }
+                asked.push(process);
+            }
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn stop_roles(home: &Home, roles: &[&str]) -> anyhow::Result<bool> {
     let mut any = false;
-    for role in ROLES {
+    for &role in roles {
         let give_up = Instant::now() + LIMIT;
         let mut asked = false;
         while let Some(process) = lock::holder(home, role)? {

@@ -125,6 +125,7 @@ mod tests {
             previous: None,
             cause,
             by: None,
+            origin: None,
             started_at: "2026-11-23T12:00:00.123456Z".into(),
             finished_at: "2026-11-23T12:00:02Z".into(),
             outcome,

@@ -24,6 +24,7 @@ mod logs;
 mod ls;
 mod man;
 mod migrate;
+mod mount;
 mod new;
 mod open;
 mod policy;
@@ -35,6 +36,7 @@ mod rollback;
 mod schema;
 mod status;
 mod token;
+mod unmount;
 mod up;
 mod volumes;
 mod wait;
@@ -93,30 +95,34 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(dir.as_deref(), output),
         Command::Schema { command, markdown } => schema::run(&command, markdown),
+        Command::Mount { dir, foreground } => mount::run(&home, dir, foreground, output).await,
+        Command::Unmount { dir, lazy } => unmount::run(&home, dir, lazy, output).await,
+        Command::MountKeeper { dir } => mount::keep(home, dir).await,
+        Command::MountGate { names } => crate::mount::gate::run(&names),
         Command::Doctor => doctor::run(&home, output).await,
         Command::Run(listen) => {
-            roles::log_to_stderr();
+            roles::log::to_stderr();
             let config = Config::load(&home, &listen)?;
             let arguments = passed_on(&home, &listen);
             Ok(role(roles::supervise::run(home.clone(), config.edge, arguments).await))
         }
         Command::Serve(listen) => {
-            roles::log_to_stderr();
+            let log = roles::log::to_stderr_and_memory();
             let config = Config::load(&home, &listen)?;
-            let result = roles::serve::run(home.clone(), config).await;
+            let result = roles::serve::run(home.clone(), config, log).await;
             if let Err(error) = &result {
                 roles::serve::tell_why(&home, error);
             }
             Ok(role(result))
         }
         Command::Ingest { ingest_listen } => {
-            roles::log_to_stderr();
+            roles::log::to_stderr();
             let mut config = Config::load(&home, &Listen::default())?;
             config.ingest_listen = ingest_listen.or(config.ingest_listen);
             Ok(role(roles::ingest::run(home, config).await))
         }
         Command::Edge(listen) => {
-            roles::log_to_stderr();
+            roles::log::to_stderr();
             let config = Config::load(&home, &listen)?;
             Ok(role(roles::edge::run(home, config).await))
         }

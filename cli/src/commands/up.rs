@@ -18,6 +18,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::errors::hinted;
 use crate::home::{Endpoints, Failure, Home};
+use crate::mount::keeper;
 use crate::output::{HINT, Output, WARNING};
 use crate::roles::lock;
 
@@ -52,6 +53,7 @@ pub async fn run(home: &Home, listen: &Listen, output: Output) -> anyhow::Result
             }
         }
         home.forget_failure()?;
+        keeper::forget_the_last(home)?;
         start(home, listen)?;
     }
     let (endpoints, platform) = match ready(home, &config).await {
@@ -65,6 +67,7 @@ pub async fn run(home: &Home, listen: &Listen, output: Output) -> anyhow::Result
         }
     };
     warn(&platform);
+    super::mount::again(home).await;
     if output.is_json() {
         let started = Started { version: 1, started: !ran_before, endpoints };
         anstream::println!("{}", serde_json::to_string(&started)?);

@@ -11,7 +11,7 @@ use rustix::process::Pid;
 
 use crate::home::Home;
 
-pub struct RoleLock(#[allow(dead_code)] File);
+pub struct RoleLock(File);
 
 fn path(home: &Home, role: &str) -> PathBuf {
     home.run(&format!("{role}.lock"))
@@ -40,7 +40,7 @@ impl RoleLock {
         let path = path(home, role);
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = file.with_context(|| format!("could not open {}", path.display()))?;
+        let file = file.with_context(|| format!("could not open {}", path.display()))?;
         let mut reported = false;
         loop {
             match file.try_lock() {
@@ -57,6 +57,19 @@ impl RoleLock {
                 }
             }
         }
+        Self::say(file)
+    }
+
+    /// Plays the role unless somebody does.
+    pub fn take_if_free(home: &Home, role: &str) -> anyhow::Result<Option<Self>> {
+        match Self::try_take(home, role)? {
+            Some(Self(file)) => Self::say(file).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Says who plays it.
+    fn say(mut file: File) -> anyhow::Result<Self> {
         file.set_len(0)?;
         file.rewind()?;
         write!(file, "{}", std::process::id())?;

@@ -2,14 +2,15 @@
 
 pub mod edge;
 pub mod ingest;
+mod journalist;
 pub mod lock;
+pub mod log;
+pub mod mount;
 pub mod ports;
 pub mod serve;
 pub mod supervise;
 
 use tokio::signal::unix::{SignalKind, signal};
-
-use crate::environment::variable;
 
 /// Resolves when the process is asked to stop.
 pub async fn asked_to_stop() -> anyhow::Result<()> {
@@ -20,16 +21,6 @@ pub async fn asked_to_stop() -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-/// Logs go to standard error: a file when started by `up`, the journal under a service manager.
-pub fn log_to_stderr() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::new(variable("CLOUDYKNIGHT_LOG").unwrap_or_else(|| "info,s3s=off".to_owned()));
-    let json = variable("CLOUDYKNIGHT_LOG_FORMAT").is_some_and(|format| format == "json");
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    if json { builder.json().init() } else { builder.with_target(false).init() }
 }
 
 /// Each request that is carried needs two descriptors, and the usual limit is made for small programs.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use cloudyknight_agent::replay::CameFrom;
 use cloudyknight_core::backoff;
 use cloudyknight_store::aws::{Meter, SqsQueue, connect};
 use cloudyknight_store::bucket::Bucket;
@@ -37,8 +38,15 @@ pub struct Ports {
     pub meters: Vec<Meter>,
 }
 
-/// Where messages are that were given up on.
-pub enum DeadLetters {
+/// Messages that were given up on.
+pub struct DeadLetters {
+    /// The queue that they were on before.
+    pub of: CameFrom,
+    at: Place,
+}
+
+/// Where they are.
+enum Place {
     Queue(String, Arc<dyn Queue>),
     /// Behind this queue of SQS, which knows where.
     Behind(SqsQueue),
@@ -64,26 +72,28 @@ impl Ports {
         let mut dead = Vec::new();
         let events: Option<Arc<dyn Queue>> = match &config.events {
             Events::Embedded => {
-                dead.push(DeadLetters::Queue(EVENTS_DEAD.to_owned(), of_embedded().queue(EVENTS_DEAD)));
+                let at = Place::Queue(EVENTS_DEAD.to_owned(), of_embedded().queue(EVENTS_DEAD));
+                dead.push(DeadLetters { of: CameFrom::Events, at });
                 Some(of_embedded().queue(EVENTS))
             }
             Events::Sqs(url) => {
                 let queue = sqs(config, url, &mut meters).await?;
-                dead.push(DeadLetters::Behind(queue.clone()));
+                dead.push(DeadLetters { of: CameFrom::Events, at: Place::Behind(queue.clone()) });
                 Some(Arc::new(queue))
             }
             Events::None => None,
         };
         let commands: Arc<dyn Queue> = match &config.commands {
             Commands::Embedded => {
-                dead.push(DeadLetters::Queue(COMMANDS_DEAD.to_owned(), of_embedded().queue(COMMANDS_DEAD)));
+                let at = Place::Queue(COMMANDS_DEAD.to_owned(), of_embedded().queue(COMMANDS_DEAD));
+                dead.push(DeadLetters { of: CameFrom::Commands, at });
                 of_embedded().queue(COMMANDS)
             }
             Commands::Sqs(url) => {
                 let queue = sqs(config, url, &mut meters).await?;
                 // Where the functions run elsewhere, so does the one for dead letters.
                 if config.events != Events::None {
-                    dead.push(DeadLetters::Behind(queue.clone()));
+                    dead.push(DeadLetters { of: CameFrom::Commands, at: Place::Behind(queue.clone()) });
                 }
                 Arc::new(queue)
             }
@@ -105,9 +115,9 @@ impl DeadLetters {
     /// The queue and its name, however long it takes to learn. `None` when there is none, or on shutdown. A queue without
     /// one is worth a warning and no more: what cannot be handled then comes again until it expires.
     pub async fn find(self, shutdown: &CancellationToken) -> Option<(String, Arc<dyn Queue>)> {
-        let queue = match self {
-            Self::Queue(name, queue) => return Some((name, queue)),
-            Self::Behind(queue) => queue,
+        let queue = match self.at {
+            Place::Queue(name, queue) => return Some((name, queue)),
+            Place::Behind(queue) => queue,
         };
         for failures in 0.. {
             match shutdown.run_until_cancelled(queue.dead_letter_queue()).await? {

@@ -3,29 +3,34 @@
 //! from one to the next without a network.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use cloudyknight_agent::access::secret::Secret;
 use cloudyknight_agent::engine::Engine;
+use cloudyknight_agent::lines::Lines;
 use cloudyknight_agent::uploads::Reach;
 use cloudyknight_agent::{Agent, api};
 use cloudyknight_functions::ingest::{self, Ingest};
 use cloudyknight_functions::pump;
 use cloudyknight_store::aws::connect;
 use cloudyknight_store::embedded::s3;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
+use super::journalist::Journalist;
 use super::lock::RoleLock;
 use super::ports::Ports;
 use crate::backends::Store;
 use crate::config::Config;
 use crate::errors::{self, hinted};
 use crate::home::{Endpoints, Failure, Home, Secrets};
+use crate::mount;
+use crate::mount::witness::Keepers;
 
-pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
+pub async fn run(home: Home, config: Config, log: Arc<Lines>) -> anyhow::Result<()> {
     home.make()?;
     super::raise_file_limit();
     let _lock = RoleLock::take(&home, "serve").await?;
@@ -53,15 +58,19 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         workspaces: ports.workspaces.clone(),
         platform: ports.platform.clone(),
         commands: ports.commands.clone(),
+        events: ports.events.clone(),
         edge: crate::traefik::edge_link(&config, &home, &engine),
         engine,
         meters: ports.meters.clone(),
+        log,
     };
     let agent = Agent::new(settings, plugged).await;
     let agent = agent.with_context(|| format!("could not begin with the store ({})", config.store))?;
     let operator = Secret::given(&secrets.api_token).context("the API's token is empty or too long")?;
     let router = api::router(agent.clone(), &operator);
     agent.answer_containers(router.clone());
+    let (journal, replay, streams) = (agent.journal().clone(), agent.replay().clone(), agent.clone());
+    let observer = Arc::new(Journalist(journal.clone()));
 
     let webhook = ingest_listener.as_ref().map(|listener| listener.local_addr()).transpose()?.map(url);
     home.forget_failure()?;
@@ -78,6 +87,10 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     let Ports { workspaces, platform, events, commands, dead, embedded, .. } = ports;
     let mut parts = tokio::task::JoinSet::new();
     if let Some((listener, store)) = s3_listener.zip(embedded) {
+        let keepers = Keepers::of(&config.workspaces_bucket);
+        let changes = bind(&mount::Files(&home).changes())?;
+        store.tell(keepers.clone());
+        parts.spawn(part("changes", keepers.serve(changes, wait())));
         let Secrets { access_key, secret_key, .. } = secrets.clone();
         let credentials = s3::Credentials { access_key, secret_key };
         parts.spawn(part("S3", s3::serve(listener, store, credentials, wait())));
@@ -91,21 +104,25 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
             let ingest = Arc::new(Ingest::new(token, events.clone(), bucket()));
             parts.spawn(part("ingest", ingest::serve(listener, ingest, wait())));
         }
-        let changed = pump::object_changed(events, commands.clone(), bucket(), shutdown.clone());
+        journal.hears_notifications();
+        let (commands, shutdown) = (commands.clone(), shutdown.clone());
+        let changed = pump::object_changed(events, commands, bucket(), observer.clone(), shutdown);
         parts.spawn(whole("object_changed", changed));
     }
     for letters in dead {
         let (bucket, platform, shutdown) = (bucket(), platform.clone(), shutdown.clone());
+        let (observer, replay, of) = (observer.clone(), replay.clone(), letters.of);
         // Not one of the parts: one that finds no queue to read is done.
         tokio::spawn(async move {
             if let Some((name, queue)) = letters.find(&shutdown).await {
-                pump::dead_letter(queue, name, bucket, platform, shutdown).await;
+                replay.learn(&name, of);
+                pump::dead_letter(queue, name, bucket, platform, observer, shutdown).await;
             }
         });
     }
     if config.sweep_interval_s > 0 {
         let interval = Duration::from_secs(config.sweep_interval_s);
-        let sweep = pump::sweep(interval, workspaces, platform, commands, shutdown.clone());
+        let sweep = pump::sweep(interval, workspaces, platform, commands, observer, shutdown.clone());
         parts.spawn(whole("sweep", sweep));
     }
     let mut working = tokio::spawn({
@@ -123,6 +140,7 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
         }
     };
     working.abort();
+    streams.end_streams();
     shutdown.cancel();
     let finish = async { while parts.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, finish).await.is_err() {
@@ -185,6 +203,15 @@ fn prepare_source_dir(dir: &std::path::Path) -> anyhow::Result<()> {
 /// `statfs(2)`.
 const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 const RAMFS_MAGIC: rustix::fs::FsWord = 0x8584_58f6;
+
+/// A socket in the home, in the place of one that a process before us left.
+fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    UnixListener::bind(path).with_context(|| format!("could not listen at {}", path.display()))
+}
 
 pub async fn listen(what: &str, address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {

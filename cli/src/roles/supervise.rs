@@ -14,11 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::EXIT_SETTINGS;
 use super::lock::RoleLock;
 use crate::home::Home;
+use crate::mount::keeper;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A process that ran this long was well: the pause starts small again.
 const WELL: Duration = Duration::from_secs(60);
+/// How often it is looked whether the mounted folder that somebody wants has a keeper.
+const MOUNT_LOOK: Duration = Duration::from_millis(500);
 const STOP_LIMIT: Duration = Duration::from_secs(45);
 
 pub async fn run(home: Home, edge: EdgeKind, arguments: Vec<String>) -> anyhow::Result<()> {
@@ -27,9 +30,11 @@ pub async fn run(home: Home, edge: EdgeKind, arguments: Vec<String>) -> anyhow::
     // Asked for once: after an upgrade the path leads to the new program, but Linux would name the old one.
     let program = std::env::current_exe().context("could not find our own program")?;
     let shutdown = CancellationToken::new();
+    let leave = CancellationToken::new();
+    let mount = tokio::spawn(mount_if_wished(home.clone(), program.clone(), shutdown.clone()));
     let mut keepers = tokio::task::JoinSet::new();
     for role in roles(edge) {
-        keepers.spawn(keep(role, program.clone(), arguments.clone(), shutdown.clone()));
+        keepers.spawn(keep(role, program.clone(), arguments.clone(), leave.clone()));
     }
     let result = tokio::select! {
         result = super::asked_to_stop() => result,
@@ -37,10 +42,32 @@ pub async fn run(home: Home, edge: EdgeKind, arguments: Vec<String>) -> anyhow::
         ended = keepers.join_next() => ended.context("there are keepers")?.context("a keeper panicked")?,
     };
     shutdown.cancel();
+    // First: what was written to the folder may still have to go to the store.
+    if let Err(error) = mount.await.context("what brings the mount back panicked").and_then(|ended| ended) {
+        tracing::warn!(error = format!("{error:#}"), "the mounted folder may be left behind");
+    }
+    leave.cancel();
     while let Some(ended) = keepers.join_next().await {
         ended.context("a keeper panicked")??;
     }
     result
+}
+
+/// Brings the mounted folder back that somebody wanted, also when its keeper was ended; and stops it at the end. The keeper
+/// is no child of ours: whoever mounts starts it as well.
+async fn mount_if_wished(home: Home, program: PathBuf, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut pause = MOUNT_LOOK;
+    while shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        match keeper::bring_back(&home, &program) {
+            // One that cannot work needs somebody who acts, and is tried at a pace that disturbs nobody.
+            Ok(true) => pause = (pause * 2).min(LONGEST_PAUSE),
+            Ok(false) => pause = MOUNT_LOOK,
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "could not bring the mounted folder back")
+            }
+        }
+    }
+    keeper::stop(&home).await
 }
 
 /// The processes of the platform. A Traefik is the operator's to start.

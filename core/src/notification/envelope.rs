@@ -29,6 +29,8 @@ pub(super) struct Record<'a> {
     pub version: Option<&'a str>,
     pub event: Option<&'a str>,
     pub bucket: Option<&'a str>,
+    /// When the server did it; none where the dialect does not say, or says it of something else.
+    pub time: Option<&'a str>,
     /// Still encoded, as `spelling` says.
     pub key: Option<Cow<'a, str>>,
     pub spelling: Spelling,

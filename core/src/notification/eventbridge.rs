@@ -17,6 +17,7 @@ pub(super) fn record<'a>(json: &'a Json<'_>) -> Option<Record<'a>> {
         family: Family::EventBridge,
         version: detail.text(&["version"]),
         event: json.text(&["detail-type"]),
+        time: json.text(&["time"]),
         bucket: detail.text(&["bucket", "name"]),
         key: detail.text(&["object", "key"]).map(Cow::Borrowed),
         // Nobody states an encoding. moto and Ministack write keys as they are, LocalStack encodes them.

@@ -17,6 +17,7 @@ pub(super) fn summary<'a>(json: &'a Json<'_>) -> Option<Record<'a>> {
         version: None,
         event: Some(event),
         bucket: Some(bucket),
+        time: None,
         key: Some(Cow::Borrowed(key)),
         spelling: Spelling::Plain,
     })

@@ -23,6 +23,7 @@ pub(super) fn record<'a>(json: &'a Json<'_>) -> Record<'a> {
         family: Family::S3,
         version: json.text(&["eventVersion"]),
         event: json.text(&["eventName"]),
+        time: json.text(&["eventTime"]),
         bucket: json.text(&["s3", "bucket", "name"]),
         key: json.text(&["s3", "object", "key"]).map(Cow::Borrowed),
         spelling: match json.text(&["eventSource"]) {

@@ -56,6 +56,8 @@ fn record<'a>(
         version: None,
         event,
         bucket: Some(bucket),
+        // Whole seconds, as a number, and of the file: not of its deletion.
+        time: None,
         key,
         spelling: Spelling::Path,
     };

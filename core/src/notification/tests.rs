@@ -89,6 +89,25 @@ fn a_key_of_ceph_is_shown_as_it_is() {
 }
 
 #[test]
+fn what_an_editor_leaves_marks_nothing() {
+    let check = |written: &str| {
+        for event in ["ObjectCreated:Put", "ObjectRemoved:Delete"] {
+            let why = only_reason(record(event, written));
+            assert!(matches!(why, WhyIgnored::Leftover(_)), "{written}: {why:?}");
+            assert!(why.is_ordinary());
+        }
+    };
+    check("app/.index.js.swp");
+    check("app/src/index.js~");
+    check("app/a+b~");
+    // The listing tells: here it may be a name with a percent sign, and there a file that is not empty.
+    let marks =
+        |written, key| assert_eq!(only_change(record("ObjectCreated:Put", written)), change(key, Put));
+    marks("app/index.js%7E", "app/index.js%7E");
+    marks("app/4913", "app/4913");
+}
+
+#[test]
 fn a_key_that_no_reading_can_place_tells_the_likeliest_reason() {
     let check = |written: &str, why: WhyIgnored| {
         assert_eq!(only_reason(record("ObjectCreated:Put", written)), why);

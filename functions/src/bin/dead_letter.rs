@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 
 use cloudyknight_functions::lambda::{self, SqsAnswer, SqsEvent};
+use cloudyknight_functions::observe::Nobody;
 use cloudyknight_functions::{clock, dead_letter};
 use lambda_runtime::{LambdaEvent, service_fn};
 
@@ -19,8 +20,8 @@ async fn function() -> Result<(), lambda_runtime::Error> {
     let platform = lambda::clients().await?.bucket(lambda::setting("PLATFORM_BUCKET")?);
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
         let event = event.payload;
-        let failed =
-            dead_letter::handle(&event.incoming(), event.queue(), &bucket, &clock::now(), &platform).await;
+        let (incoming, queue, at) = (event.incoming(), event.queue(), clock::now());
+        let failed = dead_letter::handle(&incoming, queue, &bucket, &at, &platform, &Nobody).await;
         Ok::<_, Infallible>(SqsAnswer::failed(failed))
     });
     lambda_runtime::run(handler).await

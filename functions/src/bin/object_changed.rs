@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 
 use cloudyknight_functions::lambda::{self, SqsAnswer, SqsEvent};
-use cloudyknight_functions::object_changed;
+use cloudyknight_functions::{clock, object_changed};
 use lambda_runtime::{LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,9 +18,11 @@ async fn function() -> Result<(), lambda_runtime::Error> {
     let bucket = lambda::setting("WORKSPACES_BUCKET")?;
     let commands = lambda::clients().await?.queue(lambda::setting("COMMANDS_QUEUE_URL")?);
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
+        let notified_at = clock::moment();
         let trace = lambda::trace(&event.context);
         let incoming = event.payload.incoming();
-        let outcome = object_changed::handle(&incoming, &bucket, &commands, trace.as_ref()).await;
+        let outcome =
+            object_changed::handle(&incoming, &bucket, &commands, trace.as_ref(), notified_at).await;
         outcome.log();
         Ok::<_, Infallible>(SqsAnswer::failed(outcome.failed))
     });

@@ -130,6 +130,16 @@ async fn a_body_that_announces_too_much_is_refused_unread() {
 }
 
 #[tokio::test]
+async fn a_body_that_no_queue_carries_is_refused_and_not_sent_in_vain_for_ever() {
+    let world = World::new();
+    assert_eq!(world.post("x".repeat(MAX_BODY + 1)).await, Answer::TooLarge);
+    // Each of these bytes goes on the queue as a character of three.
+    assert_eq!(world.post("\u{1}".repeat(MAX_BODY / 3 + 1)).await, Answer::TooLarge);
+    assert_eq!(world.queued().await, [""; 0]);
+    assert_eq!(world.post("x".repeat(MAX_BODY)).await, Answer::Queued);
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_had_is_told_apart() {
     let world = World::new();
     let check = async |why: Unread, status| {

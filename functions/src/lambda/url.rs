@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::ingest::{Answer, Head, Unread};
+use crate::ingest::{Answer, Head, MAX_BODY, Unread};
 
 /// Of its many fields those that we use.
 #[derive(Debug, Deserialize)]
@@ -50,13 +50,15 @@ impl UrlRequest {
         }
     }
 
+    /// Lambda takes bodies of 6 MB, and no length need be announced.
     pub async fn body(&self) -> Result<Vec<u8>, Unread> {
         let body = self.body.as_deref().unwrap_or_default();
-        if self.is_base64_encoded {
-            STANDARD.decode(body).map_err(|error| Unread::Broken(Box::new(error)))
+        let body = if self.is_base64_encoded {
+            STANDARD.decode(body).map_err(|error| Unread::Broken(Box::new(error)))?
         } else {
-            Ok(body.as_bytes().to_vec())
-        }
+            body.as_bytes().to_vec()
+        };
+        if body.len() > MAX_BODY { Err(Unread::TooLarge) } else { Ok(body) }
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -97,6 +99,24 @@ mod tests {
         assert_eq!(request("").body().await.unwrap(), b"");
         let broken = request(r#","body":"%","isBase64Encoded":true"#);
         assert!(matches!(broken.body().await, Err(Unread::Broken(_))));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_none_however_it_is_written() {
+        let check = async |length: usize, fits: bool| {
+            let text = "x".repeat(length);
+            let plain = request(&format!(r#","body":"{text}","isBase64Encoded":false"#));
+            let encoded = STANDARD.encode(&text);
+            let encoded = request(&format!(r#","body":"{encoded}","isBase64Encoded":true"#));
+            for request in [plain, encoded] {
+                match request.body().await {
+                    Ok(body) => assert!(fits && body.len() == length, "{length}"),
+                    Err(error) => assert!(!fits && matches!(error, Unread::TooLarge), "{length}: {error}"),
+                }
+            }
+        };
+        check(MAX_BODY, true).await;
+        check(MAX_BODY + 1, false).await;
     }
 
     #[test]

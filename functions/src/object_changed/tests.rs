@@ -23,7 +23,7 @@ fn notification(keys: &[&str]) -> String {
 
 async fn run(batch: &[(&str, &str)], commands: &dyn Queue) -> Outcome {
     let batch: Vec<_> = batch.iter().map(|(id, body)| Incoming { id, body }).collect();
-    handle(&batch, "workspaces", commands, None).await
+    handle(&batch, "workspaces", commands, None, clock::moment()).await
 }
 
 /// Everything on the queue, taken off it.
@@ -44,7 +44,7 @@ async fn sent(commands: &dyn Queue) -> Vec<Command> {
 }
 
 fn untraced(command: &str) -> Command {
-    Command { traceparent: None, ..Command::from_json(command).unwrap() }
+    Command { traceparent: None, origin: None, ..Command::from_json(command).unwrap() }
 }
 
 fn put(workspace: &str, path: &str, more: usize) -> Command {
@@ -145,8 +145,29 @@ async fn commands_belong_to_the_trace_that_goes_on_around_them() {
     let commands = MemoryQueue::fifo("commands.fifo");
     let outer = TraceParent::new([1; 16], [2; 8]).unwrap();
     let body = notification(&["a/1", "b/1"]);
-    handle(&[Incoming { id: "1", body: &body }], "workspaces", &commands, Some(&outer)).await;
+    handle(&[Incoming { id: "1", body: &body }], "workspaces", &commands, Some(&outer), clock::moment())
+        .await;
     for message in drained(&commands).await {
         assert_eq!(Command::from_json(&message.body).unwrap().traceparent.as_ref(), Some(&outer));
     }
+}
+
+#[tokio::test]
+async fn a_command_says_when_the_last_object_was_put_and_when_its_function_had_it() {
+    let commands = MemoryQueue::fifo("commands.fifo");
+    let record = |key: &str, at: &str| {
+        serde_json::json!({
+            "eventVersion": "2.1", "eventName": "ObjectCreated:Put", "eventTime": at,
+            "s3": {"bucket": {"name": "workspaces"}, "object": {"key": key}},
+        })
+    };
+    let records = [record("a/1", "2026-03-01T10:00:01.500Z"), record("a/2", "2026-03-01T10:00:01.250Z")];
+    let body = serde_json::json!({ "Records": records }).to_string();
+    let notified_at = Moment::parse("2026-03-01T10:00:02Z").unwrap();
+    handle(&[Incoming { id: "1", body: &body }], "workspaces", &commands, None, notified_at).await;
+    let command = Command::from_json(&drained(&commands).await[0].body).unwrap();
+    let origin = command.origin.unwrap();
+    let expected = (Moment::parse("2026-03-01T10:00:01.500Z"), Some(notified_at), None);
+    assert_eq!((origin.put_at, origin.notified_at, origin.received_at), expected);
+    assert!(origin.decided_at > Some(notified_at), "{origin:?}");
 }

@@ -5,6 +5,7 @@ use cloudyknight_store::queue::{Depth, Outgoing, QueueError, Receipt};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::observe::Nobody;
 
 fn notification(key: &str) -> Outgoing {
     let body = serde_json::json!({"Records": [{
@@ -34,8 +35,12 @@ impl World {
     }
 
     fn start(&self) -> JoinHandle<()> {
-        let (events, commands) = (self.events.clone(), self.commands.clone());
-        tokio::spawn(object_changed(events, commands, "workspaces".into(), self.shutdown.clone()))
+        self.pump(self.events.clone(), self.commands.clone())
+    }
+
+    fn pump(&self, events: Arc<dyn Queue>, commands: Arc<dyn Queue>) -> JoinHandle<()> {
+        let bucket = "workspaces".to_owned();
+        tokio::spawn(object_changed(events, commands, bucket, Arc::new(Nobody), self.shutdown.clone()))
     }
 
     async fn stop(&self, pump: JoinHandle<()>) {
@@ -113,7 +118,7 @@ async fn a_burst_becomes_one_command_also_where_ten_messages_come_at_a_time() {
     // As SQS does.
     let events = Elsewhere { queue: world.events.clone(), at_most: 10, fails_after: Duration::ZERO };
     let (events, commands) = (Arc::new(events), world.commands.clone());
-    let pump = tokio::spawn(object_changed(events, commands, "workspaces".into(), world.shutdown.clone()));
+    let pump = world.pump(events, commands);
     assert_eq!(world.commanded(Duration::from_secs(1)).await, ["app"]);
     world.stop(pump).await;
     assert_eq!(world.events.depth().await.unwrap(), Depth::default());
@@ -146,7 +151,7 @@ async fn outlasts(fault: Fault, as_it_fails: impl FnOnce(Arc<FailingQueue>) -> A
     world.commands.fail_when(no_send(fault));
     world.events.send(vec![notification("app/x")]).await.unwrap();
     let (events, commands) = (world.events.clone(), as_it_fails(world.commands.clone()));
-    let pump = tokio::spawn(object_changed(events, commands, "workspaces".into(), world.shutdown.clone()));
+    let pump = world.pump(events, commands);
     // By then the pump has the message.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(world.events.receive(1, OUTAGE, VISIBILITY).await.unwrap(), [], "{fault:?}");
@@ -241,6 +246,7 @@ async fn a_message_that_is_no_notification_ends_among_the_dead_letters_and_then_
         "events-dead".into(),
         "workspaces".into(),
         platform.clone(),
+        Arc::new(Nobody),
         shutdown,
     ));
     let written = async {
@@ -263,7 +269,14 @@ async fn a_sweep_finds_what_no_notification_told() {
     workspaces.put("lost/index.html", "hello".into()).await.unwrap();
     workspaces.fail_next(BucketOperation::Folders, 2, Fault::Unavailable);
     let (interval, commands) = (Duration::from_secs(300), world.commands.clone());
-    let pump = tokio::spawn(sweep(interval, workspaces, platform, commands, world.shutdown.clone()));
+    let pump = tokio::spawn(sweep(
+        interval,
+        workspaces,
+        platform,
+        commands,
+        Arc::new(Nobody),
+        world.shutdown.clone(),
+    ));
     assert_eq!(world.commanded(Duration::from_secs(299)).await, [""; 0]);
     assert_eq!(world.commanded(Duration::from_secs(10)).await, ["lost"]);
     world.stop(pump).await;

@@ -35,6 +35,7 @@ fn status(state: State, attempted: Option<(Option<ReleaseDigest>, Outcome)>) -> 
             cause: Cause::Sweep,
             by: None,
             traceparent: None,
+            origin: None,
             started_at: String::new(),
             finished_at: None,
             outcome,

@@ -23,6 +23,7 @@ pub mod s3;
 mod schema;
 mod uploads;
 mod wakers;
+mod witness;
 mod writer;
 
 use std::fs::{self, File, TryLockError};
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::EmbeddedError;
+pub use witness::{Changed, Witness};
 
 use self::blobs::{Blobs, file_error};
 use self::bucket::EmbeddedBucket;
@@ -122,6 +124,12 @@ impl EmbeddedStore {
     /// The queue of this name; its calls are refused while there is none.
     pub fn queue(self: &Arc<Self>, name: &str) -> Arc<dyn Queue> {
         Arc::new(EmbeddedQueue { store: Arc::clone(self), name: name.to_owned() })
+    }
+
+    /// From now on, `witness` knows of each change before whoever made it is told that it was made. There is one; a
+    /// second one is not listened to.
+    pub fn tell(&self, witness: Arc<dyn Witness>) {
+        self.writer.tell(witness);
     }
 
     /// From now on, every change in `bucket` puts an S3 event message on `queue`.

@@ -31,6 +31,7 @@ pub(super) fn publish(
     bucket: i64,
     event: &ObjectEvent<'_>,
 ) -> Result<(), EmbeddedError> {
+    unit.changed(event.bucket, event.key);
     for (queue, name) in buckets::notified(unit.connection, bucket)? {
         let body = message(event, unit.clock.wall().into()).to_string();
         let mut insert =

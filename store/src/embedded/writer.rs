@@ -1,7 +1,7 @@
 //! The one writer. It takes every job that waits, runs each in a savepoint of its own, commits them together
 //! with one fsync, and only then answers: what was answered is durable, and many writers share the disk's pace.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -11,6 +11,7 @@ use super::blobs::{BlobId, Blobs, StagedBlob};
 use super::clock::Clock;
 use super::error::EmbeddedError;
 use super::wakers::Wakers;
+use super::witness::{Changed, Witness};
 
 /// Jobs that wait for the writer; whoever finds it full waits too, so memory stays bounded.
 const WAITING: usize = 256;
@@ -19,6 +20,7 @@ pub(super) struct Writer {
     /// `None` only while the writer is being dropped.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    witness: Arc<OnceLock<Arc<dyn Witness>>>,
 }
 
 /// One write as its job sees it: the open transaction, and what shall happen once it is committed.
@@ -33,6 +35,7 @@ struct Effects {
     wake: Vec<String>,
     keep: Vec<StagedBlob>,
     discard: Vec<BlobId>,
+    changed: Vec<Changed>,
 }
 
 type Committed = Result<(), Arc<rusqlite::Error>>;
@@ -68,22 +71,32 @@ impl Writer {
                 tracing::error!("the collector of blobs had panicked");
             }
         });
-        Self { jobs: Some(jobs), thread: Some(thread) }
+        Self { jobs: Some(jobs), thread: Some(thread), witness: Arc::default() }
+    }
+
+    /// See [`super::EmbeddedStore::tell`].
+    pub fn tell(&self, witness: Arc<dyn Witness>) {
+        if self.witness.set(witness).is_err() {
+            tracing::error!("the store has a witness already, and listens to no other");
+        }
     }
 
     /// Runs `work` inside the next commit. An error undoes what `work` did, and nothing else. Returns after the
-    /// commit is on the disk.
+    /// commit is on the disk, and the witness knows of it.
     pub async fn write<T, W>(&self, work: W) -> Result<T, EmbeddedError>
     where
         T: Send + 'static,
         W: FnOnce(&mut Unit<'_>) -> Result<T, EmbeddedError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let witness = Arc::clone(&self.witness);
         let job: Job = Box::new(move |unit| {
-            let outcome = match unit {
+            let (outcome, changed) = match unit {
                 // Whoever asked has gone: nobody would hear of a success, least of all a receiver of messages.
-                Some(unit) if !answer.is_closed() => work(unit),
-                _ => Err(EmbeddedError::Closed),
+                Some(unit) if !answer.is_closed() => {
+                    (work(&mut *unit), std::mem::take(&mut unit.effects.changed))
+                }
+                _ => (Err(EmbeddedError::Closed), Vec::new()),
             };
             let keep = outcome.is_ok();
             let respond = move |committed: Committed| {
@@ -91,14 +104,23 @@ impl Writer {
                     Ok(()) => outcome,
                     Err(source) => Err(EmbeddedError::Commit(source)),
                 };
+                // From here and not by the caller, who may have gone: what is committed has to be told in any case.
+                let told = match witness.get() {
+                    Some(witness) if outcome.is_ok() && !changed.is_empty() => Some(witness.tell(changed)),
+                    _ => None,
+                };
                 // A caller that stopped listening meanwhile is no fault of the write.
-                let _ = answer.send(outcome);
+                let _ = answer.send((outcome, told));
             };
             (keep, Box::new(respond))
         });
         let jobs = self.jobs.as_ref().ok_or(EmbeddedError::Closed)?;
         jobs.send(job).await.map_err(|_| EmbeddedError::Closed)?;
-        answered.await.map_err(|_| EmbeddedError::Closed)?
+        let (outcome, told) = answered.await.map_err(|_| EmbeddedError::Closed)?;
+        if let Some(told) = told {
+            told.await;
+        }
+        outcome
     }
 }
 
@@ -136,6 +158,11 @@ impl Unit<'_> {
     /// Wakes whoever waits for messages of this queue.
     pub fn wake(&mut self, queue: &str) {
         self.effects.wake.push(queue.to_owned());
+    }
+
+    /// This object is another one once the transaction is committed, or none.
+    pub fn changed(&mut self, bucket: &str, key: &str) {
+        self.effects.changed.push(Changed { bucket: bucket.to_owned(), key: key.to_owned() });
     }
 
     /// The transaction now names this blob: it stays, unless the transaction fails.

@@ -57,7 +57,7 @@ fn asked(project: &Project) -> Value {
     let networks = project.services.values().flat_map(|service| service.networks.keys());
     let networks: BTreeMap<&String, Value> = networks
         .map(|network| {
-            let name = names::network(PLATFORM, project, network, Slot::Blue);
+            let name = names::network(PLATFORM, project, network, Slot::FIRST);
             let kind = if names::is_internal(project, network) { Kind::Internal } else { Kind::Open };
             let request = requests::network_request(&name, kind, "10.0.0.0/27", "ck", HashMap::new());
             (network, json!(request))
@@ -94,7 +94,7 @@ fn asked_for(project: &Project, name: &str, service: &Service) -> Value {
             volumes: &project.volumes,
             source: Path::new("/source"),
             files: Path::new("/files"),
-            networks: names::memberships(PLATFORM, project, name, Slot::Blue),
+            networks: names::memberships(PLATFORM, project, name, Slot::FIRST),
             shared: shared.collect(),
             volumes_from: service
                 .volumes_from

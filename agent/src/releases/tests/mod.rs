@@ -110,6 +110,7 @@ impl World {
             previous: None,
             cause: Cause::Sweep,
             by: None,
+            origin: None,
             started_at: "2026-01-01T00:00:00Z".into(),
             finished_at: "2026-01-01T00:00:01Z".into(),
             outcome,

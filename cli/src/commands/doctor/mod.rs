@@ -14,6 +14,7 @@ use crate::home::Home;
 use crate::output::{HINT, Output};
 
 mod host;
+mod mount;
 mod platform;
 mod queues;
 mod store;
@@ -79,6 +80,7 @@ pub async fn run(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
     host::docker(&config, home, &mut findings).await;
     host::source_dir(&config, &mut findings);
     traefik::look(home, &config, &mut findings).await;
+    mount::look(home, &config, &mut findings);
     platform::platform(home, &mut findings).await;
 
     let well = findings.found.iter().all(|finding| finding.ok);

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::client::{Client, segment};
 use crate::home::Home;
+use crate::mount::{self, Report, State};
 use crate::output::{HINT, Output, WARNING};
 use crate::show;
 
@@ -27,6 +28,9 @@ pub struct Workspaces {
     /// What was given up on.
     #[serde(default)]
     pub dead_letters: Vec<DeadLetter>,
+    /// Where the workspaces are mounted on this machine: not said by the API, which knows nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mount: Option<Report>,
     /// Where the next page begins; all pages are put together here.
     #[serde(default, skip_serializing)]
     next: Option<String>,
@@ -68,7 +72,8 @@ pub struct Invalid {
 pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
     let Some(name) = name else {
-        let all = Workspaces::of(&client).await?;
+        let mut all = Workspaces::of(&client).await?;
+        all.mount = if home.remote().is_none() { mount::now(home)? } else { None };
         if output.is_json() {
             anstream::println!("{}", serde_json::to_string(&all)?);
         } else {
@@ -98,6 +103,16 @@ pub fn print(all: &Workspaces) {
         if let Some(hint) = hint {
             anstream::eprintln!("{HINT} {hint}");
         }
+    }
+    match &all.mount {
+        Some(Report { state: State::Mounted, dir, .. }) => {
+            anstream::println!("Mounted at {}\n", dir.display());
+        }
+        Some(Report { dir, message, .. }) => {
+            let why = message.as_deref().unwrap_or("it does not answer yet");
+            anstream::eprintln!("{WARNING} the workspaces are not mounted at {}: {why}", dir.display());
+        }
+        None => {}
     }
     if all.workspaces.is_empty() {
         anstream::println!(

@@ -1,0 +1,153 @@
+//! What was given up on: to be read, sent again, or thrown away.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use cloudyknight_core::dead_letter::DeadLetter;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::caller::Caller;
+use super::{Api, Problem};
+use crate::board::now;
+use crate::replay::ReplayError;
+
+const LIMIT: usize = 100;
+const LONGEST: usize = 1000;
+
+pub(super) fn reads() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+pub(super) fn changes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(replay)).routes(routes!(discard))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Asked {
+    /// The most to answer.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Page {
+    /// Of a message longer than 16 KiB the beginning is shown.
+    #[schema(value_type = Vec<Object>)]
+    dead_letters: Vec<DeadLetter>,
+    /// Goes on; null at the end.
+    next: Option<String>,
+}
+
+/// Messages that were given up on
+///
+/// In the order of their ids.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dead-letters",
+    tag = "live",
+    params(Asked),
+    responses(
+        (status = 200, body = Page),
+        (status = 400, description = "The limit is none."),
+        (status = 403, description = "Not for this caller."),
+        (status = 503, description = "The platform bucket does not answer."),
+    ),
+)]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+) -> Result<axum::Json<Page>, Problem> {
+    if !caller.sees_platform() {
+        return Err(Problem::not_for(&caller));
+    }
+    let limit = asked.limit.unwrap_or(LIMIT);
+    if !(1..=LONGEST).contains(&limit) {
+        let detail = format!("the limit {limit} is not within 1 and {LONGEST}");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, &detail));
+    }
+    let after = asked.cursor.unwrap_or_default();
+    let found = api.agent.board.dead_letters_after(&after, limit).await;
+    let (dead_letters, next) = found.map_err(|error| Problem::down(&error))?;
+    Ok(axum::Json(Page { dead_letters, next }))
+}
+
+/// Sends a message again
+///
+/// It goes back onto the queue that it came from, and is no dead letter any more. If it fails again, it becomes another one.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dead-letters/{id}/replay",
+    tag = "live",
+    params(("id" = String, Path, description = "The id of the dead letter.")),
+    responses(
+        (status = 202, description = "It is on its queue."),
+        (status = 403, description = "Not for this caller."),
+        (status = 404, description = "There is no such dead letter."),
+        (status = 409, description = "It cannot be sent again; the problem says why."),
+        (status = 503, description = "The queue or the platform bucket does not answer."),
+    ),
+)]
+pub(super) async fn replay(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let letter = known(&api, &caller, &id).await?;
+    api.agent.replay.send(&letter, &now()).await.map_err(|error| match error {
+        ReplayError::Send(_) => Problem::down(&error),
+        ReplayError::Truncated { .. } => {
+            let hint = "push the workspace again, or ask for another look at it; then delete the dead letter";
+            Problem::new(StatusCode::CONFLICT, &error.to_string()).hint(hint)
+        }
+        ReplayError::EventsElsewhere | ReplayError::Unknown(_) => {
+            let hint =
+                "send its body to its queue by hand (`aws sqs send-message`), then delete the dead letter";
+            Problem::new(StatusCode::CONFLICT, &error.to_string()).hint(hint)
+        }
+    })?;
+    tracing::info!(id, queue = letter.queue, "a dead letter was sent again");
+    // Only now: should this fail, it can be sent once more, which is harmless.
+    api.agent.board.forget_dead_letter(&id).await.map_err(|error| Problem::down(&error))?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Throws a message away
+#[utoipa::path(
+    delete,
+    path = "/api/v1/dead-letters/{id}",
+    tag = "live",
+    params(("id" = String, Path, description = "The id of the dead letter.")),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 403, description = "Not for this caller."),
+        (status = 404, description = "There is no such dead letter."),
+        (status = 503, description = "The platform bucket does not answer."),
+    ),
+)]
+pub(super) async fn discard(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let letter = known(&api, &caller, &id).await?;
+    api.agent.board.forget_dead_letter(&id).await.map_err(|error| Problem::down(&error))?;
+    tracing::info!(id, queue = letter.queue, "a dead letter was thrown away");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn known(api: &Api, caller: &Caller, id: &str) -> Result<DeadLetter, Problem> {
+    if !caller.administers() {
+        return Err(Problem::not_for(caller));
+    }
+    let found = api.agent.board.dead_letter(id).await.map_err(|error| Problem::down(&error))?;
+    found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, &format!("there is no dead letter `{id}`")))
+}

@@ -1,0 +1,101 @@
+// A real browser for a story: Chromium, without a window, at a platform's dashboard. Whatever the page's scripts complain
+// about, and whatever its policy had to refuse, ends the story.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+const require = createRequire(`${process.env.CLOUDYKNIGHT_TEST_BROWSER}/package.json`);
+const { chromium } = require('playwright-core');
+const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+export const url = `${process.env.STORY_URL}/`;
+export const token = process.env.STORY_TOKEN;
+export const patience = 60_000;
+
+const CHROMIUM = new URL('chromium.py', import.meta.url).pathname;
+const ARGUMENTS = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+// Tells a story: `tell` is given a browser window that is signed in, unless it wants to do that itself.
+export async function story(tell, { signedIn = true, ...window } = {}) {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+  const troubles = [];
+  try {
+    const page = await open(browser, troubles, window);
+    if (signedIn) await signIn(page, token);
+    await tell(page, { another: (options) => open(browser, troubles, { ...window, ...options }) });
+    assert.deepEqual(troubles, [], 'the page complained');
+  } catch (error) {
+    if (troubles.length > 0) console.error('the page complained:', troubles);
+    const page = browser.contexts()[0]?.pages()[0];
+    if (page) console.error(`--- what the page showed at ${page.url()}\n${await page.locator('body').innerText().catch(String)}\n---`);
+    throw error;
+  } finally {
+    await browser.close();
+    asked.close();
+  }
+}
+
+async function open(browser, troubles, { scheme = 'light', width = 1200, height = 800, expected } = {}) {
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, acceptDownloads: true });
+  context.setDefaultTimeout(patience);
+  const page = await context.newPage();
+  page.on('pageerror', (error) => troubles.push(error.stack));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !expected?.test(message.text())) troubles.push(`${message.text()} at ${message.location().url}`);
+  });
+  return page;
+}
+
+// What a browser says of requests that do not come through, while something is down.
+export const WHILE_DOWN = /Failed to load resource|net::ERR/;
+
+export async function signIn(page, given) {
+  await page.goto(url);
+  await page.getByLabel('Token', { exact: true }).last().fill(given);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await isLive(page);
+}
+
+export const isLive = (page) => page.locator('#connection .live').waitFor();
+
+// A view of the dashboard, by what is behind `#/`.
+export async function go(page, view) {
+  await page.evaluate((hash) => (location.hash = hash), `#/${view}`);
+  await page.locator('h1').first().waitFor();
+}
+
+// Looks until it is so.
+export async function eventually(what, look) {
+  const end = Date.now() + patience;
+  let last;
+  for (;;) {
+    try {
+      last = await look();
+      if (last) return last;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > end) assert.fail(`waited in vain: ${what} (${last})`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+// What no browser can do is done by whoever has this told: words on a line, and a line when it is done.
+const asked = createInterface({ input: process.stdin });
+const answers = asked[Symbol.asyncIterator]();
+export async function please(words) {
+  console.log(`@ ${words}`);
+  return (await answers.next()).value;
+}
+
+export async function axe(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.target.join(' ')} (${node.failureSummary})`).join('; ')}`);
+}
+
+// What everybody is asked before something is done.
+export async function agree(page, words) {
+  await page.getByRole('dialog').getByRole('button', { name: words, exact: true }).click();
+}
