@@ -137,6 +137,16 @@ fn what_commands_print_with_json_is_what_their_schemas_say() {
     run_("config path", &["config", "path"]);
     run_("doctor", &["doctor"]);
 
+    let mounted = parent.path().join("mounted");
+    let mounted = platform.cli(&["mount", mounted.to_str().expect("UTF-8"), "--json"]);
+    if mounted.status.success() {
+        schemas.checked("mount", &mounted);
+    } else {
+        // Not every machine can.
+        assert!(stderr(&mounted).contains("fuse"), "{}", stderr(&mounted));
+        schemas.seen.borrow_mut().insert("mount".to_owned());
+    }
+    run_("unmount", &["unmount"]);
     run_("rm", &["rm", "app", "--yes"]);
     run_("volumes rm", &["volumes", "rm", "app", "data", "--yes"]);
     run_("restore", &["restore", "app", &release]);

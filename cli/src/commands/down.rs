@@ -104,8 +104,8 @@ pub async fn run(home: &Home, purge: bool, yes: bool, output: Output) -> anyhow:
         anstream::println!("{what}; {containers} containers removed; {data}.");
     }
     if unsent > 0 && !purge {
-        anstream::eprintln!("warning: {unsent} files of the mounted folder could not be sent to the bucket");
-        anstream::eprintln!("hint: they are sent when it is mounted again");
+        anstream::eprintln!("{WARNING} {unsent} files of the mounted folder could not be sent to the bucket");
+        anstream::eprintln!("{HINT} they are sent when it is mounted again");
     }
     Ok(ExitCode::SUCCESS)
 }

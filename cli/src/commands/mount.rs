@@ -12,13 +12,14 @@ use crate::config::Config;
 use crate::errors::{self, hinted};
 use crate::home::Home;
 use crate::mount::{self, Report, State, keeper, point, program};
-use crate::output::Output;
+use crate::output::{HINT, Output, WARNING};
 use crate::roles;
 
-/// What `mount` did.
+/// What `mount --json` prints.
 #[derive(Serialize, ToSchema)]
 pub struct Mounted {
-    /// Whether it was not mounted before.
+    version: u32,
+    /// False when it was mounted already.
     started: bool,
     mount: Report,
 }
@@ -70,7 +71,7 @@ pub async fn run(
         }
     };
     if output.is_json() {
-        let mounted = Mounted { started: !ran_before, mount: report };
+        let mounted = Mounted { version: 1, started: !ran_before, mount: report };
         anstream::println!("{}", serde_json::to_string(&mounted)?);
     } else if output.talks() {
         let how = if ran_before { "are mounted already" } else { "are mounted" };
@@ -95,9 +96,9 @@ pub async fn again(home: &Home) {
         Err(error) => Err(error),
     };
     if let Err(error) = wished {
-        anstream::eprintln!("warning: the workspaces are not mounted: {}", errors::sentence(&error));
+        anstream::eprintln!("{WARNING} the workspaces are not mounted: {}", errors::sentence(&error));
         if let Some(hint) = errors::hint(&error) {
-            anstream::eprintln!("hint: {hint}");
+            anstream::eprintln!("{HINT} {hint}");
         }
     }
 }

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    audit, cancel, config, doctor, down, forget, logs, ls, man, migrate, new, open, policy, push, status,
-    token, up, volumes,
+    audit, cancel, config, doctor, down, forget, logs, ls, man, migrate, mount, new, open, policy, push,
+    status, token, unmount, up, volumes,
 };
 use crate::errors::{self, hinted};
 use crate::suggest;
@@ -76,6 +76,8 @@ const COMMANDS: &[Printed] = &[
     one::<up::Started>("up"),
     one::<down::Stopped>("down"),
     one::<doctor::Diagnosis>("doctor"),
+    one::<mount::Mounted>("mount"),
+    one::<unmount::Unmounted>("unmount"),
     one::<migrate::Migrated>("migrate"),
     one::<super::mount::Mounted>("mount"),
     one::<super::unmount::Unmounted>("unmount"),

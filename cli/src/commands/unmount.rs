@@ -11,14 +11,14 @@ use crate::home::Home;
 use crate::mount::{self, keeper, point};
 use crate::output::{HINT, Output, WARNING};
 
-/// What `unmount` did.
+/// What `unmount --json` prints.
 #[derive(Serialize, ToSchema)]
-pub struct Unmounted<'a> {
-    /// Whether it was mounted.
+pub struct Unmounted {
+    version: u32,
+    /// False when nothing was mounted.
     unmounted: bool,
-    #[schema(value_type = Option<String>)]
-    dir: Option<&'a std::path::Path>,
-    /// Files that were not in the bucket yet.
+    dir: Option<String>,
+    /// Files that are not in the bucket yet; they are sent at the next mount.
     unsent: usize,
 }
 
@@ -67,8 +67,9 @@ fn refuse_if_used(dir: &std::path::Path) -> anyhow::Result<()> {
 
 fn tell(output: Output, dir: Option<&std::path::Path>, unsent: usize) {
     if output.is_json() {
-        let unmounted = Unmounted { unmounted: dir.is_some(), dir, unsent };
-        anstream::println!("{}", serde_json::to_string(&unmounted).expect("it is plain data"));
+        let dir = dir.map(|dir| dir.display().to_string());
+        let told = Unmounted { version: 1, unmounted: dir.is_some(), dir, unsent };
+        anstream::println!("{}", serde_json::to_string(&told).expect("it is plain data"));
         return;
     }
     match dir {

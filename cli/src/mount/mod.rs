@@ -30,6 +30,7 @@ pub struct Wish {
 
 /// What the keeper says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MountedFolder)]
 pub struct Report {
     #[schema(value_type = String)]
     pub dir: PathBuf,
@@ -48,6 +49,7 @@ pub struct Report {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = MountState)]
 pub enum State {
     Mounting,
     Mounted,

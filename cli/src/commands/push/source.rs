@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context;
+use cloudyknight_core::leftover;
 use ignore::{DirEntry, WalkBuilder};
 
 /// Never source: what package managers and version control keep beside it.
-const LEFT_OUT: [&str; 2] = ["node_modules", ".git"];
+const LEFT_OUT: [&str; 3] = ["node_modules", ".git", ".DS_Store"];
 /// Of ours: what git does not know and is not to be pushed, or git ignores and is. It is no source itself.
 const IGNORE_FILE: &str = ".cloudyknightignore";
 /// Deeper than any source, and where a link to its own folder would never end.
@@ -50,8 +51,13 @@ impl Source {
             if kind.is_dir() {
                 source.folders.insert(entry.into_path());
             } else if kind.is_file() {
-                let file = File { size: kind.len(), modified: kind.modified().ok(), at: entry.path().into() };
-                source.files.insert(inside(dir, entry.path())?, file);
+                let path = inside(dir, entry.path())?;
+                // What the platform would not deploy is not pushed.
+                if leftover::of_object(&path, kind.len()).is_some() {
+                    continue;
+                }
+                let file = File { size: kind.len(), modified: kind.modified().ok(), at: entry.into_path() };
+                source.files.insert(path, file);
             }
         }
         Ok(source)
@@ -78,29 +84,7 @@ fn is_in_repository(dir: &Path) -> bool {
 
 fn is_source(entry: &DirEntry) -> bool {
     // What is no UTF-8 is told of, and not left out in silence.
-    entry
-        .file_name()
-        .to_str()
-        .is_none_or(|name| !LEFT_OUT.contains(&name) && name != IGNORE_FILE && !is_of_an_editor(name))
-}
-
-/// What editors and desktops keep beside a file while they work on it: swap files, locks, backups.
-fn is_of_an_editor(name: &str) -> bool {
-    let is_swap = |name: &str| {
-        let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-        name.starts_with('.') && matches!(end, "swp" | "swo" | "swn" | "swx" | "swpx" | "kate-swp")
-    };
-    let has_ends = |start: &str, end: &str| name.starts_with(start) && name.ends_with(end) && name.len() > 1;
-    name == "4913"
-        || name == ".DS_Store"
-        || is_swap(name)
-        || (name.ends_with('~') && name.len() > 1)
-        || name.starts_with(".#")
-        || has_ends("#", "#")
-        || has_ends(".~lock.", "#")
-        || name.starts_with(".goutputstream-")
-        || name.ends_with("___jb_tmp___")
-        || name.ends_with("___jb_old___")
+    entry.file_name().to_str().is_none_or(|name| !LEFT_OUT.contains(&name) && name != IGNORE_FILE)
 }
 
 /// The path inside the workspace.

@@ -71,6 +71,7 @@ async fn follow(client: &Client, name: Option<&str>, view: &mut View<'_>) -> any
 struct Events {
     rest: Vec<u8>,
     kind: String,
+    data: String,
 }
 
 impl Events {
@@ -82,12 +83,14 @@ impl Events {
         for line in String::from_utf8_lossy(&whole).lines() {
             if let Some(kind) = line.strip_prefix("event:") {
                 self.kind = kind.trim().to_owned();
-            } else if let Some(data) = line.strip_prefix("data:")
-                && self.kind == "workspace"
-            {
-                statuses.extend(serde_json::from_str::<WorkspaceStatus>(data.trim_start()));
+            } else if let Some(data) = line.strip_prefix("data:") {
+                self.data.push_str(data);
             } else if line.is_empty() {
-                self.kind.clear();
+                // An event ends where a line is empty, in whatever order its fields came.
+                let (kind, data) = (std::mem::take(&mut self.kind), std::mem::take(&mut self.data));
+                if kind == "workspace" {
+                    statuses.extend(serde_json::from_str::<WorkspaceStatus>(&data));
+                }
             }
         }
         statuses
