@@ -214,11 +214,11 @@ fn sockets(platform: &Platform, seen: &Seen) {
 }
 
 /// The app with both of its services at version 0, live; pushed and asked for by a client.
-fn begin(builder: Builder) -> (Platform, Folder, Seen) {
+fn begin(builder: Builder, compose: &str) -> (Platform, Folder, Seen) {
     // Long for a socket, so that one that is cut off is a failure; several releases drain at the same time.
     let platform = builder.setting("drain_timeout_s", 20).start();
     let app = Folder::of(&[
-        ("compose.yaml", COMPOSE),
+        ("compose.yaml", compose),
         ("front/front.js", FRONT),
         ("front/version.js", &version(0)),
         ("back/back.js", BACK),
@@ -264,7 +264,7 @@ fn only_the_live_release_is_left(platform: &Platform) {
 fn redeploys_of_two_services_drop_no_request_and_answer_none_from_a_half_state() {
     let times: u32 =
         std::env::var("CLOUDYKNIGHT_TEST_REDEPLOYS").map_or(25, |times| times.parse().expect("a number"));
-    let (platform, app, seen) = begin(Platform::builder());
+    let (platform, app, seen) = begin(Platform::builder(), COMPOSE);
     let s3 = platform.s3(Client::Boto3);
     let mut took = Vec::new();
     let requests = unnoticed(&platform, seen, |seen| {
@@ -286,7 +286,7 @@ fn redeploys_of_two_services_drop_no_request_and_answer_none_from_a_half_state()
 
 #[test]
 fn a_redeploy_of_one_service_alone_is_noticed_by_nobody_either() {
-    let (platform, app, seen) = begin(Platform::builder());
+    let (platform, app, seen) = begin(Platform::builder(), COMPOSE);
     let s3 = platform.s3(Client::Boto3);
     let (mut front, mut back) = (0, 0);
     unnoticed(&platform, seen, |seen| {
@@ -304,15 +304,18 @@ fn a_redeploy_of_one_service_alone_is_noticed_by_nobody_either() {
     only_the_live_release_is_left(&platform);
 }
 
+/// A back that listens nowhere.
+fn deaf(n: u32) -> String {
+    BACK.replace("listen(4000)", &format!("on('never', () => {n})")) + "setInterval(() => {}, 1000);\n"
+}
+
 #[test]
 fn a_back_that_never_gets_ready_is_seen_by_no_front() {
-    let (platform, app, seen) = begin(Platform::builder().setting("health_timeout_s", 3));
+    let (platform, app, seen) = begin(Platform::builder().setting("health_timeout_s", 3), COMPOSE);
     let s3 = platform.s3(Client::Boto3);
     unnoticed(&platform, seen, |seen| {
         for n in 1..=3 {
-            // It listens nowhere.
-            let deaf = BACK.replace("listen(4000)", &format!("on('never', () => {n})"));
-            s3.cp(&app.write("back/back.js", deaf + "setInterval(() => {}, 1000);\n"), "app/back/back.js");
+            s3.cp(&app.write("back/back.js", deaf(n)), "app/back/back.js");
             let status = platform.failed("app");
             assert_eq!(status["deployment"]["outcome"]["service"], "back");
             // Then a good one, so that the next failure is beside another live release.
@@ -325,4 +328,28 @@ fn a_back_that_never_gets_ready_is_seen_by_no_front() {
     });
     assert_eq!(platform.get("/app"), (200, "v0 v3 0".to_owned()));
     only_the_live_release_is_left(&platform);
+}
+
+#[test]
+fn a_front_that_is_kept_finds_the_old_back_as_long_as_no_other_is_live() {
+    let compose = COMPOSE.replace("    depends_on: [back]", "    x-cloudyknight: {strategy: recreate}");
+    let (platform, app, seen) = begin(Platform::builder().setting("health_timeout_s", 3), &compose);
+    let s3 = platform.s3(Client::Boto3);
+    // What was there at first is free again, and its networks sort before those in use.
+    s3.cp(&app.write("front/version.js", version(1)), "app/front/version.js");
+    platform.live("app");
+    only_the_live_release_is_left(&platform);
+    seen.release(1, 0);
+    let front = |platform: &Platform| {
+        platform.docker().containers_of("app").into_iter().find(|(name, _)| name.contains("front"))
+    };
+    let before = front(&platform);
+    unnoticed(&platform, seen, |_| {
+        for n in 1..=2 {
+            s3.cp(&app.write("back/back.js", deaf(n)), "app/back/back.js");
+            let status = platform.failed("app");
+            assert_eq!(status["deployment"]["outcome"]["service"], "back");
+        }
+    });
+    assert_eq!(front(&platform), before, "a push of the back does not take it away");
 }
