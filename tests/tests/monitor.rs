@@ -381,7 +381,9 @@ fn every_page_is_fit_for_all_in_light_and_dark_wide_and_narrow() {
         let visitors = ["/", "/api/time", "/blog/", "/shop/"].map(|path| Visitor::at(&platform, path));
         let story = Story::of(&platform, "pictures").variable("STORY_PICTURES", folder.display().to_string());
         story.told_alone();
-        visitors.map(|visitor| visitor.leave().all_answered());
+        for visitor in visitors {
+            visitor.leave().all_answered();
+        }
     }
 }
 
