@@ -82,10 +82,6 @@ impl Api {
         &self.address
     }
 
-    pub fn token(&self) -> &str {
-        &self.token
-    }
-
     /// What it answers, if it does and it is JSON.
     pub fn read(&self, path: &str) -> Option<Value> {
         let answer = self.get(path).ok().filter(|answer| answer.status == 200)?;

@@ -27,7 +27,7 @@ impl Events {
     /// Begins to listen; with the id of the last event, where that was.
     #[track_caller]
     pub fn of(api: &Api, query: &str, last_event_id: Option<&str>) -> Self {
-        let token = format!("Bearer {}", api.token());
+        let token = format!("Bearer {}", api.operator());
         let mut headers = vec![("authorization", token.as_str()), ("accept", "text/event-stream")];
         headers.extend(last_event_id.map(|id| ("last-event-id", id)));
         let mut connection = Connection::open(api.address()).expect("the API answers");

@@ -299,7 +299,7 @@ fn what_a_build_prints_can_be_read_and_so_can_the_platforms_own_log() {
 
     let log = api.get("/api/v1/platform/log?tail=500").unwrap();
     assert!(log.body.contains("the platform is up") && log.body.contains("workspace=app"), "{}", log.body);
-    assert!(!log.body.contains(api.token()));
+    assert!(!log.body.contains(api.operator()));
     assert_eq!(api.get("/api/v1/platform/log?tail=1").unwrap().body.lines().count(), 1);
 
     // A container's log, with times.

@@ -11,15 +11,15 @@ await story(async (page) => {
   const here = way('From this computer');
 
   await page.getByRole('link', { name: 'Add', exact: true }).click();
-  await way('From a template').getByRole('radio', { name: /Node/ }).check();
+  await way('From a template').getByRole('radio', { name: /^Node/ }).check();
   await way('From a template').getByLabel('Name of the workspace').fill('templated');
   await page.getByRole('button', { name: 'Create' }).click();
   await live('templated');
 
   await go(page, 'add');
   await here.getByLabel('Choose a folder').setInputFiles(process.env.STORY_FOLDER);
-  await page.getByText(/2 files/).waitFor();
-  await page.getByText(/left out/).waitFor();
+  await here.getByText(/2 files/).waitFor();
+  await here.getByText(/left out/).waitFor();
   await here.getByLabel('Name of the workspace').fill('chosen');
   await here.getByRole('button', { name: 'Upload' }).click();
   await live('chosen');
@@ -29,7 +29,7 @@ await story(async (page) => {
   const zone = await page.locator('.drop').boundingBox();
   const at = { x: zone.x + zone.width / 2, y: zone.y + 12, data: { items: [], files: [process.env.STORY_FOLDER], dragOperationsMask: 1 } };
   for (const type of ['dragEnter', 'dragOver', 'drop']) await devtools.send('Input.dispatchDragEvent', { type, ...at });
-  await page.getByText(/2 files/).waitFor();
+  await here.getByText(/2 files/).waitFor();
   await here.getByLabel('Name of the workspace').fill('dropped');
   await here.getByRole('button', { name: 'Upload' }).click();
   await live('dropped');

@@ -1,26 +1,32 @@
-// The pictures of the README, taken where this is told.
+// The pictures of the README, taken where this is told. Somebody visits the workspaces meanwhile.
 import { mkdirSync } from 'node:fs';
 
-import { eventually, go, isLive, please, signIn, story, token } from '../browser.mjs';
+import { eventually, go, signIn, story, token } from '../browser.mjs';
 
 const folder = process.env.STORY_PICTURES;
 mkdirSync(folder, { recursive: true });
 
+const WINDOWS = [
+  ['light', 1200, 760],
+  ['dark', 1200, 760],
+  ['light', 360, 720],
+];
+
 await story(
   async (_, { another }) => {
-    for (const [scheme, width, height] of [['light', 1200, 760], ['dark', 1200, 760], ['light', 360, 720]]) {
+    for (const [scheme, width, height] of WINDOWS) {
       const page = await another({ scheme, width, height });
       await signIn(page, token);
-      const name = (what) => `${folder}/monitor-${what}-${width === 360 ? 'narrow' : scheme}.png`;
-      await please('visit the workspaces for a while');
-      await eventually('something is measured', async () => /\d [kM]B/.test(await page.locator('.cell.storage').first().innerText()));
-      await page.screenshot({ path: name('overview') });
+      const path = (what) => `${folder}/monitor-${what}-${width === 360 ? 'narrow' : scheme}.png`;
+      const traffic = page.getByRole('region', { name: 'Traffic at the edge' }).locator('polyline');
+      await eventually('there is some traffic to be seen', async () => (await traffic.getAttribute('points'))?.split(' ').length > 8);
+      await eventually('storage is measured', async () => /\d [kM]?B/.test(await page.locator('.cell.storage').first().innerText()));
+      await page.mouse.move(0, 0);
+      await page.screenshot({ path: path('overview') });
       if (width === 360) continue;
       await go(page, 'w/api');
       await eventually('the deployment is told', async () => (await page.locator('.waterfall li').count()) > 5);
-      await isLive(page);
-      await page.mouse.move(0, 0);
-      await page.screenshot({ path: name('workspace') });
+      await page.screenshot({ path: path('workspace') });
     }
   },
   { signedIn: false },

@@ -10,7 +10,14 @@ import { changed } from './state.js';
 import { bytes, count, percent } from './words.js';
 
 const NAME = '[a-z0-9]([a-z0-9\\-]{0,61}[a-z0-9])?';
-const FORMATS = ['tar.gz', 'tar', 'tar.zst', 'zip'];
+const LEFT_OUT = '--exclude=.git --exclude=node_modules .';
+// What packs the folder that one is in, by format.
+const PACKERS = {
+  'tar.gz': (file) => `tar -czf ${file} ${LEFT_OUT}`,
+  tar: (file) => `tar -cf ${file} ${LEFT_OUT}`,
+  'tar.zst': (file) => `tar --zstd -cf ${file} ${LEFT_OUT}`,
+  zip: (file) => `zip -qr ${file} . -x '.git/*' '*node_modules/*'`,
+};
 
 export default function add() {
   let templates;
@@ -93,12 +100,12 @@ export default function add() {
       async command(_, form) {
         const { name, format } = form.elements;
         const told = await change('POST', ofWorkspace(name.value, `/upload-url${query({ format: format.value })}`));
-        command = told;
+        command = { ...told, text: line(name.value, format.value, told.url) };
         say('The command is ready');
         changed();
       },
       async copy() {
-        await navigator.clipboard.writeText(command.command);
+        await navigator.clipboard.writeText(command.text);
         show('Copied');
       },
     },
@@ -170,23 +177,29 @@ export default function add() {
       'section',
       { class: 'card way' },
       h('h2', {}, 'By a command'),
-      h('p', { class: 'faint' }, 'An address that takes one archive, for a while, from anybody who has it. No credentials are needed where you paste it.'),
+      h('p', { class: 'faint' }, 'To be pasted in the folder of the app. Its address takes one archive, for a while, from anybody who has it: no credentials are needed.'),
       h(
         'form',
         { 'data-submit': 'command' },
         nameField('command-name'),
-        h('label', { class: 'field' }, h('span', {}, 'Format'), h('select', { name: 'format' }, FORMATS.map((one) => h('option', { value: one }, one)))),
+        h('label', { class: 'field' }, h('span', {}, 'Format'), h('select', { name: 'format' }, Object.keys(PACKERS).map((one) => h('option', { value: one }, one)))),
         h('button', { class: 'button' }, 'Get the command'),
       ),
       command &&
         h(
           'div',
           { class: 'command' },
-          h('pre', { class: 'code', tabindex: '0', 'aria-label': 'Command' }, command.command),
+          h('pre', { class: 'code', tabindex: '0', 'aria-label': 'Command' }, command.text),
           h('p', {}, h('button', { class: 'button', 'data-do': 'copy' }, icon('copy'), 'Copy', hidden(' the command')), h('span', { class: 'faint small' }, ` until ${new Date(command.expires_at).toLocaleTimeString()}`)),
         ),
     );
   }
+}
+
+// Packed beside the folder and not in it, where it would be packed too.
+function line(name, format, url) {
+  const file = `/tmp/${name}.${format}`;
+  return `${PACKERS[format](file)} && curl --fail -T ${file} '${url.replaceAll("'", '%27')}'`;
 }
 
 const nameOf = (text) => (text ?? '').toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 63);

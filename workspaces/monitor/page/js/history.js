@@ -102,7 +102,12 @@ function entry(name, told, record) {
       h('div', {}, outcomePill(record.outcome), release(record.release), isLive && h('span', { class: 'tag' }, 'serves now'), told.pinned?.release === record.release && h('span', { class: 'tag' }, 'pinned')),
       h('div', { class: 'tools' }, canGoBack && !isLive && h('button', { class: 'button', 'data-do': 'act', 'data-action': 'rollback', 'data-name': name, 'data-release': record.release }, 'Roll back to this')),
     ),
-    h('p', {}, because(record.cause), h('span', { class: 'faint' }, ' · ', at(record.started_at), ` · took ${duration(Date.parse(record.finished_at) - Date.parse(record.started_at))}`)),
+    h(
+      'div',
+      { class: 'why' },
+      h('h2', {}, because(record.cause)),
+      h('p', { class: 'faint' }, at(record.started_at), ` · took ${duration(Date.parse(record.finished_at) - Date.parse(record.started_at))}`, record.by && ` · by ${record.by}`),
+    ),
     record.outcome.result === 'failed' && failureCard(record.outcome),
     h(
       'details',

@@ -15,7 +15,7 @@ export default function logs(name, [wanted]) {
   // Opened anew where something else is to be shown, and where other containers have taken over.
   function open() {
     const status = state.workspaces.get(name);
-    const about = source === 'build' ? status?.deployment?.id : `${status?.state === 'stopped'}${status?.release}`;
+    const about = source === 'build' ? status?.deployment?.id : `${status?.state === 'stopped'} ${status?.deployment?.live_at}`;
     const key = `${source} ${service} ${timestamps} ${about}`;
     if (of === key) return;
     of = key;

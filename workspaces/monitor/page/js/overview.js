@@ -86,8 +86,8 @@ function machine() {
     'section',
     { class: 'tile', 'aria-label': 'What the containers take' },
     h('h2', {}, 'Containers'),
-    h('p', { class: 'figure' }, bytes(memory), h('span', { class: 'unit' }, ' of memory')),
-    h('p', { class: 'note' }, `${count(containers, 'container')} · ${percent(cpu)} of one core`),
+    h('p', { class: 'figure' }, all.length > 0 ? bytes(memory) : '–', h('span', { class: 'unit' }, ' of memory')),
+    h('p', { class: 'note' }, all.length > 0 ? `${count(containers, 'container')} · ${percent(cpu)} of one core` : 'being measured'),
   );
 }
 
@@ -102,7 +102,7 @@ function traffic() {
   const measured = [...state.stats.values()].filter((one) => one.traffic);
   const errors = sum(measured, (one) => one.traffic.answers[4]);
   const note = measured.length === 0
-    ? 'not measured here'
+    ? state.stats.size > 0 ? 'not measured here' : 'being measured'
     : `${count(sum(measured, (one) => one.traffic.requests), 'request')} · ${errors === 0 ? 'no errors' : count(errors, 'error')} since the edge started`;
   return h(
     'section',

@@ -74,15 +74,15 @@ export function sparkline(samples, { width = 72, height = 22 } = {}) {
 // A name and its value, in a list of them.
 export const fact = (name, ...value) => h('div', { class: 'fact' }, h('dt', {}, name), h('dd', {}, value));
 
-export function failureCard(failure, { title = 'What failed', actions } = {}) {
+// With a title of its own it is a part of the page; without, of what it stands in.
+export function failureCard(failure, title) {
   return h(
-    'section',
+    title ? 'section' : 'div',
     { class: 'card failure', 'aria-label': title },
-    h('h2', {}, title, failure.service && h('span', { class: 'faint' }, ` · service ${failure.service}`)),
+    h(title ? 'h2' : 'h3', {}, title ?? 'What failed', failure.service && h('span', { class: 'faint' }, ` · service ${failure.service}`)),
     h('p', { class: 'message' }, prose(failure.message)),
     failure.hint && h('p', { class: 'hint' }, h('strong', {}, 'What to do: '), prose(failure.hint)),
     failure.log?.length > 0 && h('pre', { class: 'code', tabindex: '0', 'aria-label': 'The end of its log' }, failure.log.join('\n')),
-    actions,
   );
 }
 

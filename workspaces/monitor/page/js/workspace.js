@@ -107,7 +107,7 @@ function notes(status) {
   const { pinned, held_back: held, uncommitted, archive, warnings, deployment } = status;
   const failure = deployment?.outcome.result === 'failed' ? deployment.outcome : archive?.result.result === 'refused' ? archive.result : undefined;
   return [
-    failure && failureCard(failure, { title: serves(status) }),
+    failure && failureCard(failure, serves(status)),
     pinned && note('pin', 'Pinned to ', release(pinned.release), ' since ', at(pinned.at), held ? [': what was pushed since, ', release(held), ', is held back.'] : '.'),
     !pinned && held && note('pin', 'What was pushed, ', release(held), ', is held back until it is started.'),
     uncommitted && note('box', `${uncommitted.files === null ? 'Some files' : count(uncommitted.files, 'file')} wait for the next commit.`),
@@ -153,7 +153,7 @@ function deployment() {
               'section',
               { class: 'card', 'aria-label': 'The last deployment' },
               h('div', { class: 'card-head' }, h('h2', {}, 'Last deployment'), outcomePill(last.outcome), h('span', { class: 'faint' }, release(last.release))),
-              h('p', { class: 'faint' }, because(last.cause), ', ', at(last.started_at)),
+              h('p', { class: 'faint' }, because(last.cause), ', ', at(last.started_at), last.by && `, by ${last.by}`),
               waterfall(last),
               changes(status),
             )
