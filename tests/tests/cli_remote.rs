@@ -84,9 +84,9 @@ fn whoever_has_only_a_token_pushes_looks_and_removes_through_the_api() {
         person.succeeds(&[command, "site"]);
     }
     person.succeeds(&["status"]);
-    person.refused(&["push", dir, "other"], "may not");
-    person.refused(&["token", "ls"], "may not");
-    person.refused(&["status", "other"], "may not");
+    person.refused(&["push", dir, "other"], "is not about `other`");
+    person.refused(&["status", "other"], "is not about `other`");
+    person.refused(&["token", "ls"], "`ci` may not do this");
 
     person.succeeds(&["rm", "site", "--yes"]);
     assert_eq!(platform.get("/site/").0, 404);
@@ -94,7 +94,7 @@ fn whoever_has_only_a_token_pushes_looks_and_removes_through_the_api() {
     assert_eq!(platform.get("/site/"), (200, "two".to_owned()));
 
     succeeded("token rm", &platform.cli(&["token", "rm", "ci"]));
-    person.refused(&["status"], "");
+    person.refused(&["status"], "is missing or wrong");
 }
 
 #[test]

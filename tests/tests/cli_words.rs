@@ -125,8 +125,10 @@ fn the_manual_has_a_page_for_each_command() {
             assert!(text.contains(section), "{page} lacks {section}");
         }
         // Every line that begins with a dot is a request that roff knows.
-        let known =
-            [".ie", ".el", ".TH", ".SH", ".TP", ".RS", ".RE", ".SS", ".PP", ".br", ".nf", ".fi", ".B", ".I"];
+        let known = [
+            ".ie", ".el", ".TH", ".SH", ".TP", ".RS", ".RE", ".SS", ".PP", ".IP", ".br", ".nf", ".fi", ".B",
+            ".I",
+        ];
         for line in text.lines().filter(|line| line.starts_with('.')) {
             let request = line.split_whitespace().next().unwrap_or_default();
             assert!(known.contains(&request), "{page}: {line}");

@@ -17,7 +17,7 @@ pub mod help;
 )]
 pub struct Args {
     /// Where the platform keeps its data [default: /var/lib/cloudyknight as root, else the user's data directory]
-    #[arg(long, global = true, env = "CLOUDYKNIGHT_HOME", value_name = "DIR")]
+    #[arg(long, global = true, env = "CLOUDYKNIGHT_HOME", hide_env_values = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
     /// Print JSON, for programs
     #[arg(long, global = true)]

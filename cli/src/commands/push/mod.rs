@@ -28,8 +28,10 @@ use source::Source;
 use target::Target;
 
 pub async fn run(home: &Home, asked: args::Push, output: Output) -> anyhow::Result<ExitCode> {
-    let dir = asked.dir.canonicalize();
-    let dir = dir.with_context(|| format!("there is no folder {}", asked.dir.display()))?;
+    let dir = asked.dir.canonicalize().ok().filter(|dir| dir.is_dir()).ok_or_else(|| {
+        let message = format!("there is no folder {}", asked.dir.display());
+        hinted(message, "the folder comes first, and then the name: `cloudyknight push DIR NAME`")
+    })?;
     let name = workspace(&dir, asked.name)?;
     let push = Push { home, client: Client::new(home)?, target: Target::of(home).await?, dir, name, output };
     if asked.watch {
