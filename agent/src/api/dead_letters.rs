@@ -6,18 +6,16 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use cloudyknight_core::dead_letter::DeadLetter;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::Caller;
+use super::page::Page;
 use super::{Api, Problem};
 use crate::board::now;
 use crate::replay::ReplayError;
-
-const LIMIT: usize = 100;
-const LONGEST: usize = 1000;
 
 pub(super) fn reads() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(list))
@@ -27,20 +25,9 @@ pub(super) fn changes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(replay)).routes(routes!(discard))
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Asked {
-    /// The most to answer.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
-    /// `next` of the page before.
-    cursor: Option<String>,
-}
-
 #[derive(Serialize, ToSchema)]
-pub(super) struct Page {
+pub(super) struct DeadLetters {
     /// Of a message longer than 16 KiB the beginning is shown.
-    #[schema(value_type = Vec<Object>)]
     dead_letters: Vec<DeadLetter>,
     /// Goes on; null at the end.
     next: Option<String>,
@@ -52,10 +39,11 @@ pub(super) struct Page {
 #[utoipa::path(
     get,
     path = "/api/v1/dead-letters",
+    operation_id = "dead_letters",
     tag = "live",
-    params(Asked),
+    params(Page),
     responses(
-        (status = 200, body = Page),
+        (status = 200, body = DeadLetters),
         (status = 400, description = "The limit is none."),
         (status = 403, description = "Not for this caller."),
         (status = 503, description = "The platform bucket does not answer."),
@@ -64,28 +52,25 @@ pub(super) struct Page {
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-) -> Result<axum::Json<Page>, Problem> {
+    Query(page): Query<Page>,
+) -> Result<axum::Json<DeadLetters>, Problem> {
     if !caller.sees_platform() {
         return Err(Problem::not_for(&caller));
     }
-    let limit = asked.limit.unwrap_or(LIMIT);
-    if !(1..=LONGEST).contains(&limit) {
-        let detail = format!("the limit {limit} is not within 1 and {LONGEST}");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, &detail));
-    }
-    let after = asked.cursor.unwrap_or_default();
+    let limit = page.limit()?;
+    let after = page.cursor.unwrap_or_default();
     let found = api.agent.board.dead_letters_after(&after, limit).await;
     let (dead_letters, next) = found.map_err(|error| Problem::down(&error))?;
-    Ok(axum::Json(Page { dead_letters, next }))
+    Ok(axum::Json(DeadLetters { dead_letters, next }))
 }
 
-/// Sends a message again
+/// Send a message again
 ///
 /// It goes back onto the queue that it came from, and is no dead letter any more. If it fails again, it becomes another one.
 #[utoipa::path(
     post,
     path = "/api/v1/dead-letters/{id}/replay",
+    operation_id = "replay_dead_letter",
     tag = "live",
     params(("id" = String, Path, description = "The id of the dead letter.")),
     responses(
@@ -120,10 +105,13 @@ pub(super) async fn replay(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Throws a message away
+/// Throw a message away
+///
+/// What it was about is deployed by the next push or sweep, if it matters.
 #[utoipa::path(
     delete,
     path = "/api/v1/dead-letters/{id}",
+    operation_id = "discard_dead_letter",
     tag = "live",
     params(("id" = String, Path, description = "The id of the dead letter.")),
     responses(

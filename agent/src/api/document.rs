@@ -28,6 +28,9 @@ use super::{Api, Problem};
     tags(
         (name = "access", description = "Who may use the API, and what they did"),
         (name = "workspaces", description = "What runs, and what is asked of it"),
+        (name = "files", description = "What is pushed, through the API"),
+        (name = "facts", description = "What workspaces use, carry and hold"),
+        (name = "live", description = "What happens, as it happens, and what was given up on"),
         (name = "platform", description = "The platform itself"),
     ),
 )]
@@ -64,6 +67,13 @@ pub(super) async fn openapi(State(api): State<Arc<Api>>) -> Response {
 
 /// Adds what any request may be answered, where its handler does not say it.
 pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
+    // OpenAPI has no word for a parameter with slashes in it.
+    let paths = &mut document.paths.paths;
+    let wide: Vec<String> = paths.keys().filter(|path| path.contains("{*")).cloned().collect();
+    for path in wide {
+        let item = paths.remove(&path).expect("it was just found");
+        paths.insert(path.replace("{*", "{"), item);
+    }
     for (path, item) in &mut document.paths.paths {
         let has_parameters = path.contains('{');
         for operation in operations(item) {

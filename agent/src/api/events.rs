@@ -41,9 +41,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// Only what is of this workspace.
+    #[param(value_type = Option<WorkspaceName>)]
     workspace: Option<String>,
 }
 

@@ -13,15 +13,15 @@ use cloudyknight_core::files::{File, Files};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::Object;
 use futures::{StreamExt, TryStreamExt};
-use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::Caller;
+use super::page::Page;
 use super::uploads::refused;
-use super::{Api, Problem, parse};
+use super::{Api, Named, Problem, parse};
 use crate::source::no_file;
 use crate::uploads::Kind;
 
@@ -33,26 +33,18 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 const LARGEST: u64 = 64 << 20;
 /// In bytes, as S3 has it.
 const LONGEST_KEY: usize = 1024;
-const PAGE: usize = 1000;
 /// Objects that are deleted at the same time.
 const PARALLEL: usize = 8;
 
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Page {
-    /// At most so many.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
-    /// As `next` of the page before says it.
-    cursor: Option<String>,
-}
-
-/// The files of a workspace in the bucket
+/// List the files of a workspace
+///
+/// As the bucket holds them, by path.
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{name}/files",
+    operation_id = "files",
     tag = "files",
-    params(("name" = String, Path), Page),
+    params(Named, Page),
     responses((status = 200, body = Files), (status = 400), (status = 503))
 )]
 async fn list(
@@ -61,10 +53,7 @@ async fn list(
     Query(page): Query<Page>,
 ) -> Result<Json<Files>, Problem> {
     let name = parse(&name)?;
-    let limit = page.limit.unwrap_or(PAGE);
-    if !(1..=PAGE).contains(&limit) {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, &format!("`limit` is a number from 1 to {PAGE}")));
-    }
+    let limit = page.limit()?;
     let after = page.cursor.as_deref().map(after).transpose()?;
     let objects = api.agent.reconciler.tools.workspaces.list(&name.prefix()).await;
     let objects = objects.map_err(|error| Problem::down(&error))?;
@@ -129,8 +118,9 @@ fn key(name: &WorkspaceName, path: &str) -> Result<String, Problem> {
 #[utoipa::path(
     put,
     path = "/api/v1/workspaces/{name}/files/{*path}",
+    operation_id = "put_file",
     tag = "files",
-    params(("name" = String, Path), ("path" = String, Path, description = "slashes and all")),
+    params(Named, ("path" = String, Path, description = "slashes and all")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "It took the place of another", body = File),
@@ -160,11 +150,14 @@ async fn put(
 }
 
 /// Delete one file of a workspace
+///
+/// What serves does not change before that is deployed, like any push.
 #[utoipa::path(
     delete,
     path = "/api/v1/workspaces/{name}/files/{*path}",
+    operation_id = "delete_file",
     tag = "files",
-    params(("name" = String, Path), ("path" = String, Path, description = "slashes and all")),
+    params(Named, ("path" = String, Path, description = "slashes and all")),
     responses((status = 204, description = "It is not there any more, or never was"), (status = 400), (status = 503))
 )]
 async fn delete_one(
@@ -186,8 +179,9 @@ async fn delete_one(
 #[utoipa::path(
     delete,
     path = "/api/v1/workspaces/{name}",
+    operation_id = "delete_workspace",
     tag = "files",
-    params(("name" = String, Path)),
+    params(Named),
     responses((status = 202), (status = 404), (status = 503))
 )]
 async fn delete_all(
@@ -236,17 +230,17 @@ mod tests {
             size: 1,
             modified_ms: 1_700_000_000_000,
         };
-        let objects: Vec<Object> = ["a", "a/b", "ä", "z"].map(object).into();
+        let objects: Vec<Object> = ["a", "a/b", "z", "ä"].map(object).into();
         let page = |cursor: Option<&str>, limit| {
             let after = cursor.map(|cursor| after(cursor).unwrap_or_else(|_| panic!("{cursor}")));
             one_page(&name, objects.clone(), after.as_deref(), limit)
         };
         let paths = |files: &Files| files.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
         let first = page(None, 3);
-        assert_eq!(paths(&first), ["a", "a/b", "ä"]);
+        assert_eq!(paths(&first), ["a", "a/b", "z"]);
         assert_eq!(first.files[0].modified_at.as_deref(), Some("2023-11-14T22:13:20Z"));
         let second = page(first.next.as_deref(), 3);
-        assert_eq!((paths(&second), second.next), (vec!["z".to_owned()], None));
+        assert_eq!((paths(&second), second.next), (vec!["ä".to_owned()], None));
         assert_eq!(page(None, 4).next, None);
         assert!(after("zz").is_err() && after("ff").is_err());
     }

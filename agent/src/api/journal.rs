@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use cloudyknight_core::workspace::WorkspaceName;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -22,19 +23,21 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// The most entries to answer.
     #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
+    limit: Option<u32>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Only what is of this workspace.
+    #[param(value_type = Option<WorkspaceName>)]
     workspace: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct Page {
+pub(super) struct JournalPage {
     entries: Vec<Entry>,
     /// Goes on with older ones; null at the end.
     next: Option<String>,
@@ -49,7 +52,7 @@ pub(super) struct Page {
     tag = "live",
     params(Asked),
     responses(
-        (status = 200, body = Page),
+        (status = 200, body = JournalPage),
         (status = 400, description = "The limit, the cursor or the name is none."),
         (status = 403, description = "Not for this caller."),
     ),
@@ -58,12 +61,12 @@ pub(super) async fn journal(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
-) -> Result<axum::Json<Page>, Problem> {
+) -> Result<axum::Json<JournalPage>, Problem> {
     let only = asked.workspace.as_deref().map(parse).transpose()?;
     if let Some(name) = only.as_ref().filter(|name| !caller.sees(name)) {
         return Err(Problem::not_yours(name));
     }
-    let limit = asked.limit.unwrap_or(LIMIT);
+    let limit = asked.limit.map_or(LIMIT, |limit| limit as usize);
     if !(1..=LONGEST).contains(&limit) {
         let detail = format!("the limit {limit} is not within 1 and {LONGEST}");
         return Err(Problem::new(StatusCode::BAD_REQUEST, &detail));
@@ -87,5 +90,5 @@ pub(super) async fn journal(
     let is_more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries.last().filter(|_| is_more).map(|entry| entry.id.clone());
-    Ok(axum::Json(Page { entries, next }))
+    Ok(axum::Json(JournalPage { entries, next }))
 }

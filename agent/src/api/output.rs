@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::Caller;
-use super::{Api, Problem, parse};
+use super::{Api, Named, Problem, parse};
 use crate::lines::Lines;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -22,10 +22,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// Only so many lines from the end.
-    tail: Option<usize>,
+    #[param(maximum = 4294967295u32)]
+    tail: Option<u32>,
     /// Go on with what comes, until the end of it.
     #[serde(default)]
     follow: bool,
@@ -38,9 +40,9 @@ pub(super) struct Asked {
     get,
     path = "/api/v1/workspaces/{name}/build-log",
     tag = "live",
-    params(("name" = String, Path, description = "The workspace."), Asked),
+    params(Named, Asked),
     responses(
-        (status = 200, body = String, content_type = "text/plain"),
+        (status = 200, body = String, content_type = "text/plain; charset=utf-8"),
         (status = 400, description = "The name is none."),
         (status = 404, description = "Nothing was built since the agent started."),
     ),
@@ -67,7 +69,7 @@ pub(super) async fn build_log(
     tag = "live",
     params(Asked),
     responses(
-        (status = 200, body = String, content_type = "text/plain"),
+        (status = 200, body = String, content_type = "text/plain; charset=utf-8"),
         (status = 403, description = "Not for this caller."),
     ),
 )]
@@ -83,7 +85,8 @@ pub(super) async fn platform_log(
 }
 
 fn text(api: &Api, lines: Arc<Lines>, asked: &Asked) -> Response {
-    let stream = lines.read(asked.tail, asked.follow).map(Ok::<_, std::convert::Infallible>);
+    let stream =
+        lines.read(asked.tail.map(|tail| tail as usize), asked.follow).map(Ok::<_, std::convert::Infallible>);
     let body = Body::from_stream(stream.take_until(api.agent.leaving.clone().cancelled_owned()));
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response()
 }

@@ -33,7 +33,9 @@ struct Templates {
     templates: Vec<TemplateStatus>,
 }
 
-/// What a new workspace can begin with
+/// List templates
+///
+/// What a new workspace can begin with.
 #[utoipa::path(get, path = "/api/v1/templates", tag = "files", responses((status = 200, body = Templates)))]
 async fn templates() -> Json<Templates> {
     Json(Templates { version: 1, templates: TEMPLATES.iter().map(Template::status).collect() })
@@ -61,6 +63,7 @@ struct Made {
 #[utoipa::path(
     post,
     path = "/api/v1/workspaces",
+    operation_id = "create_workspace",
     tag = "files",
     request_body = Wanted,
     responses((status = 201, body = Made), (status = 400), (status = 403), (status = 409), (status = 503))

@@ -16,7 +16,7 @@ use time::format_description::well_known::Rfc3339;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Api, Problem, parse};
+use super::{Api, Named, Problem, parse};
 use crate::uploads::{Kind, UploadError};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -68,8 +68,9 @@ impl Format {
 #[utoipa::path(
     put,
     path = "/api/v1/workspaces/{name}/archive",
+    operation_id = "put_archive",
     tag = "files",
-    params(("name" = String, Path), Asked),
+    params(Named, Asked),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 202, body = Uploaded), (status = 400), (status = 413), (status = 503))
 )]
@@ -119,7 +120,7 @@ pub(super) fn refused(error: &UploadError, if_too_large: &str) -> Problem {
     post,
     path = "/api/v1/workspaces/{name}/upload-url",
     tag = "files",
-    params(("name" = String, Path), Asked),
+    params(Named, Asked),
     responses((status = 200, body = UploadUrl), (status = 400), (status = 503))
 )]
 async fn upload_url(

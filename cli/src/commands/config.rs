@@ -234,6 +234,9 @@ fn values(config: &Config, home: &Home) -> anyhow::Result<Vec<Named>> {
         ("fresh", Some("CLOUDYKNIGHT_FRESH"), json!(config.fresh)),
         ("firewall", None, json!(config.firewall)),
         ("policy", None, json!(config.policy_path(home))),
+        ("rclone", Some("CLOUDYKNIGHT_RCLONE"), json!(config.rclone)),
+        ("mount_exclude", None, json!(config.mount_exclude)),
+        ("mount_relist_ms", None, json!(config.mount_relist_ms)),
     ])
 }
 

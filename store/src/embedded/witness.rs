@@ -47,22 +47,22 @@ mod tests {
     async fn a_change_is_acknowledged_once_the_witness_knows() {
         let folder = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(folder.path(), Options::default()).unwrap();
-        store.create_bucket("b").await.unwrap();
+        store.create_bucket("workspaces").await.unwrap();
         let recorder = Arc::new(Recorder::default());
         store.tell(recorder.clone());
-        let bucket = store.bucket("b");
+        let bucket = store.bucket("workspaces");
 
         let mut put = bucket.put("app/x", Bytes::from_static(b"1"));
         let early = tokio::time::timeout(Duration::from_millis(200), &mut put).await;
         assert!(early.is_err(), "it was acknowledged before the witness was done");
-        assert_eq!(*recorder.seen.lock().unwrap(), ["b/app/x"]);
+        assert_eq!(*recorder.seen.lock().unwrap(), ["workspaces/app/x"]);
         recorder.release.notify_one();
         put.await.unwrap();
 
         recorder.release.notify_one();
         bucket.delete("app/x").await.unwrap();
         recorder.release.notify_one();
-        assert_eq!(*recorder.seen.lock().unwrap(), ["b/app/x", "b/app/x"]);
+        assert_eq!(*recorder.seen.lock().unwrap(), ["workspaces/app/x", "workspaces/app/x"]);
         // What changes nothing is told to nobody.
         assert!(
             bucket
