@@ -358,6 +358,9 @@ fn the_dashboard_is_redeployed_and_rolled_back_while_it_is_open_and_outlives_the
     });
 }
 
+/// One whose containers hold more than the bucket does.
+const SHOP: &str = r#"{"private": true, "dependencies": {"express": "4.21.2"}}"#;
+
 #[test]
 fn every_page_is_fit_for_all_in_light_and_dark_wide_and_narrow() {
     let platform = platform();
@@ -365,7 +368,7 @@ fn every_page_is_fit_for_all_in_light_and_dark_wide_and_narrow() {
     for sample in ["www", "api", "blog"] {
         platform.s3(Client::Aws).sync(&repository().join("workspaces").join(sample), sample);
     }
-    let shop = Folder::of(&[("package.json", "{}"), ("index.js", &app("shop", 0))]);
+    let shop = Folder::of(&[("package.json", SHOP), ("index.js", &app("shop", 0))]);
     platform.s3(Client::Aws).sync(shop.path(), "shop");
     platform.live("shop");
     s3.put("shop/index.js", "throw new Error('the database does not answer');\n");
