@@ -53,6 +53,7 @@ await story(async (page, { another }) => {
   await go(page, 'w/app');
   await page.getByRole('button', { name: 'Restart', exact: true }).click();
   await agree(page, 'Restart');
+  await page.locator('.toast').getByText('app: restarting').waitFor();
   await go(page, 'audit');
   await page.getByRole('row').filter({ hasText: '/workspaces/app/restart' }).filter({ hasText: '202' }).first().waitFor();
   await page.getByRole('row').filter({ hasText: '/workspaces/app/restart' }).filter({ hasText: '403' }).first().waitFor();
