@@ -81,7 +81,10 @@ impl Mounted {
         kill_process(killed, Signal::KILL).expect("it can be killed");
         eventually("another rclone serves the folder", LIMIT, || {
             let other = self.rclone().is_some_and(|process| process != killed);
-            (other && fs::read_dir(&self.dir).is_ok()).then_some(())
+            // The folder beneath it is there as well, and empty.
+            let is_mounted =
+                fs::read_to_string("/proc/self/mountinfo").is_ok_and(|table| table.contains(text(&self.dir)));
+            (other && is_mounted && fs::read_dir(&self.dir).is_ok()).then_some(())
         });
     }
 
