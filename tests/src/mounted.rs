@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::platform::Platform;
 use crate::run::{run, succeeded};
@@ -72,6 +73,22 @@ impl Mounted {
             is_it.then(|| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw))?
         });
         processes.next()
+    }
+
+    /// Waits until rclone has written down that it holds a file which is not uploaded yet: one that is killed in the
+    /// millisecond in which a file is closed knows nothing of it.
+    #[track_caller]
+    pub fn written_down(&self, key: &str) {
+        let stores = self.home.join("mount/vfsMeta");
+        eventually(&format!("{key} is written down"), LIMIT, || {
+            let mut stores = fs::read_dir(&stores).ok()?.flatten();
+            let path = stores.find_map(|store| {
+                let path = store.path().join("workspaces").join(key);
+                path.is_file().then_some(path)
+            })?;
+            let facts: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+            facts["Size"].is_u64().then_some(())
+        });
     }
 
     /// Ends rclone without a word, and waits for the next one to answer.

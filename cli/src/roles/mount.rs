@@ -19,10 +19,11 @@ use crate::environment::variable;
 use crate::errors::{self, Hinted};
 use crate::home::Home;
 use crate::mount::control::Control;
+use crate::mount::follow::Follower;
 use crate::mount::options::{self, Access, Mount};
 use crate::mount::program::{self, Rclone};
 use crate::mount::written::{self, Written};
-use crate::mount::{self, Files, ROLE, Report, State, excluded, follow, gate, point};
+use crate::mount::{self, Files, ROLE, Report, State, excluded, gate, point};
 use crate::processes;
 use crate::s3::Place;
 
@@ -116,29 +117,38 @@ impl Keeper {
         self.clear()?;
         point::prepare(&self.dir)?;
         self.say(State::Mounting, Some(&rclone), None);
+        let changes = Files(&self.home).changes();
+        let written = Written::default();
+        let is_told = self.config.store == Store::Embedded;
+        let follower = Follower::new(&changes, &self.control, &written);
+        let line = if is_told { follower.begin().await } else { None };
+        let followed = async {
+            match is_told {
+                true => follower.follow(line).await,
+                false => std::future::pending().await,
+            }
+        };
+        let mut followed = std::pin::pin!(followed);
         let (mut child, uploads) = self.start(&rclone).await?;
-        let Some(ready) = stop.run_until_cancelled(self.ready(&mut child)).await else {
+        let ready = tokio::select! {
+            ready = self.ready(&mut child) => Some(ready),
+            () = &mut followed => unreachable!("it follows for ever"),
+            () = stop.cancelled() => None,
+        };
+        let Some(ready) = ready else {
             drop(child);
             self.gone(0)?;
             return Ok(End::Asked);
         };
         ready?;
+        follower.ready().await?;
         *was_mounted = true;
         self.say(State::Mounted, Some(&rclone), None);
         tracing::info!(dir = %self.dir.display(), rclone = rclone.version, "mounted");
-        let changes = Files(&self.home).changes();
-        let written = Written::default();
-        let is_told = self.config.store == Store::Embedded;
-        let followed = async {
-            match is_told {
-                true => follow::follow(&changes, &self.control, &written).await,
-                false => std::future::pending().await,
-            }
-        };
         let why = tokio::select! {
             status = child.wait() => format!("rclone ended: {}", status.context("could not wait for rclone")?),
             why = self.pulse() => why,
-            () = followed => unreachable!("it follows for ever"),
+            () = &mut followed => unreachable!("it follows for ever"),
             () = written.tend(&self.control, uploads, is_told) => unreachable!("it tends for ever"),
             () = stop.cancelled() => {
                 self.end(child).await?;
