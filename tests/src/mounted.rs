@@ -87,7 +87,8 @@ impl Mounted {
                 path.is_file().then_some(path)
             })?;
             let facts: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-            facts["Size"].is_u64().then_some(())
+            let size = fs::metadata(self.path(key)).ok()?.len();
+            (facts["Size"] == size && size > 0).then_some(())
         });
     }
 
