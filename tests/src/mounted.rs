@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::platform::Platform;
 use crate::run::{run, succeeded};
@@ -74,6 +75,23 @@ impl Mounted {
         processes.next()
     }
 
+    /// Waits until rclone has written down that it holds a file which is not uploaded yet: one that is killed in the
+    /// millisecond in which a file is closed knows nothing of it.
+    #[track_caller]
+    pub fn written_down(&self, key: &str) {
+        let stores = self.home.join("mount/vfsMeta");
+        eventually(&format!("{key} is written down"), LIMIT, || {
+            let mut stores = fs::read_dir(&stores).ok()?.flatten();
+            let path = stores.find_map(|store| {
+                let path = store.path().join("workspaces").join(key);
+                path.is_file().then_some(path)
+            })?;
+            let facts: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+            let size = fs::metadata(self.path(key)).ok()?.len();
+            (facts["Size"] == size && size > 0).then_some(())
+        });
+    }
+
     /// Ends rclone without a word, and waits for the next one to answer.
     #[track_caller]
     pub fn kill_rclone(&self) {
@@ -81,7 +99,10 @@ impl Mounted {
         kill_process(killed, Signal::KILL).expect("it can be killed");
         eventually("another rclone serves the folder", LIMIT, || {
             let other = self.rclone().is_some_and(|process| process != killed);
-            (other && fs::read_dir(&self.dir).is_ok()).then_some(())
+            // The folder beneath it is there as well, and empty.
+            let is_mounted =
+                fs::read_to_string("/proc/self/mountinfo").is_ok_and(|table| table.contains(text(&self.dir)));
+            (other && is_mounted && fs::read_dir(&self.dir).is_ok()).then_some(())
         });
     }
 

@@ -53,12 +53,23 @@ impl Control {
         self.call("rc/noop", json!({}), patience).await.map(drop)
     }
 
-    /// Everything that is known of what the bucket holds is forgotten.
-    pub async fn forget_all(&self, patience: Duration) -> Result<(), ControlError> {
-        self.call("vfs/forget", json!({}), patience).await.map(drop)
+    /// Every folder that is known is listed anew.
+    pub async fn refresh_all(&self, patience: Duration) -> Result<(), ControlError> {
+        self.call("vfs/refresh", json!({ "recursive": "true" }), patience).await.map(drop)
     }
 
-    /// The same of these keys, and of every folder on the way to them: each may have come with the change, or gone.
+    /// These folders are listed anew, now. That is more than to forget them: of a file that was written here, rclone holds
+    /// on to what it wrote until then.
+    pub async fn refresh(&self, folders: &[&str], patience: Duration) -> Result<(), ControlError> {
+        if folders.is_empty() {
+            return Ok(());
+        }
+        let named = folders.iter().enumerate().map(|(n, path)| (format!("dir{n}"), json!(path)));
+        self.call("vfs/refresh", Value::Object(named.collect::<Map<_, _>>()), patience).await.map(drop)
+    }
+
+    /// What is known of these keys is forgotten, and of every folder on the way to them: each may have come with the change,
+    /// or gone.
     pub async fn forget(&self, keys: &[String], patience: Duration) -> Result<(), ControlError> {
         for some in forgotten(keys).chunks(AT_ONCE) {
             let named = some.iter().enumerate().map(|(n, path)| (format!("file{n}"), json!(path)));

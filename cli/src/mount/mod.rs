@@ -21,6 +21,7 @@ pub mod options;
 pub mod point;
 pub mod program;
 pub mod witness;
+pub mod written;
 
 /// That somebody wants a folder mounted: kept in the home until it is unmounted, across restarts of the platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use cloudyknight_store::aws::StaticCredentials;
+use cloudyknight_store::embedded::AGENT;
 
 /// What is to be mounted, and how.
 pub struct Mount<'a> {
@@ -63,7 +64,10 @@ pub fn arguments(mount: &Mount<'_>) -> Vec<String> {
     option("cache-dir", path(&mount.cache));
     option("devname", mount.device.into());
     option("rc-addr", format!("unix://{}", path(&mount.control)));
-    option("log-level", "NOTICE".into());
+    // It tells what was uploaded; the keeper wants to know that, and no log does.
+    option("log-level", "INFO".into());
+    // Of what it does itself the store need not tell it.
+    option("user-agent", AGENT.into());
     // Source may hold what is not for everybody on the machine.
     option("umask", "077".into());
     if let Some((user, group)) = &mount.owner {

@@ -9,6 +9,7 @@ use anyhow::Context;
 use rustix::process::{Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::lock::RoleLock;
@@ -18,9 +19,11 @@ use crate::environment::variable;
 use crate::errors::{self, Hinted};
 use crate::home::Home;
 use crate::mount::control::Control;
+use crate::mount::follow::Follower;
 use crate::mount::options::{self, Access, Mount};
 use crate::mount::program::{self, Rclone};
-use crate::mount::{self, Files, ROLE, Report, State, excluded, follow, gate, point};
+use crate::mount::written::{self, Written};
+use crate::mount::{self, Files, ROLE, Report, State, excluded, gate, point};
 use crate::processes;
 use crate::s3::Place;
 
@@ -114,27 +117,39 @@ impl Keeper {
         self.clear()?;
         point::prepare(&self.dir)?;
         self.say(State::Mounting, Some(&rclone), None);
-        let mut child = self.start(&rclone).await?;
-        let Some(ready) = stop.run_until_cancelled(self.ready(&mut child)).await else {
+        let changes = Files(&self.home).changes();
+        let written = Written::default();
+        let is_told = self.config.store == Store::Embedded;
+        let follower = Follower::new(&changes, &self.control, &written);
+        let line = if is_told { follower.begin().await } else { None };
+        let followed = async {
+            match is_told {
+                true => follower.follow(line).await,
+                false => std::future::pending().await,
+            }
+        };
+        let mut followed = std::pin::pin!(followed);
+        let (mut child, uploads) = self.start(&rclone).await?;
+        let ready = tokio::select! {
+            ready = self.ready(&mut child) => Some(ready),
+            () = &mut followed => unreachable!("it follows for ever"),
+            () = stop.cancelled() => None,
+        };
+        let Some(ready) = ready else {
             drop(child);
             self.gone(0)?;
             return Ok(End::Asked);
         };
         ready?;
+        follower.ready().await?;
         *was_mounted = true;
         self.say(State::Mounted, Some(&rclone), None);
         tracing::info!(dir = %self.dir.display(), rclone = rclone.version, "mounted");
-        let changes = Files(&self.home).changes();
-        let followed = async {
-            match self.config.store {
-                Store::Embedded => follow::follow(&changes, &self.control).await,
-                Store::S3(_) => std::future::pending().await,
-            }
-        };
         let why = tokio::select! {
             status = child.wait() => format!("rclone ended: {}", status.context("could not wait for rclone")?),
             why = self.pulse() => why,
-            () = followed => unreachable!("it follows for ever"),
+            () = &mut followed => unreachable!("it follows for ever"),
+            () = written.tend(&self.control, uploads, is_told) => unreachable!("it tends for ever"),
             () = stop.cancelled() => {
                 self.end(child).await?;
                 return Ok(End::Asked);
@@ -143,7 +158,8 @@ impl Keeper {
         Ok(End::Lost(why))
     }
 
-    async fn start(&self, rclone: &Rclone) -> anyhow::Result<Child> {
+    /// Starts it; answers it, and the keys that it uploads, as it tells of them.
+    async fn start(&self, rclone: &Rclone) -> anyhow::Result<(Child, mpsc::UnboundedReceiver<String>)> {
         let place = Place::of(&self.home).await?;
         let credentials = place.clients.credentials().await;
         let credentials =
@@ -187,10 +203,11 @@ impl Keeper {
         command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
         let child = command.spawn();
         let mut child = child.with_context(|| format!("could not start {}", rclone.path.display()))?;
+        let (told, uploads) = mpsc::unbounded_channel();
         if let Some(words) = child.stderr.take() {
-            tokio::spawn(pass_on(words));
+            tokio::spawn(pass_on(words, told));
         }
-        Ok(child)
+        Ok((child, uploads))
     }
 
     /// Waits until the folder answers, and not only is there.
@@ -319,11 +336,16 @@ impl Keeper {
     }
 }
 
-/// What rclone says goes to our log; but not, for each of thousands of files and every few minutes, that it stays here.
-async fn pass_on(words: ChildStderr) {
+/// What rclone says goes to our log; but not, for each of thousands of files and every few minutes, that it stays here, and
+/// not what it does all day.
+async fn pass_on(words: ChildStderr, told: mpsc::UnboundedSender<String>) {
     let mut lines = BufReader::new(words).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        if !line.contains(gate::STAYS) {
+        if let Some(key) = written::uploaded(&line) {
+            // Nobody listens before the mount answers, and after its end.
+            let _ = told.send(key.to_owned());
+        }
+        if !line.contains(gate::STAYS) && !line.contains(" INFO  : ") {
             eprintln!("{line}");
         }
     }

@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::EmbeddedError;
-pub use witness::{Changed, Witness};
+pub use witness::{AGENT, Changed, Witness};
 
 use self::blobs::{Blobs, file_error};
 use self::bucket::EmbeddedBucket;

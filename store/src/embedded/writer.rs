@@ -11,7 +11,7 @@ use super::blobs::{BlobId, Blobs, StagedBlob};
 use super::clock::Clock;
 use super::error::EmbeddedError;
 use super::wakers::Wakers;
-use super::witness::{Changed, Witness};
+use super::witness::{self, Changed, Witness};
 
 /// Jobs that wait for the writer; whoever finds it full waits too, so memory stays bounded.
 const WAITING: usize = 256;
@@ -89,7 +89,7 @@ impl Writer {
         W: FnOnce(&mut Unit<'_>) -> Result<T, EmbeddedError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let witness = Arc::clone(&self.witness);
+        let (witness, is_told) = (Arc::clone(&self.witness), witness::is_told());
         let job: Job = Box::new(move |unit| {
             let (outcome, changed) = match unit {
                 // Whoever asked has gone: nobody would hear of a success, least of all a receiver of messages.
@@ -106,7 +106,9 @@ impl Writer {
                 };
                 // From here and not by the caller, who may have gone: what is committed has to be told in any case.
                 let told = match witness.get() {
-                    Some(witness) if outcome.is_ok() && !changed.is_empty() => Some(witness.tell(changed)),
+                    Some(witness) if is_told && outcome.is_ok() && !changed.is_empty() => {
+                        Some(witness.tell(changed))
+                    }
                     _ => None,
                 };
                 // A caller that stopped listening meanwhile is no fault of the write.

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use http::header::USER_AGENT;
 use http::{Request, Response};
 use http_body_util::{BodyStream, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -42,7 +43,7 @@ use tokio_util::task::TaskTracker;
 
 use self::rechunk::Rechunk;
 use self::service::Service;
-use super::EmbeddedStore;
+use super::{EmbeddedStore, witness};
 
 /// The one key pair that signs requests.
 #[derive(Clone)]
@@ -150,7 +151,9 @@ async fn answer(service: S3Service, request: Request<Incoming>) -> Result<Respon
     } else {
         Body::from(body)
     };
-    service.call(Request::from_parts(head, body)).await
+    let is_of_witness = head.headers.get(USER_AGENT).is_some_and(|agent| agent == witness::AGENT);
+    let answered = service.call(Request::from_parts(head, body));
+    if is_of_witness { witness::untold(answered).await } else { answered.await }
 }
 
 fn rechunked(
