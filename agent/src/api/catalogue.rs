@@ -18,7 +18,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 ///
 /// Each with the name, the sentence and the picture that it says of itself. What asks its visitors who they are is not
 /// listed, nor what says that it is not public.
-#[utoipa::path(get, path = "/api/v1/catalogue", tag = "facts", responses((status = 200, body = Catalogue)))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/catalogue",
+    tag = "facts",
+    security(()),
+    responses((status = 200, description = "What everybody may know of", body = Catalogue)),
+)]
 async fn catalogue(State(api): State<Arc<Api>>) -> Json<Catalogue> {
     let edge_url = &api.agent.reconciler.tools.settings.edge_url;
     Json(Catalogue::of(api.agent.board.all(), edge_url))

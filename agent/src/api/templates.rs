@@ -44,6 +44,7 @@ async fn templates() -> Json<Templates> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
+    #[schema(value_type = WorkspaceName)]
     name: String,
     /// One of those that `GET /templates` lists.
     template: String,
