@@ -26,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// Only so many lines from the end.
-    #[param(maximum = 4294967295u32)]
+    #[param(maximum = 100000u32)]
     tail: Option<u32>,
     /// Go on with what comes, until the end of it.
     #[serde(default)]
@@ -57,7 +57,7 @@ pub(super) async fn build_log(
         let detail = format!("nothing was built for the workspace `{name}` since the agent started");
         Problem::new(StatusCode::NOT_FOUND, &detail).hint("an image that is there already is not built again")
     })?;
-    Ok(text(&api, lines, &asked))
+    text(&api, lines, &asked)
 }
 
 /// What the platform logs
@@ -81,12 +81,18 @@ pub(super) async fn platform_log(
     if !caller.sees_platform() {
         return Err(Problem::not_for(&caller));
     }
-    Ok(text(&api, api.agent.log.clone(), &asked))
+    text(&api, api.agent.log.clone(), &asked)
 }
 
-fn text(api: &Api, lines: Arc<Lines>, asked: &Asked) -> Response {
+/// More than anybody keeps.
+const MOST: u32 = 100_000;
+
+fn text(api: &Api, lines: Arc<Lines>, asked: &Asked) -> Result<Response, Problem> {
+    if asked.tail.is_some_and(|tail| tail > MOST) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, &format!("`tail` is at most {MOST}")));
+    }
     let stream =
         lines.read(asked.tail.map(|tail| tail as usize), asked.follow).map(Ok::<_, std::convert::Infallible>);
     let body = Body::from_stream(stream.take_until(api.agent.leaving.clone().cancelled_owned()));
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response()
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
 }
