@@ -79,6 +79,11 @@ impl EngineError {
         matches!(self, Self::Refused { status: 409, .. })
     }
 
+    /// Something still holds it.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::Refused { status: 403 | 409, .. })
+    }
+
     /// Will the same call succeed once Docker is back?
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Unreachable(_))

@@ -183,7 +183,7 @@ async fn stop_roles(home: &Home, roles: &[&str]) -> anyhow::Result<bool> {
 async fn clear(engine: &Engine, purge: bool) -> anyhow::Result<usize> {
     let removed = engine.remove_all_containers().await?;
     for network in engine.networks(None).await? {
-        engine.remove_network(&network).await?;
+        remove_network(engine, &network).await?;
     }
     if purge {
         for volume in engine.own_volumes().await? {
@@ -194,6 +194,19 @@ async fn clear(engine: &Engine, purge: bool) -> anyhow::Result<usize> {
         }
     }
     Ok(removed)
+}
+
+/// The step of a build that was just cut off holds its network for a moment longer: that is Docker's to take away.
+async fn remove_network(engine: &Engine, network: &str) -> anyhow::Result<()> {
+    let give_up = Instant::now() + LIMIT;
+    loop {
+        match engine.remove_network(network).await {
+            Err(error) if error.is_in_use() && Instant::now() < give_up => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            removed => return Ok(removed?),
+        }
+    }
 }
 
 async fn remove_firewall(platform: &str) {
