@@ -195,13 +195,12 @@ fn nothing_deploys_what_is_not_committed() {
     platform.kill(Role::Serve);
     eventually("it is back", PATIENCE, || api.read("/api/v1/workspaces/app").map(drop));
     still_one("a kill");
-    // What serves is gone, and is brought back as it was.
+    // What serves is gone, and is brought back as it was by the next look, such as one that somebody asks for.
     succeeded("docker rm", &docker(&["rm", "-f", &platform.docker().container_of("app")]));
-    shows(&platform, "/app/", "one");
-    still_one("the end of its container");
-    // A look that somebody asks for.
     let looked = api.post("/api/v1/workspaces/app/reconcile").expect("an answer");
     assert_eq!(looked.status, 202);
+    shows(&platform, "/app/", "one");
+    still_one("the end of its container");
     // Deleting is a change, too.
     s3.rm_one("app/index.html");
     waiting(&api, 2);
