@@ -178,7 +178,8 @@ impl Outgoing {
         let switch = wanted.zip(client).filter(|_| slot.is_empty());
         let switch = switch.map(|(protocol, client)| Switch { protocol, client });
         let mut headers = parts.headers;
-        headers::towards_backend(&mut headers, &asked, visitor.peer, switch.as_ref().map(|s| &s.protocol));
+        let from = (visitor.peer, &visitor.listening.edge.options.trusted_proxies);
+        headers::towards_backend(&mut headers, &asked, from, switch.as_ref().map(|s| &s.protocol));
         Ok(Self { asked, method: parts.method, headers, slot, switch, passed: None })
     }
 

@@ -1,5 +1,5 @@
 //! What happens to headers on the way: those that are about one connection end here (RFC 9110, section 7.6.1),
-//! and the backend learns who asked from headers that only the edge can have set.
+//! and the backend learns who asked from headers that only the edge can have set, or a proxy that it trusts.
 
 use std::net::IpAddr;
 
@@ -10,13 +10,14 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use crate::asked::Asked;
+use crate::proxies::{TrustedProxies, Way};
 
 pub(crate) const WORKSPACE: HeaderName = HeaderName::from_static("x-cloudyknight-workspace");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
@@ -34,9 +35,10 @@ pub(crate) fn wanted_upgrade(version: Version, headers: &HeaderMap) -> Option<He
 pub(crate) fn towards_backend(
     headers: &mut HeaderMap,
     asked: &Asked,
-    peer: IpAddr,
+    (peer, proxies): (IpAddr, &TrustedProxies),
     upgrade: Option<&HeaderValue>,
 ) {
+    let way = Way::of(headers, &asked.host, peer, proxies);
     let trailers = headers.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
     end_connection_headers(headers);
     drop_claims(headers);
@@ -50,12 +52,11 @@ pub(crate) fn towards_backend(
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, protocol.clone());
     }
-    let peer = HeaderValue::from_str(&peer.to_canonical().to_string()).expect("an address is plain ASCII");
     headers.insert(HOST, asked.host.clone());
-    headers.insert(FORWARDED_HOST, asked.host.clone());
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
-    headers.insert(FORWARDED_FOR, peer.clone());
-    headers.insert(REAL_IP, peer);
+    headers.insert(FORWARDED_HOST, way.host);
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(way.proto));
+    headers.insert(FORWARDED_FOR, way.forwarded_for);
+    headers.insert(REAL_IP, way.real_ip);
 }
 
 /// Tells the backend which prefix was taken off the path.
@@ -141,7 +142,8 @@ mod tests {
             Request::builder().uri("/x").header(HOST, "a.example:8080").body(()).unwrap().into_parts().0;
         let Ok(asked) = Asked::of(&parts) else { panic!("a plain request") };
         let mut headers = headers(fields);
-        towards_backend(&mut headers, &asked, "::ffff:10.0.0.9".parse().unwrap(), None);
+        let nobody = TrustedProxies::default();
+        towards_backend(&mut headers, &asked, ("::ffff:10.0.0.9".parse().unwrap(), &nobody), None);
         headers
     }
 

@@ -32,6 +32,8 @@ mod upload;
 
 mod headers;
 
+mod proxies;
+
 mod strip;
 
 mod middleware;
@@ -51,5 +53,6 @@ pub mod control;
 pub use edge::Edge;
 pub use listen::serve;
 pub use options::Options;
+pub use proxies::TrustedProxies;
 pub use saved::SavedError;
 pub use table::{TableError, check_route};

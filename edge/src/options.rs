@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::proxies::TrustedProxies;
+
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where the table in force is kept, so that an edge that restarts serves it again. `None`: nowhere.
     pub saved_table: Option<PathBuf>,
+    /// Whose word on the way of a request is passed on.
+    pub trusted_proxies: TrustedProxies,
     /// Client connections carried at once, tunnels included; more wait in the listener's backlog.
     pub max_connections: usize,
     /// A connection on which no request arrives whole for this long is closed, whether it is idle between
@@ -30,6 +34,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             saved_table: None,
+            trusted_proxies: TrustedProxies::default(),
             max_connections: 4096,
             head_timeout: Duration::from_secs(30),
             max_head_bytes: 64 * 1024,

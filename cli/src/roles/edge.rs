@@ -26,7 +26,11 @@ pub async fn run(home: Home, config: Config) -> anyhow::Result<()> {
     let listener: TcpListener = listen("edge", config.edge_address()?, "CLOUDYKNIGHT_EDGE_LISTEN").await?;
     let control =
         control::bind(&home.run("edge.sock")).await.context("the edge could not listen for orders")?;
-    let edge = Edge::new(Options { saved_table: Some(home.run("routes.json")), ..Options::default() });
+    let edge = Edge::new(Options {
+        saved_table: Some(home.run("routes.json")),
+        trusted_proxies: config.proxies()?,
+        ..Options::default()
+    });
     tracing::info!(address = %listener.local_addr()?, "the edge carries traffic");
     let shutdown = CancellationToken::new();
     let signal = async {

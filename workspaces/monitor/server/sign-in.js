@@ -38,7 +38,7 @@ export function unreachable(response) {
 
 // Who asks, as the edge says it: those who guess are slowed down, and not everybody with them.
 export function addresses(request) {
-  const from = request.headers['x-forwarded-for'];
+  const from = request.headers['x-real-ip'];
   return from ? { 'x-forwarded-for': from } : {};
 }
 
