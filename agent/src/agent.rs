@@ -98,13 +98,14 @@ impl Agent {
         let journal = Arc::new(Journal::new());
         let reconciler = Arc::new(Reconciler::new(tools, board.clone(), journal.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
+        let at_work = inbox.clone();
         Ok(Self {
             reconciler,
             board,
             inbox,
             journal,
             replay: Arc::new(Replay::new(ports.events, ports.commands.clone())),
-            queue: QueueWatch::new(ports.commands.clone()),
+            queue: QueueWatch::new(ports.commands.clone(), move || at_work.held()),
             commands: ports.commands,
             meters: ports.meters.into(),
             functions: ports.functions,

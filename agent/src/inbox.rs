@@ -13,8 +13,10 @@ use cloudyknight_core::command::{Cause, Command};
 use cloudyknight_core::origin::{Moment, Origin};
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::queue::{Message, Queue, QueueError, Receipt};
+use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
+use utoipa::ToSchema;
 
 use crate::deploy::with_causes;
 use crate::journal::Journal;
@@ -31,14 +33,58 @@ pub struct Inbox {
     is_open: watch::Sender<bool>,
 }
 
+/// What the agent was asked to look at and is not done with.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Held {
+    pub workspace: WorkspaceName,
+    /// Why: of several reasons the last.
+    pub cause: Cause,
+    /// When the first of them came.
+    pub since: Moment,
+    /// Commands that stay in flight on the queue until it is done.
+    pub commands: usize,
+    pub now: Doing,
+    /// Something came while it was looked at: one more look follows.
+    pub again: bool,
+}
+
+/// What becomes of a workspace at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Doing {
+    /// The agent begins, and does not know yet what runs.
+    #[default]
+    Waiting,
+    /// It is looked at, and deployed where that is needed.
+    Working,
+    /// Something that is needed did not answer: another try follows.
+    Pausing,
+}
+
 /// What waits for one workspace. There is one while, and only while, a task works on it.
-#[derive(Default)]
 struct Desk {
     /// Something came in that is worth more than a look some time.
     came: Arc<Notify>,
     /// Why to look again; `None` when the running reconcile is the last one asked for.
     again: Option<Ask>,
     receipts: Vec<Receipt>,
+    /// The last reason to look.
+    cause: Cause,
+    since: Moment,
+    doing: Doing,
+}
+
+impl Desk {
+    fn new(cause: Cause) -> Self {
+        Self {
+            came: Arc::default(),
+            again: None,
+            receipts: Vec::new(),
+            cause,
+            since: Moment::of(OffsetDateTime::now_utc()),
+            doing: Doing::default(),
+        }
+    }
 }
 
 const BATCH: usize = 10;
@@ -136,6 +182,21 @@ impl Inbox {
         self.put(workspace, Ask { cause, traceparent: None, by: Some(by.to_owned()), origin: None }, None);
     }
 
+    /// All that it was asked for and is not done with, the oldest first.
+    pub fn held(&self) -> Vec<Held> {
+        let held = |(workspace, desk): (&WorkspaceName, &Desk)| Held {
+            workspace: workspace.clone(),
+            cause: desk.cause.clone(),
+            since: desk.since,
+            commands: desk.receipts.len(),
+            now: desk.doing,
+            again: desk.doing == Doing::Working && desk.again.is_some(),
+        };
+        let mut all: Vec<Held> = self.lock().iter().map(held).collect();
+        all.sort_by(|one, two| (one.since, &one.workspace).cmp(&(two.since, &two.workspace)));
+        all
+    }
+
     pub fn is_busy(&self, workspace: &WorkspaceName) -> bool {
         self.lock().contains_key(workspace)
     }
@@ -147,13 +208,14 @@ impl Inbox {
         }
         let mut desks = self.lock();
         let is_new = !desks.contains_key(&workspace);
-        let desk = desks.entry(workspace.clone()).or_default();
+        let desk = desks.entry(workspace.clone()).or_insert_with(|| Desk::new(ask.cause.clone()));
         if is_new {
             tokio::spawn(self.clone().work(workspace.clone()));
         } else if ask.cause != Cause::Sweep {
             // A sweep repeats itself, and would wear out every pause.
             desk.came.notify_one();
         }
+        desk.cause = ask.cause.clone();
         desk.again = Some(ask);
         desk.receipts.extend(receipt);
         drop(desks);
@@ -176,11 +238,15 @@ impl Inbox {
                     desks.remove(&workspace);
                     return;
                 };
+                desk.doing = Doing::Working;
                 (ask, desk.receipts.clone(), desk.came.clone())
             };
             match self.reconciler.reconcile(&workspace, &ask).await {
                 Next::Done => self.finish(&workspace, covered).await,
                 Next::RetryAfter(pause) => {
+                    if let Some(desk) = self.lock().get_mut(&workspace) {
+                        desk.doing = Doing::Pausing;
+                    }
                     // What comes in meanwhile, such as a push that mends it, is worth a try at once.
                     let mended = async {
                         tokio::select! {

@@ -1,4 +1,4 @@
-//! How much waits on the commands queue, looked at again and again for as long as somebody wants to know, and only then: on
+//! What waits on the commands queue and what the agent holds of it, looked at again and again for as long as somebody wants to know, and only then: on
 //! AWS each look costs something. However many want to know, it is one look.
 
 use std::sync::{Arc, Mutex};
@@ -7,25 +7,37 @@ use std::time::Duration;
 use cloudyknight_store::queue::{Depth, Queue};
 use tokio::sync::watch;
 
+use crate::inbox::Held;
+
 const INTERVAL: Duration = Duration::from_secs(1);
 /// One that takes longer than this to answer is asked anew.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// What was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub depth: Depth,
+    pub held: Vec<Held>,
+}
+
 pub struct QueueWatch {
     queue: Arc<dyn Queue>,
+    held: Box<dyn Fn() -> Vec<Held> + Send + Sync>,
     /// None while it is not known.
-    depth: watch::Sender<Option<Depth>>,
+    seen: watch::Sender<Option<Seen>>,
     is_looking: Mutex<bool>,
 }
 
 impl QueueWatch {
-    pub fn new(queue: Arc<dyn Queue>) -> Arc<Self> {
-        Arc::new(Self { queue, depth: watch::Sender::new(None), is_looking: Mutex::new(false) })
+    /// `held` tells what the agent has received and is not done with.
+    pub fn new(queue: Arc<dyn Queue>, held: impl Fn() -> Vec<Held> + Send + Sync + 'static) -> Arc<Self> {
+        let (seen, is_looking) = (watch::Sender::new(None), Mutex::new(false));
+        Arc::new(Self { queue, held: Box::new(held), seen, is_looking })
     }
 
     /// Changes whenever the queue does, until it is dropped.
-    pub fn listen(self: &Arc<Self>) -> watch::Receiver<Option<Depth>> {
-        let mut receiver = self.depth.subscribe();
+    pub fn listen(self: &Arc<Self>) -> watch::Receiver<Option<Seen>> {
+        let mut receiver = self.seen.subscribe();
         if receiver.borrow().is_some() {
             receiver.mark_changed();
         }
@@ -39,13 +51,18 @@ impl QueueWatch {
     async fn look(self: Arc<Self>) {
         loop {
             if let Ok(Ok(depth)) = tokio::time::timeout(LIMIT, self.queue.depth()).await {
-                self.depth.send_if_modified(|known| known.replace(depth) != Some(depth));
+                let seen = Seen { depth, held: (self.held)() };
+                self.seen.send_if_modified(|known| {
+                    let is_new = known.as_ref() != Some(&seen);
+                    *known = Some(seen);
+                    is_new
+                });
             }
             tokio::time::sleep(INTERVAL).await;
             let mut is_looking = self.lock();
-            if self.depth.receiver_count() == 0 {
+            if self.seen.receiver_count() == 0 {
                 // Whoever comes next is not to be told what was true once.
-                self.depth.send_replace(None);
+                self.seen.send_replace(None);
                 *is_looking = false;
                 return;
             }
@@ -77,18 +94,19 @@ mod tests {
             None
         });
         let looks = || looks.load(std::sync::atomic::Ordering::Relaxed);
-        let watch = QueueWatch::new(queue.clone());
+        let watch = QueueWatch::new(queue.clone(), Vec::new);
+        let seen = |waiting| Some(Seen { depth: Depth { waiting, in_flight: 0 }, held: Vec::new() });
         tokio::time::sleep(INTERVAL * 10).await;
         assert_eq!(looks(), 0);
 
         let (mut one, mut two) = (watch.listen(), watch.listen());
         for receiver in [&mut one, &mut two] {
             receiver.changed().await.unwrap();
-            assert_eq!(*receiver.borrow_and_update(), Some(Depth { waiting: 0, in_flight: 0 }));
+            assert_eq!(*receiver.borrow_and_update(), seen(0));
         }
         queue.send(vec![Outgoing { body: "x".into(), group: None, dedup: None }]).await.unwrap();
         one.changed().await.unwrap();
-        assert_eq!(*one.borrow_and_update(), Some(Depth { waiting: 1, in_flight: 0 }));
+        assert_eq!(*one.borrow_and_update(), seen(1));
         tokio::time::sleep(INTERVAL * 10).await;
         assert!((9..=13).contains(&looks()), "{}", looks());
         let mut late = watch.listen();

@@ -28,7 +28,9 @@ use super::caller::Caller;
 use super::{Api, Problem, parse};
 use crate::agent::Agent;
 use crate::board::now;
+use crate::inbox::Held;
 use crate::journal::{Changes, News, Since};
+use crate::queue_watch::Seen;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// For how long a stream goes on. A token may be taken back meanwhile.
@@ -61,9 +63,11 @@ struct Hello<'a> {
 
 /// What waits on the commands queue, and what is being worked on.
 #[derive(Serialize, ToSchema)]
-struct QueueDepth {
+struct AtQueue {
     waiting: u64,
     in_flight: u64,
+    /// What the agent was asked to look at and is not done with.
+    held: Vec<Held>,
 }
 
 /// Everything that happens, as server-sent events
@@ -123,7 +127,7 @@ struct Listener {
     /// Up to where the journal was sent.
     told: u64,
     /// Only for whoever sees the platform.
-    queue: Option<watch::Receiver<Option<Depth>>>,
+    queue: Option<watch::Receiver<Option<Seen>>>,
     pending: VecDeque<Event>,
 }
 
@@ -197,7 +201,7 @@ impl Listener {
                 }
                 changed = queue => {
                     changed.ok()?;
-                    self.send_depth();
+                    self.send_queue();
                 }
             }
         }
@@ -245,10 +249,10 @@ impl Listener {
         }
     }
 
-    fn send_depth(&mut self) {
-        let depth = self.queue.as_mut().and_then(|queue| *queue.borrow_and_update());
-        if let Some(Depth { waiting, in_flight }) = depth {
-            self.pending.push_back(event("queue", &QueueDepth { waiting, in_flight }));
+    fn send_queue(&mut self) {
+        let seen = self.queue.as_mut().and_then(|queue| queue.borrow_and_update().clone());
+        if let Some(Seen { depth: Depth { waiting, in_flight }, held }) = seen {
+            self.pending.push_back(event("queue", &AtQueue { waiting, in_flight, held }));
         }
     }
 }

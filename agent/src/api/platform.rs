@@ -17,6 +17,7 @@ use super::{Api, Problem};
 use crate::agent::Agent;
 use crate::deploy::{Tools, with_causes};
 use crate::edge_link::EdgeError;
+use crate::inbox::Held;
 use crate::journal::Notifications;
 use crate::trouble::{Told, Trouble};
 
@@ -43,6 +44,8 @@ pub(super) struct Platform {
     commands_sent: Option<Part>,
     commands_waiting: Option<u64>,
     commands_in_flight: Option<u64>,
+    /// What the agent was asked to look at and is not done with, the oldest first.
+    commands_held: Vec<Held>,
     dead_letters: Vec<DeadLetter>,
     /// What was read of notifications since the start, and what was not understood of it; null where the functions run
     /// elsewhere.
@@ -160,6 +163,7 @@ pub(super) async fn platform(
         events: api.agent.functions.events.as_ref().map(Part::of),
         commands_sent: api.agent.functions.sending.as_ref().map(Part::of),
         commands_waiting: depth.map(|depth| depth.waiting),
+        commands_held: inbox.held(),
         commands_in_flight: depth.map(|depth| depth.in_flight),
         dead_letters: letters.unwrap_or_default(),
         notifications: journal.notifications(),

@@ -123,6 +123,12 @@ async fn a_command_stays_in_flight_for_as_long_as_it_is_worked_on() {
     assert!(inbox.is_busy(&app), "it is still worked on");
     assert_eq!(*queue.received.lock().unwrap(), [1], "it never came a second time");
     assert_eq!(queue.depth().await.unwrap(), Depth { waiting: 0, in_flight: 1 });
+    let held = inbox.held();
+    let [Held { workspace, cause: Cause::Requested, commands: 1, now, again: false, .. }] = &held[..] else {
+        panic!("{held:?}");
+    };
+    assert_eq!(workspace, &app);
+    assert_ne!(*now, Doing::Waiting, "Docker does not answer, so that it is tried and tried again");
 
     // Once nobody sees to it any more, it comes again.
     inbox.desks.lock().unwrap().get_mut(&app).unwrap().receipts.clear();

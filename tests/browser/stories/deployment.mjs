@@ -40,5 +40,6 @@ await story(async (page) => {
   await please('push another release of app that takes its time to start');
   const queue = page.getByRole('region', { name: 'Queue' });
   await queue.getByRole('link', { name: 'app' }).waitFor();
+  await queue.getByText('(index.js put)').waitFor();
   await queue.waitFor({ state: 'detached' });
 });

@@ -139,8 +139,9 @@ function storage() {
 
 function queue() {
   const busy = [...state.workspaces.values()].filter((status) => status.deployment?.outcome.result === 'running');
-  const { waiting = 0, in_flight = 0 } = state.queue ?? {};
-  if (busy.length === 0 && waiting === 0 && in_flight === 0) return undefined;
+  const { waiting = 0, in_flight = 0, held = [] } = state.queue ?? {};
+  if (busy.length === 0 && waiting === 0 && in_flight === 0 && held.length === 0) return undefined;
+  const others = held.filter((one) => !busy.some((status) => status.workspace === one.workspace));
   return h(
     'section',
     { class: 'card queue', 'aria-label': 'Queue' },
@@ -149,12 +150,19 @@ function queue() {
     h(
       'ul',
       {},
-      busy.map((status) =>
-        h('li', { 'data-key': status.workspace }, h('a', { href: to(status) }, status.workspace), h('span', { class: 'faint' }, ` ${status.deployment.steps.at(-1)?.name ?? 'beginning'}`)),
-      ),
+      busy.map((status) => {
+        const more = held.some((one) => one.workspace === status.workspace && one.again) && ', and once more after that';
+        return inQueue(status, status.deployment.steps.at(-1)?.name ?? 'beginning', ` (${because(status.deployment.cause)})`, more);
+      }),
+      others.map((one) => inQueue(one, AT_IT[one.now] ?? one.now, ` (${because(one.cause)}, `, since(one.since), ')')),
     ),
   );
 }
+
+const AT_IT = { waiting: 'waits for the agent to begin', working: 'looked at', pausing: 'waits for another try' };
+
+const inQueue = (one, ...words) =>
+  h('li', { 'data-key': one.workspace }, h('a', { href: to(one) }, one.workspace), h('span', { class: 'faint' }, ' ', words));
 
 function letters() {
   const number = state.letters?.length;
