@@ -101,6 +101,40 @@ fn events_and_commands_that_come_again_and_in_another_order_change_nothing() {
 }
 
 #[test]
+fn a_notification_of_an_unknown_version_marks_its_workspace_and_is_told() {
+    let platform = builder().start();
+    let (s3, file, api) = (platform.s3(Client::Boto3), StoreFile::of(&platform), Api::of(&platform));
+    s3.put("app/index.html", "one");
+    platform.live("app");
+    let doctor = || stdout(&platform.cli(&["doctor"]));
+    let words = doctor();
+    assert!(words.contains("ok    events: all were understood"), "{words}");
+
+    // The usual notification of this change is lost, and one of a later day comes.
+    file.sql("CREATE TABLE kept AS SELECT * FROM notifications", &[]);
+    file.sql("DELETE FROM notifications", &[]);
+    s3.put("app/index.html", "two");
+    file.sql("INSERT INTO notifications SELECT * FROM kept", &[]);
+    let later = json!({"Records": [{
+        "eventVersion": "9.0", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "invention": {"of": 2030},
+        "s3": {"bucket": {"name": "workspaces"}, "object": {"key": "app/index.html"}},
+    }]});
+    let statement =
+        "INSERT INTO messages (id, queue, grp, body) SELECT ?, id, 'x', ? FROM queues WHERE name = 'events'";
+    file.sql(statement, &[OURS.into(), later.to_string().into()]);
+    ring(&platform, "have a look");
+    eventually("the change is live", PATIENCE, || (platform.get("/app/").1 == "two").then_some(()));
+
+    let words = doctor();
+    assert!(
+        words.contains("note  events: ") && words.contains("version \"9.0\" of the event format"),
+        "{words}"
+    );
+    let told = api.read("/api/v1/platform").expect("an answer")["notifications"]["doubts"].clone();
+    assert!(told.as_u64() >= Some(1), "{told}");
+}
+
+#[test]
 fn a_message_that_nobody_understands_becomes_a_dead_letter_while_others_are_handled() {
     let platform = builder().start();
     let neighbour = Neighbour::of(&platform);

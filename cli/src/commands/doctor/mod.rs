@@ -47,7 +47,11 @@ struct Findings {
 impl Findings {
     fn push(&mut self, finding: Finding) {
         if self.output.talks() || (self.output == Output::Quiet && !finding.ok) {
-            let mark = if finding.ok { "\u{1b}[32mok\u{1b}[0m   " } else { "\u{1b}[1;31mWRONG\u{1b}[0m" };
+            let mark = match (finding.ok, &finding.hint) {
+                (true, None) => "\u{1b}[32mok\u{1b}[0m   ",
+                (true, Some(_)) => "\u{1b}[33mnote\u{1b}[0m ",
+                (false, _) => "\u{1b}[1;31mWRONG\u{1b}[0m",
+            };
             anstream::println!("{mark} {}: {}", finding.check, finding.message);
             if let Some(hint) = &finding.hint {
                 anstream::println!("      {HINT} {hint}");
@@ -110,6 +114,11 @@ fn unknown(check: &'static str, message: impl Into<String>) -> Finding {
 
 fn fine(check: &'static str, message: impl Into<String>) -> Finding {
     Finding { check, ok: true, message: message.into(), hint: None }
+}
+
+/// Something that works, and that somebody should look at.
+fn noted(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Finding {
+    Finding { check, ok: true, message: message.into(), hint: Some(hint.into()) }
 }
 
 fn wrong(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Finding {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Findings, fine, wrong};
+use super::{Findings, fine, noted, wrong};
 use crate::client::Client;
 use crate::home::Home;
 
@@ -56,6 +56,19 @@ pub async fn platform(home: &Home, findings: &mut Findings) {
             format!("another agent wrote to the platform bucket at {at}"),
             "stop the other platform, or give one of them buckets of its own; a restart forgets this",
         ));
+    }
+    // `null` where the functions run elsewhere.
+    if let Some(notifications) = platform.get("notifications").filter(|told| !told.is_null()) {
+        let doubts = notifications.get("doubts").and_then(Value::as_u64).unwrap_or_default();
+        let last = |field| notifications.pointer(&format!("/last_doubt/{field}")).and_then(Value::as_str);
+        findings.push(match (doubts, last("message"), last("at")) {
+            (1.., Some(message), Some(at)) => noted(
+                "events",
+                format!("{doubts} records were not wholly understood since the start, the last one at {at}: {message}"),
+                "their workspaces were looked at all the same; a newer version of the platform may understand them",
+            ),
+            _ => fine("events", "all were understood since the start"),
+        });
     }
     let letters = platform.get("dead_letters").and_then(Value::as_array).map_or(0, Vec::len);
     findings.push(match letters {
