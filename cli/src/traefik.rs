@@ -1,9 +1,11 @@
 //! The settings that say which edge carries the traffic, and what the platform needs to know of a Traefik.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cloudyknight_agent::edge_link::{EdgeKind, EdgeLink};
 use cloudyknight_agent::engine::Engine;
+use cloudyknight_agent::policy::PolicyFile;
 use cloudyknight_agent::traefik::TraefikSettings;
 use url::Url;
 
@@ -44,14 +46,14 @@ pub fn arguments(config: &Config, home: &Home) -> String {
 }
 
 /// The line to the edge that the settings name.
-pub fn edge_link(config: &Config, home: &Home, engine: &Engine) -> EdgeLink {
+pub fn edge_link(config: &Config, home: &Home, engine: &Engine, policy: &Arc<PolicyFile>) -> EdgeLink {
     match config.edge {
         EdgeKind::Embedded => EdgeLink::embedded(home.run("edge.sock")),
         EdgeKind::Traefik => {
             let settings = TraefikSettings {
                 dir: dir(config, home),
                 api: config.traefik_api.clone(),
-                allow: config.traefik_allow.clone(),
+                policy: policy.clone(),
                 platform: home.platform(),
             };
             EdgeLink::traefik(settings, engine.clone())

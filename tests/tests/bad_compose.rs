@@ -103,7 +103,7 @@ fn a_mistake_in_a_compose_file_is_told_with_its_line_and_column() {
     );
     check(
         "    labels: ['traefik.http.routers.app.rule=PathPrefix(/app)']\n",
-        "service `app`: label `traefik.http.routers.app.rule` is no rule: column 12: expected a value in \
+        "docker-compose.yml:4:14: service `app`: label `traefik.http.routers.app.rule` is no rule: column 12: expected a value in \
          `backticks` or \"double quotes\", found '/'",
         Some(
             "rules are built from Host(`…`), Path(`…`), PathPrefix(`…`) and the like, with &&, ||, ! and parentheses",
@@ -196,7 +196,7 @@ fn a_rule_belongs_to_the_workspace_that_had_it_first() {
         "    labels: ['traefik.http.routers.thief.rule=PathPrefix(`/neighbour/`) || Path(`/neighbour`)']\n";
     stage.check(
         app(thief),
-        "service `app` would take the route PathPrefix(`/neighbour/`) || Path(`/neighbour`), which workspace \
+        "docker-compose.yml:4:14: service `app` would take the route PathPrefix(`/neighbour/`) || Path(`/neighbour`), which workspace \
          `neighbour` already has",
         Some("choose another rule; or remove the other workspace, and then `cloudyknight retry`"),
     );

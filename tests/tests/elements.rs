@@ -393,5 +393,8 @@ fn what_the_engine_cannot_do_is_told_and_a_build_has_the_memory_of_its_workspace
     let status = platform.failed("thief");
     docker(&["rmi", &tagged]);
     let message = status["deployment"]["outcome"]["message"].as_str().expect("a message").to_owned();
-    assert!(message.contains("is refused: it was made for workspace `built`"), "{message}");
+    assert_eq!(
+        message,
+        format!("compose.yaml:1:25: the image `{tagged}` is refused: it was made for workspace `built`")
+    );
 }

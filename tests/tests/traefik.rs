@@ -497,7 +497,12 @@ fn what_only_traefik_knows_is_passed_on_to_it_on_traefik() {
     let api = &platform.variables()["CLOUDYKNIGHT_API"];
     for (label, instead, message, hint) in [
         ("http://auth:4181/verify", &**api, "no service of the workspace", "http://auth:4181"),
-        ("http://auth:4181/verify", "http://elsewhere:4181", "no service of the workspace", "traefik_allow"),
+        (
+            "http://auth:4181/verify",
+            "http://elsewhere:4181",
+            "no service of the workspace",
+            "traefik = [\"forwardauth\"]",
+        ),
         ("digestauth.users: test", "plugin.mine.users: test", "runs code in Traefik", "plugin"),
     ] {
         s3.cp(&app.write("compose.yaml", GUARDED.replace(label, instead)), "guarded/compose.yaml");
@@ -510,8 +515,25 @@ fn what_only_traefik_knows_is_passed_on_to_it_on_traefik() {
         let outcome = &status["deployment"]["outcome"];
         let says = |field: &str| outcome[field].as_str().unwrap_or_default().to_owned();
         assert!(says("message").contains(message) && says("hint").contains(hint), "{instead}: {outcome:#}");
+        let line = GUARDED.lines().position(|line| line.contains(label)).expect("the line") + 1;
+        assert!(says("message").starts_with(&format!("compose.yaml:{line}:7: ")), "{outcome:#}");
         assert_eq!(platform.get("/guarded/stranger").0, 401, "{instead}");
     }
+
+    // The operator may let one workspace ask whom it wants, and no other.
+    s3.cp(&app.write("yes/index.html", "yes"), "yes/index.html");
+    platform.live("yes");
+    let elsewhere = format!("http://{}/yes/", platform.edge_address());
+    let asking = GUARDED.replace("http://auth:4181/verify", &elsewhere);
+    let entry = "[[allow]]\nworkspaces = [\"guarded\"]\ntraefik = [\"forwardauth\"]\n";
+    platform.set_policy(entry);
+    s3.cp(&app.write("compose.yaml", &asking), "guarded/compose.yaml");
+    platform.live("guarded");
+    assert_eq!(platform.get("/guarded/stranger").0, 200, "it is asked at {elsewhere}");
+    let other = asking.replace("/guarded", "/others").replace("/digest", "/others-digest");
+    s3.put("others/compose.yaml", other);
+    let refused = platform.failed("others")["deployment"]["outcome"]["message"].to_string();
+    assert!(refused.contains("no service of the workspace"), "{refused}");
 }
 
 #[test]
@@ -542,7 +564,7 @@ fn labels_that_traefik_refuses_fail_the_push_and_nothing_else_notices_on_traefik
         (
             &format!("{rule}\n      traefik.http.routers.shop.service: api@internal"),
             "api@internal",
-            "traefik_allow",
+            "traefik = [\"api@internal\"]",
         ),
         (
             &format!("{rule}\n      traefik.http.middlewares.marked.basicauth.usersfile: /etc/passwd"),

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use cloudyknight_core::workspace::WorkspaceName;
 
 pub mod model;
+pub mod places;
 pub mod policy;
 
 mod detect;
@@ -69,6 +70,7 @@ mod workspace_path;
 
 pub use detect::{Detected, detect};
 use model::{ComposeError, Project, Warning};
+use places::{OfService, Places};
 use policy::Policy;
 use scope::Scope;
 
@@ -95,6 +97,7 @@ pub struct Parsed {
     pub project: Project,
     /// What the files ask for that has no effect here, in the order of the files.
     pub warnings: Vec<Warning>,
+    pub places: Places,
 }
 
 /// Time and memory are bounded whatever the text is.
@@ -104,12 +107,15 @@ pub struct Parsed {
 pub fn parse(input: &Input<'_>) -> Result<Parsed, ComposeError> {
     let mut scope = Scope::new(input);
     match read(&mut scope) {
-        Ok(project) => Ok(Parsed { project, warnings: scope.into_warnings() }),
+        Ok((project, services)) => {
+            let places = Places::new(scope.files(), services);
+            Ok(Parsed { project, warnings: scope.into_warnings(), places })
+        }
         Err(problem) => Err(problem.into_error(scope.files())),
     }
 }
 
-fn read(scope: &mut Scope<'_>) -> Result<Project, problem::Problem> {
+fn read(scope: &mut Scope<'_>) -> Result<(Project, BTreeMap<String, OfService>), problem::Problem> {
     let tree = load::load(scope)?;
     project::project(&tree, scope)
 }

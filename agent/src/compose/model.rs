@@ -340,3 +340,9 @@ pub struct ComposeError {
     /// The operator's policy forbids it: a correct file all the same.
     pub policy: bool,
 }
+
+impl ComposeError {
+    pub fn hinted(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}

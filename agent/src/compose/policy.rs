@@ -39,6 +39,8 @@ pub struct Policy {
     pub external_networks: BTreeMap<String, Workspaces>,
     /// By name, Docker volumes that exist outside of the platform.
     pub external_volumes: BTreeMap<String, Workspaces>,
+    /// By name, what labels may use of the operator's Traefik.
+    pub traefik: BTreeMap<String, Workspaces>,
     /// External networks that, in the compose files that people have, only mean: the router reaches me there.
     /// Open to everybody, because nothing is joined: the platform routes to the service anyway.
     pub edge_networks: BTreeSet<String>,
@@ -103,6 +105,7 @@ impl Default for Policy {
             named_host_paths: BTreeMap::new(),
             external_networks: BTreeMap::new(),
             external_volumes: BTreeMap::new(),
+            traefik: BTreeMap::new(),
             edge_networks: ["traefik-network", "traefik", "proxy", "web"].map(str::to_owned).into(),
             s3: none(),
             ingest: none(),
@@ -120,6 +123,20 @@ impl Policy {
     pub fn api(&self, workspace: &WorkspaceName) -> Option<ApiScope> {
         let given = self.api.iter().filter(|(_, workspaces)| workspaces.contains(workspace));
         given.map(|(scope, _)| *scope).max()
+    }
+
+    /// What labels of this workspace may use of the operator's Traefik beyond their own.
+    pub fn traefik(&self, workspace: &WorkspaceName) -> BTreeSet<String> {
+        let given = self.traefik.iter().filter(|(_, workspaces)| workspaces.contains(workspace));
+        given.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// For a hint: who can allow it where, and what then.
+    pub fn how_to_allow(&self, permission: &str, workspace: &WorkspaceName) -> String {
+        format!(
+            "ask the operator to allow `{permission}` for `{workspace}` in {}, and then `cloudyknight retry {workspace}`",
+            self.platform.file
+        )
     }
 
     /// What one container of this workspace gets, in bytes, and the most that it may ask for. Never more than the host

@@ -10,6 +10,7 @@ use super::keys;
 use super::model::{MountSource, Project, Protocol, Service};
 use super::networks::Networks;
 use super::node::{Entry, Map, Node, Value};
+use super::places::OfService;
 use super::problem::{Problem, listed, quoted};
 use super::profiles::{self, Profiles};
 use super::scope::Scope;
@@ -20,7 +21,11 @@ use super::volumes::{Volumes, is_name};
 
 const MAX_SERVICES: usize = 100;
 
-pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Problem> {
+/// What it says, and where its services say what others judge.
+pub(super) fn project(
+    root: &Node,
+    scope: &mut Scope<'_>,
+) -> Result<(Project, BTreeMap<String, OfService>), Problem> {
     let map = root.map("a compose file")?;
     let entries = services(map)?;
     keys::check(map, keys::PROJECT, "top level", scope)?;
@@ -33,6 +38,7 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
     };
 
     let mut services: BTreeMap<String, Read> = BTreeMap::new();
+    let mut places = BTreeMap::new();
     let mut left_out = BTreeSet::new();
     let mut profiles = Profiles::new(scope);
     for entry in entries {
@@ -46,6 +52,7 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
         } else {
             let read = service::read(name, entry, &declared, scope).map_err(of_service)?;
             services.insert(name.to_owned(), read);
+            places.insert(name.to_owned(), OfService::read(entry));
         }
     }
     profiles.warn_about_unknown(scope);
@@ -70,7 +77,8 @@ pub(super) fn project(root: &Node, scope: &mut Scope<'_>) -> Result<Project, Pro
     let networks = networks.into_used(used);
     let mounted = |name: &str| services.values().any(|service| mounts_volume(service, name));
     let volumes = volumes.into_used(mounted);
-    Ok(Project { workspace: scope.input.workspace.clone(), services, volumes, networks, fresh })
+    let workspace = scope.input.workspace.clone();
+    Ok((Project { workspace, services, volumes, networks, fresh }, places))
 }
 
 fn services(map: &Map) -> Result<&[Entry], Problem> {

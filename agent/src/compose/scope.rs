@@ -166,13 +166,10 @@ impl<'a> Scope<'a> {
 
     /// The sentence of a refusal, and who can change it where.
     pub fn refused(&self, permission: &str, at: Position, what: &str, instead: &str) -> Problem {
-        let (workspace, file) = (self.input.workspace, &self.input.policy.platform.file);
+        let (workspace, policy) = (self.input.workspace, self.input.policy);
         let message =
             format!("{what} is refused: the operator's policy does not allow it for workspace `{workspace}`");
-        let hint = format!(
-            "{instead}; or ask the operator to allow `{permission}` for `{workspace}` in {file}, and then \
-             `cloudyknight retry {workspace}`"
-        );
+        let hint = format!("{instead}; or {}", policy.how_to_allow(permission, workspace));
         Problem::at(at, message).hint(hint).by_policy()
     }
 

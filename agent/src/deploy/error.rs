@@ -10,9 +10,7 @@ use crate::compose::model::ComposeError;
 use crate::edge_link::EdgeError;
 use crate::engine::EngineError;
 use crate::releases::ReleaseError;
-use crate::routes::RouteError;
 use crate::source::SourceError;
-use crate::traefik::LabelError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
@@ -32,16 +30,8 @@ pub enum DeployError {
     Source(#[from] SourceError),
     #[error("{0}")]
     Compose(ComposeError),
-    #[error("{0}")]
-    Route(RouteError),
-    #[error("{0}")]
-    Label(LabelError),
-    #[error("service `{service}` would take the route {rule}, which workspace `{other}` already has")]
-    RouteTaken { service: String, rule: String, other: String },
     #[error("service `{service}`: there is no image `{image}`, and it could not be pulled: {message}")]
     NoImage { service: String, image: String, message: String },
-    #[error("service `{service}`: the image `{image}` is refused: it was made for workspace `{other}`")]
-    ForeignImage { service: String, image: String, other: String },
     #[error("service `{service}`: the image build failed: {message}")]
     Build { service: String, message: String, log: Vec<String> },
     #[error("installing the dependencies failed with exit code {code}")]
@@ -125,11 +115,7 @@ impl DeployError {
     fn service(&self) -> Option<&str> {
         match self {
             Self::Compose(error) => error.service.as_deref(),
-            Self::Route(error) => Some(error.service()),
-            Self::Label(error) => Some(error.service()),
-            Self::RouteTaken { service, .. }
-            | Self::NoImage { service, .. }
-            | Self::ForeignImage { service, .. }
+            Self::NoImage { service, .. }
             | Self::Build { service, .. }
             | Self::Install { service, .. }
             | Self::InstallTooLong { service, .. }
@@ -158,20 +144,12 @@ impl DeployError {
         let hint = match self {
             Self::Archive(error) => return error.hint(),
             Self::Compose(error) => return error.hint.clone(),
-            Self::Route(error) => error.hint(),
             Self::Release(error) => return error.hint(),
-            Self::Label(error) => error.hint(),
             Self::Edge(EdgeError::Traefik(error)) => error.hint(),
-            Self::RouteTaken { .. } => {
-                "choose another rule; or remove the other workspace, and then `cloudyknight retry`".into()
-            }
             Self::NoImage { .. } => {
                 "check the name and the tag; an image that no registry has must be built on this host, or by \
                  `build:` from the workspace; `cloudyknight retry` tries again"
                     .into()
-            }
-            Self::ForeignImage { .. } => {
-                "build it here with `build`, or name an image that everybody has".into()
             }
             Self::Build { .. } => "the end of the build's output is in the log below; it builds from the files of \
                                    the workspace only"

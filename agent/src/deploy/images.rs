@@ -8,12 +8,12 @@ use std::time::Duration;
 use cloudyknight_core::manifest::Manifest;
 use futures::StreamExt;
 
+use super::read::Read;
 use super::{DeployError, Job, Tools, with_causes};
 use crate::board::Progress;
 use crate::builds::Output;
 use crate::compose::model::{
-    Build, Healthcheck, ImageSource, Isolation, MountOptions, Project, PullPolicy, Resources, Service,
-    Surroundings,
+    Build, Healthcheck, ImageSource, Isolation, MountOptions, PullPolicy, Resources, Service, Surroundings,
 };
 use crate::engine::{BuildNetwork, BuildSpec, ContainerSpec, Engine, EngineError, ImageFacts, Mounted};
 use crate::hardening;
@@ -50,10 +50,11 @@ const LOG_LINES: usize = 40;
 pub async fn prepare(
     tools: &Tools,
     job: &Job<'_>,
-    project: &Project,
+    read: &Read,
     source: &Source,
     progress: &Progress,
 ) -> Result<BTreeMap<String, Image>, DeployError> {
+    let project = &read.project;
     let mut images = BTreeMap::new();
     let output = tools.builds.of(job.workspace, job.deployment);
     for (service, definition) in &project.services {
@@ -63,8 +64,11 @@ pub async fn prepare(
                 let found = found(tools, service, name, definition, progress);
                 let facts = job.cut.or(found).await?;
                 if let Some(other) = whose(&facts).filter(|other| *other != job.workspace.as_str()) {
-                    let (service, image, other) = (service.clone(), name.clone(), other.to_owned());
-                    return Err(DeployError::ForeignImage { service, image, other });
+                    let message =
+                        format!("the image `{name}` is refused: it was made for workspace `{other}`");
+                    let hint = "build it here with `build`, or name an image that everybody has";
+                    let error = read.places.image(service, message).hinted(hint);
+                    return Err(DeployError::Compose(error));
                 }
                 (name.clone(), facts)
             }

@@ -229,7 +229,7 @@ async fn up_to_the_switch(
     keeping: &mut Keeping,
 ) -> Result<(Prepared, Plan, start::Started), DeployError> {
     let read = read::compose(tools, job, &source)?;
-    let images = images::prepare(tools, job, &read.project, &source, progress).await?;
+    let images = images::prepare(tools, job, &read, &source, progress).await?;
     let prepared = read::prepare(tools, job, read, images, source).await?;
 
     let (running, free) = room(tools, job).await?;

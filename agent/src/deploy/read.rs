@@ -11,9 +11,11 @@ use super::{DeployError, Job, Prepared, Tools, in_place, names, replicas};
 use crate::api::sockets;
 use crate::compose;
 use crate::compose::model::{
-    Content, Healthcheck, ImageSource, Mount, MountOptions, MountSource, Namespace, Project, PullPolicy,
-    Service, WatchRule,
+    ComposeError, Content, Healthcheck, ImageSource, Mount, MountOptions, MountSource, Namespace, Project,
+    PullPolicy, Service, WatchRule,
 };
+use crate::compose::places::Places;
+use crate::compose::policy::Policy;
 use crate::edge_link::{EdgeKind, EdgeLink};
 use crate::hardening;
 use crate::in_place::unreachable;
@@ -21,7 +23,7 @@ use crate::plan::Wanted;
 use crate::routes::{self, ServiceRoute};
 use crate::runtime::Contract;
 use crate::source::Source;
-use crate::traefik;
+use crate::traefik::{self, LabelError};
 
 pub struct Read {
     pub project: Project,
@@ -29,6 +31,7 @@ pub struct Read {
     pub files: BTreeSet<String>,
     pub warnings: Vec<String>,
     pub default_compose: Option<String>,
+    pub places: Places,
 }
 
 pub fn compose(tools: &Tools, job: &Job<'_>, source: &Source) -> Result<Read, DeployError> {
@@ -74,7 +77,7 @@ pub fn compose(tools: &Tools, job: &Job<'_>, source: &Source) -> Result<Read, De
     let parsed = compose::parse(&input).map_err(DeployError::Compose)?;
     warnings.extend(parsed.warnings.iter().map(ToString::to_string));
     let project = parsed.project;
-    Ok(Read { project, files: asked.into_inner(), warnings, default_compose })
+    Ok(Read { project, files: asked.into_inner(), warnings, default_compose, places: parsed.places })
 }
 
 /// All that decides what its services are, but for images and source. Where it is the same, so are the services.
@@ -84,6 +87,7 @@ pub struct Frame {
     memory: (u64, u64),
     pids: (u32, u32),
     api: bool,
+    traefik: BTreeSet<String>,
 }
 
 impl Frame {
@@ -94,8 +98,23 @@ impl Frame {
             memory: policy.memory(workspace),
             pids: policy.pids(workspace),
             api: policy.api(workspace).is_some(),
+            traefik: policy.traefik(workspace),
         }
     }
+}
+
+/// A label that Traefik is not to be told, where it stands; and who can allow it.
+fn refused(places: &Places, policy: &Policy, workspace: &WorkspaceName, error: &LabelError) -> DeployError {
+    let label = error.label();
+    let at = places.label(error.service(), label.as_deref(), error.reference(), error.to_string());
+    let hint = match error.permission() {
+        Some(name) => {
+            let allow = policy.how_to_allow(&format!("traefik = [{name:?}]"), workspace);
+            format!("{}; or {allow}", error.hint())
+        }
+        None => error.hint(),
+    };
+    DeployError::Compose(ComposeError { policy: error.permission().is_some(), ..at.hinted(hint) })
 }
 
 fn not_text(file: &str) -> DeployError {
@@ -117,7 +136,7 @@ pub async fn prepare(
     mut images: BTreeMap<String, Image>,
     source: Source,
 ) -> Result<Prepared, DeployError> {
-    let Read { mut project, files, mut warnings, default_compose } = read;
+    let Read { mut project, files, mut warnings, default_compose, places } = read;
     let (frame, warnings_of_reading) = (Frame::of(tools, job.workspace, &project), warnings.len());
     let none = Contract::default();
     let policy = tools.settings.policy.current();
@@ -141,20 +160,34 @@ pub async fn prepare(
     let (workspace, domain) = (job.workspace, tools.settings.domain.as_str());
     let mut assigned = match tools.edge.as_ref() {
         EdgeLink::Embedded(_) => {
-            routes::assign(workspace, domain, &project.services, &ports).map_err(DeployError::Route)?
+            let assigned = routes::assign(workspace, domain, &project.services, &ports);
+            assigned.map_err(|error| {
+                let (label, reference) = (error.label(), error.reference());
+                let at = places.label(error.service(), label.as_deref(), reference, error.to_string());
+                DeployError::Compose(at.hinted(error.hint()))
+            })?
         }
         EdgeLink::Traefik(edge) => {
             warnings.extend(edge.warning());
-            traefik::assign(workspace, domain, &project.services, &ports, edge.allowed())
-                .map_err(DeployError::Label)?
+            let allowed = policy.traefik(workspace);
+            traefik::assign(workspace, domain, &project.services, &ports, &allowed)
+                .map_err(|error| refused(&places, &policy, workspace, &error))?
         }
     };
     warnings.append(&mut assigned.warnings);
     for (service, own) in &assigned.routes {
         for route in own {
             if let Some(other) = tools.edge.taken(job.workspace, &route.rule).await {
-                let (service, rule) = (service.clone(), route.rule.clone());
-                return Err(DeployError::RouteTaken { service, rule, other: other.to_string() });
+                let message = format!(
+                    "service `{service}` would take the route {}, which workspace `{other}` already has",
+                    route.rule
+                );
+                let hint =
+                    "choose another rule; or remove the other workspace, and then `cloudyknight retry`";
+                let router = route.name.split_once('/').map(|(_, router)| router).unwrap_or_default();
+                let label = format!("traefik.http.routers.{router}.rule");
+                let at = places.label(service, Some(&label), None, message);
+                return Err(DeployError::Compose(at.hinted(hint)));
             }
         }
     }

@@ -45,6 +45,10 @@ pub struct Entry {
     pub external_networks: Vec<String>,
     #[serde(default)]
     pub external_volumes: Vec<String>,
+    /// What labels may use of the operator's Traefik: names with `@`; `plugin`; and `forwardauth`, for addresses that are no
+    /// services of the workspace.
+    #[serde(default)]
+    pub traefik: Vec<String>,
     pub api: Option<ApiScope>,
     #[serde(default)]
     pub s3: bool,
@@ -181,9 +185,11 @@ impl Entry {
                 Granted::Named(names) => say(permission, joined(&mut names.iter())),
             }
         }
-        for (permission, names) in
-            [("external_networks", &self.external_networks), ("external_volumes", &self.external_volumes)]
-        {
+        for (permission, names) in [
+            ("external_networks", &self.external_networks),
+            ("external_volumes", &self.external_volumes),
+            ("traefik", &self.traefik),
+        ] {
             if !names.is_empty() {
                 say(permission, joined(&mut names.iter()));
             }

@@ -134,6 +134,11 @@ fn check(entry: &Entry) -> Result<(), String> {
             return Err(format!("`{permission}`: {wrong:?} can be none: {hint}"));
         }
     }
+    let of_traefik = |name: &String| matches!(name.as_str(), "plugin" | "forwardauth") || name.contains('@');
+    if let Some(wrong) = entry.traefik.iter().find(|name| !of_traefik(name)) {
+        let hint = "write `plugin`, `forwardauth`, or a name with its provider, such as auth@file";
+        return Err(format!("`traefik`: {wrong:?} can be none: {hint}"));
+    }
     if entry.says().is_empty() {
         return Err("this entry allows nothing".to_owned());
     }
@@ -189,6 +194,9 @@ fn add(policy: &mut Policy, entry: Entry) {
     }
     for name in entry.external_volumes {
         give(policy.external_volumes.entry(name).or_default());
+    }
+    for name in entry.traefik {
+        give(policy.traefik.entry(name).or_default());
     }
     if entry.memory.is_some() || entry.pids.is_some() {
         let mut workspaces = Workspaces::default();

@@ -43,6 +43,29 @@ impl RouteError {
         }
     }
 
+    /// The label that it is about, or how the names of the labels begin.
+    pub fn label(&self) -> Option<String> {
+        match self {
+            Self::Rule { label, .. } | Self::Value { label, .. } => Some(label.clone()),
+            Self::Middleware { router, .. }
+            | Self::Unsupported { router, .. }
+            | Self::Target { router, .. } => Some(format!("traefik.http.routers.{router}")),
+            Self::Option { middleware, .. }
+            | Self::Kinds { middleware, .. }
+            | Self::Circle { middleware, .. } => Some(format!("traefik.http.middlewares.{middleware}")),
+            Self::NoPort { .. } => None,
+        }
+    }
+
+    /// What stands in the value of that label, where several begin alike.
+    pub fn reference(&self) -> Option<&str> {
+        match self {
+            Self::Middleware { middleware, .. } | Self::Unsupported { middleware, .. } => Some(middleware),
+            Self::Target { target, .. } => Some(target),
+            _ => None,
+        }
+    }
+
     pub fn hint(&self) -> String {
         match self {
             Self::Rule { .. } => {

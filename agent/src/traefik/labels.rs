@@ -58,24 +58,52 @@ impl LabelError {
         }
     }
 
+    /// The label that it is about, or how the names of the labels begin.
+    pub fn label(&self) -> Option<String> {
+        match self {
+            Self::Value { label, .. } | Self::Name { label, .. } | Self::Refused { label, .. } => {
+                Some(label.clone())
+            }
+            Self::Foreign { owner, .. } | Self::Unknown { owner, .. } => Some(owner.clone()),
+            Self::Conflict { what, name, .. } => Some(format!("traefik.http.{what}s.{name}")),
+            Self::WhichService { router, .. } => Some(format!("traefik.http.routers.{router}")),
+            Self::NoPort { .. } => None,
+        }
+    }
+
+    /// What stands in the value of that label, where several begin alike.
+    pub fn reference(&self) -> Option<&str> {
+        match self {
+            Self::Foreign { reference, .. } | Self::Unknown { reference, .. } => Some(reference),
+            _ => None,
+        }
+    }
+
+    /// What an entry of the policy allows with `traefik`, where one can.
+    pub fn permission(&self) -> Option<&str> {
+        match self {
+            Self::Foreign { reference, .. } if reference.contains('@') => Some(reference),
+            Self::Refused { label, .. } => match kind_of_middleware(label).as_deref() {
+                Some("plugin") => Some("plugin"),
+                Some("forwardauth") if label.ends_with(".address") => Some("forwardauth"),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     pub fn hint(&self) -> String {
         match self {
             Self::Value { label, expected, .. } => format!("give `{label}` a {expected}"),
             Self::Name { .. } => "names are made of letters, digits, `-` and `_`".into(),
-            Self::Refused { label, .. } => match label.split('.').nth(4) {
-                Some(kind) if kind.eq_ignore_ascii_case("plugin") => {
-                    "the operator may allow it with `traefik_allow = [\"plugin\"]`".into()
-                }
-                Some(kind) if kind.eq_ignore_ascii_case("forwardauth") && label.ends_with(".address") => {
-                    "name a service of the workspace, as in `http://auth:4181/verify`; the operator may allow others \
-                     with `traefik_allow = [\"forwardauth\"]`"
-                        .into()
+            Self::Refused { label, .. } => match kind_of_middleware(label).as_deref() {
+                Some("plugin") => "leave it out".into(),
+                Some("forwardauth") if label.ends_with(".address") => {
+                    "name a service of the workspace, as in `http://auth:4181/verify`".into()
                 }
                 _ => "write what it holds into labels of the workspace itself".into(),
             },
-            Self::Foreign { reference, .. } => {
-                format!("the operator may share it with `traefik_allow = [{reference:?}]`")
-            }
+            Self::Foreign { .. } => "define what it names with labels of the workspace itself".into(),
             Self::Unknown { what, reference, .. } => {
                 format!("define the {what} `{reference}` with labels, on any service of the workspace")
             }
@@ -90,7 +118,11 @@ impl LabelError {
     }
 }
 
-/// Reads the labels of a service. `allowed` is what the operator's setting `traefik_allow` lists.
+fn kind_of_middleware(label: &str) -> Option<String> {
+    label.split('.').nth(4).map(str::to_ascii_lowercase)
+}
+
+/// Reads the labels of a service. `allowed` is what the operator's policy lets the workspace use beyond its own.
 pub fn read(
     service: &str,
     labels: &BTreeMap<String, String>,

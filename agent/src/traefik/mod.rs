@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::edge_link::Routing;
 use crate::engine::{Engine, EngineError};
+use crate::policy::PolicyFile;
 
 mod api;
 mod assign;
@@ -41,9 +42,8 @@ pub struct TraefikSettings {
     pub dir: PathBuf,
     /// Of its API, such as `http://127.0.0.1:8081`; `None` where there is none to ask.
     pub api: Option<String>,
-    /// What labels of workspaces may use beyond their own: names with `@`; `plugin`; and `forwardauth`, for addresses that
-    /// are no services of the workspace.
-    pub allow: BTreeSet<String>,
+    /// Says what labels of which workspaces may use beyond their own.
+    pub policy: Arc<PolicyFile>,
     pub platform: String,
 }
 
@@ -139,8 +139,8 @@ impl Traefik {
         }
     }
 
-    pub fn allowed(&self) -> &BTreeSet<String> {
-        &self.settings.allow
+    fn allowed(&self, workspace: &WorkspaceName) -> BTreeSet<String> {
+        self.settings.policy.current().traefik(workspace)
     }
 
     /// Where no API can be asked, people should know what that means.
@@ -269,8 +269,8 @@ impl Traefik {
         }
         let new_shape = next.shape != before.shape;
         if new_shape {
-            let trial =
-                configuration(workspace, &next.routing.services, &self.settings.allow, Purpose::Trial)?;
+            let allowed = self.allowed(workspace);
+            let trial = configuration(workspace, &next.routing.services, &allowed, Purpose::Trial)?;
             let mark = self.write(name, &before.live, Some(&trial))?;
             self.in_force(api, name, &mark, &before.live).await?;
             verdicts(api, &trial).await?;
@@ -408,12 +408,12 @@ impl Traefik {
     }
 
     fn compose(&self, workspace: &WorkspaceName, routing: Routing) -> Result<Told, LabelError> {
-        let allow = &self.settings.allow;
+        let allowed = self.allowed(workspace);
         let mut bare = routing.services.clone();
         bare.values_mut().for_each(|one| one.backends.clear());
         Ok(Told {
-            live: configuration(workspace, &routing.services, allow, Purpose::Live)?,
-            shape: configuration(workspace, &bare, allow, Purpose::Live)?,
+            live: configuration(workspace, &routing.services, &allowed, Purpose::Live)?,
+            shape: configuration(workspace, &bare, &allowed, Purpose::Live)?,
             routing,
         })
     }

@@ -65,7 +65,7 @@ pub async fn run(home: Home, config: Config, log: Arc<Lines>) -> anyhow::Result<
         platform: ports.platform.clone(),
         commands: ports.commands.clone(),
         events: ports.events.clone(),
-        edge: crate::traefik::edge_link(&config, &home, &engine),
+        edge: crate::traefik::edge_link(&config, &home, &engine, &settings.policy),
         engine,
         meters: ports.meters.clone(),
         functions: functions.clone(),

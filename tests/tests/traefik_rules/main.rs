@@ -5,16 +5,18 @@
 
 mod cases;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
 
 use cases::{Asked, Case, cases, crowded, different};
-use cloudyknight_agent::compose::{self, Input, policy::Policy};
+use cloudyknight_agent::compose::policy::{Platform, Policy};
+use cloudyknight_agent::compose::{self, Input};
 use cloudyknight_agent::edge_link::{EdgeError, EdgeLink, Routing, backend_id};
 use cloudyknight_agent::engine::Engine;
+use cloudyknight_agent::policy::{self, PolicyFile};
 use cloudyknight_agent::routes::assign;
 use cloudyknight_agent::traefik::{Reached, TraefikSettings};
 use cloudyknight_core::route::{Backend, Route, RouteTable};
@@ -362,12 +364,11 @@ impl Files {
         let IpAddr::V4(backend) = backend else { panic!("Docker gives addresses of IPv4") };
         let place = Traefik::place();
         let entry = place.entry();
-        let settings = TraefikSettings {
-            dir: place.dir(),
-            api: Some(place.api()),
-            allow: BTreeSet::new(),
-            platform: "rules".into(),
-        };
+        let policy = place.dir().with_file_name("policy.toml");
+        std::fs::write(&policy, policy::DEFAULT).expect("a policy");
+        let policy = Arc::new(PolicyFile::open(&policy, Platform::default()).expect("the default policy"));
+        let settings =
+            TraefikSettings { dir: place.dir(), api: Some(place.api()), policy, platform: "rules".into() };
         let link = EdgeLink::traefik(settings, Engine::new(None, "rules".into()));
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         Self { link, backend, runtime, _traefik: place.start(&entry), entry }

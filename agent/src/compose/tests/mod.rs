@@ -14,6 +14,7 @@ mod meaning;
 mod merging;
 mod mistakes;
 mod permissions;
+mod places;
 mod profiles;
 mod published;
 mod refusals;

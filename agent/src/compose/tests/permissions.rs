@@ -55,6 +55,7 @@ const ALL: &[(&str, &str, Needs)] = &[
     ("sysctls", "true", Lines("sysctls: {net.core.somaxconn: 1024}", "")),
     ("external_networks", "[\"corp\"]", Lines("networks: [corp]", "networks: {corp: {external: true}}")),
     ("external_volumes", "[\"data\"]", Lines("volumes: ['data:/d']", "volumes: {data: {external: true}}")),
+    ("traefik", "[\"auth@file\"]", Given(|policy, who| policy.traefik(&name(who)).contains("auth@file"))),
     ("api", "\"catalogue\"", Given(|policy, who| policy.api(&name(who)) == Some(ApiScope::Catalogue))),
     ("api", "\"sign-in\"", Given(|policy, who| policy.api(&name(who)) == Some(ApiScope::SignIn))),
     ("api", "\"read\"", Given(|policy, who| policy.api(&name(who)) == Some(ApiScope::Read))),
@@ -149,6 +150,7 @@ fn the_table_has_every_permission_of_the_file_and_of_the_page() {
         sysctls: _,
         external_networks: _,
         external_volumes: _,
+        traefik: _,
         api: _,
         s3: _,
         ingest: _,
@@ -156,5 +158,5 @@ fn the_table_has_every_permission_of_the_file_and_of_the_page() {
         memory: _,
         pids: _,
     } = document.allow[0].get_ref();
-    assert_eq!(tested.len(), 17);
+    assert_eq!(tested.len(), 18);
 }
