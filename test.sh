@@ -6,6 +6,7 @@
 # seaweedfs; may be given several times).
 #
 # CLOUDYKNIGHT_TEST_REDEPLOYS=200 makes the redeploys under load so many; they are 25 otherwise.
+# CLOUDYKNIGHT_TEST_LAMBDA_DIR names what functions/build.sh made, to deploy that; else the functions are those of the debug build.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")" && pwd)
@@ -90,9 +91,10 @@ done
 # All of it at once, and not just the binary: with other features switched on, its dependencies would be built twice.
 step "Building the binary and the tests" cargo build --locked --workspace --all-targets --all-features
 
-# Tests start platforms of their own, and must not end up with the settings or the credentials of another one. How often an app
-# is redeployed under load is said to the tests themselves.
-for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' | grep -vx CLOUDYKNIGHT_TEST_REDEPLOYS || true); do
+# Tests start platforms of their own, and must not end up with the settings or the credentials of another one. Two variables
+# are for the tests themselves.
+OURS='CLOUDYKNIGHT_TEST_(REDEPLOYS|LAMBDA_DIR)'
+for variable in $(compgen -e | grep -E '^(CLOUDYKNIGHT|AWS|RCLONE)_' | grep -vxE "$OURS" || true); do
     unset "$variable"
 done
 export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
