@@ -114,6 +114,7 @@ mod tests {
             healthcheck: None,
             platform: String::new(),
             had_at: 0,
+            digest: None,
         }
     }
 

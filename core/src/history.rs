@@ -1,6 +1,8 @@
 //! The deployments of a workspace, the newest last: one document a workspace in the platform bucket, bounded, and the
 //! same document in the API and the CLI (`--json`). Times are RFC 3339 in UTC, durations milliseconds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -41,6 +43,21 @@ pub struct Record {
     pub steps: Vec<Step>,
     /// Against `previous`.
     pub changed: Changed,
+    /// What the services ran, where it went live: a name such as `postgres:16` may mean another image later.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, RanImage>,
+}
+
+/// The image of a service, as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RanImage {
+    /// As the compose file names it, or as the platform names what it built.
+    pub name: String,
+    /// The engine's.
+    pub id: String,
+    /// By which the registry has it, such as `postgres@sha256:…`; none for one that comes from no registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// The history as it is told: with what is true now, and the newest first.
@@ -95,6 +112,12 @@ impl History {
     fn went_live(&self) -> impl Iterator<Item = (&Record, &ReleaseDigest)> {
         let live = self.deployments.iter().rev().filter(|record| record.outcome == Outcome::Live);
         live.filter_map(|record| Some((record, record.release.as_ref()?)))
+    }
+
+    /// What a release ran when it was live last.
+    pub fn images_of(&self, release: &ReleaseDigest) -> Option<&BTreeMap<String, RanImage>> {
+        let mut told = self.went_live().filter(|(record, one)| *one == release && !record.images.is_empty());
+        told.next().map(|(record, _)| &record.images)
     }
 
     /// The release that went live last.
@@ -162,6 +185,7 @@ impl Changed {
 mod tests {
     use super::*;
     use crate::manifest::Entry;
+    use crate::status::Failure;
 
     fn manifest(entries: &[(&str, &str)]) -> Manifest {
         let entry = |etag: &str| Entry { etag: etag.to_owned(), size: 1 };
@@ -185,6 +209,7 @@ mod tests {
             outcome,
             steps: Vec::new(),
             changed: Changed::default(),
+            images: BTreeMap::new(),
         }
     }
 
@@ -194,6 +219,31 @@ mod tests {
             history.add(record(&n.to_string(), name, cause.clone(), outcome.clone()), 100);
         }
         history
+    }
+
+    #[test]
+    fn what_a_release_ran_is_what_it_ran_when_it_was_live_last() {
+        let ran = |id: &str| {
+            let image = RanImage { name: "node:20".into(), id: id.into(), digest: None };
+            BTreeMap::from([("app".to_owned(), image)])
+        };
+        let mut history = History::new("app".parse().unwrap());
+        let failed =
+            Outcome::Failed(Failure { message: String::new(), service: None, hint: None, log: Vec::new() });
+        let told = [
+            ("a", "1", Outcome::Live),
+            ("a", "2", Outcome::Live),
+            ("a", "3", failed),
+            ("b", "4", Outcome::Live),
+        ];
+        for (name, id, outcome) in told {
+            let record = Record { images: ran(id), ..record(id, name, Cause::Sweep, outcome) };
+            history.add(record, 100);
+        }
+        history.add(record("5", "a", Cause::Stopped, Outcome::Live), 100);
+        assert_eq!(history.images_of(&release("a")), Some(&ran("2")));
+        assert_eq!(history.images_of(&release("b")), Some(&ran("4")));
+        assert_eq!(history.images_of(&release("c")), None);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! real clients, containers and restarts of the platform.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use cloudyknight_tests::docker::docker;
 use cloudyknight_tests::run::{stderr, stdout, succeeded};
-use cloudyknight_tests::{Client, Folder, Platform};
-use serde_json::Value;
+use cloudyknight_tests::{Client, Folder, Platform, eventually};
+use serde_json::{Value, json};
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
@@ -395,6 +397,48 @@ fn as_many_releases_are_kept_as_the_setting_says_and_the_oldest_go_with_their_co
     let status = platform.cli_json(&["rollback", "site", &releases[3][..12]]);
     assert_eq!(text(&status["release"]), releases[3]);
     assert_eq!(platform.get("/site/"), (200, "version 4\n".to_owned()));
+}
+
+#[test]
+fn a_rollback_runs_the_image_that_its_release_ran_whatever_the_name_means_by_now() {
+    let platform = Platform::start();
+    let name = format!("moving-{}:latest", platform.id());
+    let make = |version: &str| {
+        let dockerfile = format!("FROM workspace-static-ephemeral:latest\nLABEL made={version}\n");
+        let folder = Folder::of(&[("Dockerfile", &dockerfile)]);
+        let folder = folder.path().to_str().expect("a path");
+        succeeded("docker build", &docker(&["build", "--quiet", "--tag", &name, folder]));
+    };
+    let image = || platform.docker().inspect(&platform.docker().container_of("site"), "{{.Image}}");
+    make("one");
+    let site = Folder::of(&[("compose.yaml", &format!("services: {{site: {{image: '{name}'}}}}\n"))]);
+    let first = deploy(&platform, &site, "version 1");
+    let ran = image();
+    make("two");
+    deploy(&platform, &site, "version 2");
+    assert_ne!(image(), ran, "a new release runs what the name means then");
+
+    let status = platform.cli_json(&["rollback", "site"]);
+    assert_eq!(text(&status["release"]), first);
+    assert_eq!((image(), platform.get("/site/")), (ran.clone(), (200, "version 1".to_owned())));
+    assert_eq!(status["warnings"], json!([]));
+
+    // Where the image is gone for good, the release runs what there is, and that is told.
+    platform.cli_json(&["unpin", "site"]);
+    eventually("nothing runs it any more", Duration::from_secs(60), || {
+        docker(&["rmi", &ran]).status.success().then_some(())
+    });
+    let status = platform.cli_json(&["rollback", "site", &first]);
+    assert_eq!(platform.get("/site/"), (200, "version 1".to_owned()));
+    assert_ne!(image(), ran);
+    let warning = text(&status["warnings"][0]);
+    assert!(
+        warning.contains(&format!("`{name}` is another image than when this release was live")),
+        "{warning}"
+    );
+    platform.cli(&["rm", "site", "--yes"]);
+    platform.removed("site");
+    docker(&["rmi", "--force", &name]);
 }
 
 #[test]

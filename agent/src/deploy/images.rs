@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cloudyknight_core::history::RanImage;
 use cloudyknight_core::manifest::Manifest;
 use futures::StreamExt;
 
@@ -47,22 +48,38 @@ pub const MADE: [&str; 2] = [BUILD, DEPENDENCIES];
 const PULL_LIMIT: Duration = Duration::from_secs(300);
 const LOG_LINES: usize = 40;
 
+/// What each service runs; and warnings, where that is not what it ran before.
 pub async fn prepare(
     tools: &Tools,
     job: &Job<'_>,
     read: &Read,
     source: &Source,
     progress: &Progress,
-) -> Result<BTreeMap<String, Image>, DeployError> {
+) -> Result<(BTreeMap<String, Image>, Vec<String>), DeployError> {
     let project = &read.project;
-    let mut images = BTreeMap::new();
+    let (mut images, mut warnings) = (BTreeMap::new(), Vec::new());
     let output = tools.builds.of(job.workspace, job.deployment);
     for (service, definition) in &project.services {
         let mut unsent = Patterns::default();
         let (name, facts) = match &definition.image {
             ImageSource::Image(name) => {
-                let found = found(tools, service, name, definition, progress);
-                let facts = job.cut.or(found).await?;
+                let facts = match ran(job, service, name) {
+                    Some(ran) => job.cut.or(as_it_ran(tools, ran, definition, progress)).await?,
+                    None => None,
+                };
+                let facts = match facts {
+                    Some(facts) => facts,
+                    None => {
+                        let facts = job.cut.or(found(tools, service, name, definition, progress)).await?;
+                        if ran(job, service, name).is_some_and(|ran| ran.id != facts.id) {
+                            warnings.push(format!(
+                                "service `{service}`: `{name}` is another image than when this release was live: that one is \
+                                 neither here nor at its registry"
+                            ));
+                        }
+                        facts
+                    }
+                };
                 if let Some(other) = whose(&facts).filter(|other| *other != job.workspace.as_str()) {
                     let message =
                         format!("the image `{name}` is refused: it was made for workspace `{other}`");
@@ -76,7 +93,13 @@ pub async fn prepare(
                 // Docker ends a build that nobody listens to any more.
                 unsent = ignored(service, build, source)?;
                 let built = built(tools, job, service, build, definition, (source, &unsent), &output);
-                progress.step("build", job.cut.or(built)).await?
+                let (name, facts) = progress.step("build", job.cut.or(built)).await?;
+                if ran(job, service, &name).is_some_and(|ran| ran.id != facts.id) {
+                    warnings.push(format!(
+                        "service `{service}`: its image was not kept and is built anew, of what its Dockerfile names today"
+                    ));
+                }
+                (name, facts)
             }
         };
         let contract = Contract::of(&facts.labels);
@@ -90,7 +113,40 @@ pub async fn prepare(
         };
         images.insert(service.clone(), Image { name, id, facts, contract, unsent });
     }
-    Ok(images)
+    Ok((images, warnings))
+}
+
+/// What a service ran by this name when its release was live.
+fn ran<'a>(job: &Job<'a>, service: &str, name: &str) -> Option<&'a RanImage> {
+    job.ran?.get(service).filter(|ran| ran.name == name)
+}
+
+/// The very image that a service ran: the engine's, or its registry's.
+async fn as_it_ran(
+    tools: &Tools,
+    ran: &RanImage,
+    definition: &Service,
+    progress: &Progress,
+) -> Result<Option<ImageFacts>, DeployError> {
+    if let Some(facts) = tools.engine.image(&ran.id).await? {
+        return Ok(Some(facts));
+    }
+    let Some(digest) = ran.digest.as_deref().filter(|_| definition.pull != PullPolicy::Never) else {
+        return Ok(None);
+    };
+    match progress.step("pull", tools.engine.pull(digest, definition.platform.as_deref(), PULL_LIMIT)).await {
+        Ok(()) => Ok(tools.engine.image(digest).await?),
+        Err(error) if error.is_outage() => Err(error.into()),
+        Err(error) => {
+            tracing::debug!(
+                image = ran.name,
+                digest,
+                error = with_causes(&error),
+                "it cannot be had any more"
+            );
+            Ok(None)
+        }
+    }
 }
 
 async fn found(

@@ -390,6 +390,7 @@ fn deployed(
     let names = work.running.live.into_iter().map(|(entry, seen)| (entry, seen.name)).collect();
     Deployed {
         services: prepared.services(names),
+        images: prepared.ran(),
         urls: switch::urls(&tools.settings, &prepared.routes),
         warnings: prepared.warnings.clone(),
         default_compose: prepared.default_compose.clone(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudyknight_core::about::About;
+use cloudyknight_core::history::RanImage;
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
 use cloudyknight_core::release::Release;
 use cloudyknight_core::status::{ServiceStatus, Strategy};
@@ -84,6 +85,8 @@ pub struct Job<'a> {
     pub manifest: &'a Manifest,
     /// It was kept, and comes from there; otherwise it comes from the workspaces bucket.
     pub kept: Option<&'a Release>,
+    /// What its services ran, by service.
+    pub ran: Option<&'a BTreeMap<String, RanImage>>,
     /// [`cloudyknight_core::desired::Desired::restarts`]: what was made for another number is made anew.
     pub restarts: u64,
     /// The source of the live release, if this agent fetched it.
@@ -102,6 +105,8 @@ pub struct Job<'a> {
 pub struct Deployed {
     pub source: Source,
     pub services: Vec<ServiceStatus>,
+    /// What they run, by service.
+    pub images: BTreeMap<String, RanImage>,
     pub urls: Vec<String>,
     pub warnings: Vec<String>,
     pub default_compose: Option<String>,
@@ -181,6 +186,7 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
     prepared.warnings.extend(started.warnings.iter().cloned());
     Ok(Deployed {
         services: prepared.services(names),
+        images: prepared.ran(),
         urls: switch::urls(&tools.settings, &prepared.routes),
         about: about::about(&prepared),
         warnings: prepared.warnings,
@@ -229,8 +235,9 @@ async fn up_to_the_switch(
     keeping: &mut Keeping,
 ) -> Result<(Prepared, Plan, start::Started), DeployError> {
     let read = read::compose(tools, job, &source)?;
-    let images = images::prepare(tools, job, &read, &source, progress).await?;
-    let prepared = read::prepare(tools, job, read, images, source).await?;
+    let (images, odd) = images::prepare(tools, job, &read, &source, progress).await?;
+    let mut prepared = read::prepare(tools, job, read, images, source).await?;
+    prepared.warnings.extend(odd);
 
     let (running, free) = room(tools, job).await?;
     let plan = plan(&prepared.wanted, running, free);
@@ -301,6 +308,16 @@ impl Prepared {
             ServiceStatus { service, container, image, strategy }
         };
         names.into_iter().map(status).collect()
+    }
+
+    /// What its services run.
+    fn ran(&self) -> BTreeMap<String, RanImage> {
+        let ran = self.images.iter().map(|(entry, image)| {
+            let images::Image { name, facts, .. } = image;
+            let ran = RanImage { name: name.clone(), id: facts.id.clone(), digest: facts.digest.clone() };
+            (replicas::service_of(entry).to_owned(), ran)
+        });
+        ran.collect()
     }
 
     /// A name that the workspace's own compose file asks for is not always to be had.

@@ -29,6 +29,8 @@ pub struct ImageFacts {
     pub platform: String,
     /// When it was pulled or built last, in seconds of the Unix epoch; 0 when the engine does not say.
     pub had_at: i64,
+    /// By which a registry has it, such as `node@sha256:…`.
+    pub digest: Option<String>,
 }
 
 /// What a build is told beside its context.
@@ -85,6 +87,7 @@ impl Engine {
         let had_at = inspected.metadata.and_then(|metadata| metadata.last_tag_time);
         Ok(Some(ImageFacts {
             id: inspected.id.unwrap_or_default(),
+            digest: inspected.repo_digests.and_then(|all| all.into_iter().next()),
             labels: sorted(config.labels),
             ports: config.exposed_ports.unwrap_or_default().into_iter().filter_map(tcp).collect(),
             healthcheck: test.filter(|test| test.first().is_some_and(|kind| kind != "NONE")),

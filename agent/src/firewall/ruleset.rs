@@ -11,9 +11,12 @@ use super::guarded::{Part, Place};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gate {
     Door(Part),
-    /// Where clouds tell machines their credentials: 169.254.0.0/16.
+    /// Where clouds tell machines their credentials: [`METADATA`].
     Metadata,
 }
+
+/// Link-local addresses, where most clouds have it, and those of Alibaba Cloud and of Azure, which lie elsewhere.
+const METADATA: &str = "{ 100.100.100.200, 168.63.129.16, 169.254.0.0/16 }";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ruleset {
@@ -39,7 +42,9 @@ impl Ruleset {
         rule("ct direction reply accept".into());
         rule("meta nfproto ipv6 reject".into());
         rule(format!("iifname \"{internal}*\" fib daddr type local reject"));
-        rule(format!("{}ip daddr 169.254.0.0/16 reject", self.except(Gate::Metadata)));
+        // Some clouds have their name servers at the same addresses, and Docker asks those from the container's network.
+        rule(format!("ip daddr {METADATA} meta l4proto {{ tcp, udp }} th dport 53 accept"));
+        rule(format!("{}ip daddr {METADATA} reject", self.except(Gate::Metadata)));
         for (part, place) in &self.places {
             let except = self.except(Gate::Door(*part));
             let (to, port) = match place {
@@ -104,7 +109,8 @@ table inet cloudyknight_0123abcd {
     ct direction reply accept
     meta nfproto ipv6 reject
     iifname "ck0123abcdi*" fib daddr type local reject
-    ip daddr 169.254.0.0/16 reject
+    ip daddr { 100.100.100.200, 168.63.129.16, 169.254.0.0/16 } meta l4proto { tcp, udp } th dport 53 accept
+    ip daddr { 100.100.100.200, 168.63.129.16, 169.254.0.0/16 } reject
     fib daddr type local tcp dport 9100 reject with tcp reset
     iifname != { "ck0123abcdn1111", "ck0123abcdn2222" } fib daddr type local tcp dport 9000 reject with tcp reset
     iifname != { "ck0123abcdn1111", "ck0123abcdn2222" } ip daddr 10.0.0.5 tcp dport 4566 reject with tcp reset

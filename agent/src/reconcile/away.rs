@@ -1,5 +1,7 @@
 //! Takes what runs away: of a workspace that is gone from the bucket, or that somebody stopped.
 
+use std::collections::BTreeMap;
+
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::history::{Changed, Record};
 use cloudyknight_core::manifest::Manifest;
@@ -85,6 +87,7 @@ impl Reconciler {
             outcome: Outcome::Live,
             steps: Vec::new(),
             changed: Changed::default(),
+            images: BTreeMap::new(),
         };
         self.put_on_record(workspace, record);
         self.tell(workspace).await?;

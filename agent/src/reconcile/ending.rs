@@ -42,7 +42,7 @@ impl Reconciler {
             }
         });
         // Against what served before, which is forgotten now.
-        self.note(workspace, Some(&manifest)).await;
+        self.note_with(workspace, Some(&manifest), deployed.images).await;
         let grounds = self.remember(workspace, |memory| {
             memory.manifest = manifest;
             memory.source = Some(deployed.source);

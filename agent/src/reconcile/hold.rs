@@ -1,6 +1,8 @@
 //! What is pushed to a workspace that is pinned or stopped: not deployed, but kept as a release and written down, so that
 //! one can go forward to it.
 
+use std::collections::BTreeMap;
+
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::history::Record;
 use cloudyknight_core::manifest::Manifest;
@@ -55,6 +57,7 @@ impl Reconciler {
                 outcome: Outcome::HeldBack,
                 steps: Vec::new(),
                 changed,
+                images: BTreeMap::new(),
             };
             self.put_on_record(workspace, record);
         }

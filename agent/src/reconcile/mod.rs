@@ -4,12 +4,14 @@
 //! the workspace runs. Assumption: two of it never run at once for the same workspace. Whatever woke it decides nothing:
 //! it looks at the bucket, at what was asked and at Docker, and acts on what they hold.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloudyknight_core::backoff;
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::desired::Desired;
+use cloudyknight_core::history::RanImage;
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
 use cloudyknight_core::origin::Origin;
 use cloudyknight_core::release::Release;
@@ -86,7 +88,8 @@ struct Try {
 #[derive(Clone, Copy)]
 enum Wanted<'a> {
     Listed(&'a Manifest),
-    Kept(&'a Release),
+    /// With what its services ran, as far as that is known.
+    Kept(&'a Release, &'a BTreeMap<String, RanImage>),
 }
 
 /// Between two tries of what failed for no fault of the release.
@@ -277,7 +280,13 @@ impl Reconciler {
         let kept = self.tools.releases.get(workspace, release).await?;
         let unknown = || ReleaseError::Unknown { workspace: workspace.clone(), release: release.clone() };
         let kept = kept.ok_or_else(unknown)?;
-        let deployed = self.deploy(workspace, try_, Wanted::Kept(&kept), Patience::Over).await?;
+        let ran = match self.tools.releases.history(workspace).await {
+            Ok(history) => history.images_of(release).cloned().unwrap_or_default(),
+            // A history that is damaged keeps nobody from going back.
+            Err(ReleaseError::HistoryDamaged { .. }) => BTreeMap::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let deployed = self.deploy(workspace, try_, Wanted::Kept(&kept, &ran), Patience::Over).await?;
         Ok((kept.manifest, deployed))
     }
 
@@ -349,9 +358,9 @@ impl Reconciler {
     ) -> Result<(Deployed, Vec<String>), DeployError> {
         let (previous, grounds) =
             self.remember(workspace, |memory| (memory.source.clone(), memory.grounds.clone()));
-        let (manifest, kept) = match wanted {
-            Wanted::Listed(manifest) => (manifest, None),
-            Wanted::Kept(release) => (&release.manifest, Some(release)),
+        let (manifest, kept, ran) = match wanted {
+            Wanted::Listed(manifest) => (manifest, None, None),
+            Wanted::Kept(release, ran) => (&release.manifest, Some(release), Some(ran)),
         };
         let cut = &try_.cut;
         let deploying = async {
@@ -374,6 +383,7 @@ impl Reconciler {
                 deployment: &try_.id,
                 manifest,
                 kept,
+                ran,
                 restarts: try_.desired.restarts,
                 previous: previous.as_ref(),
                 confirm: patience == Patience::Left && !committed,

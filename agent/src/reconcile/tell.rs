@@ -1,9 +1,11 @@
 //! Tells the platform bucket what was done: the status, the history, and the release itself where it could not be kept
 //! at once. What cannot be told is told later, and nothing is done again for that.
 
+use std::collections::BTreeMap;
+
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::desired::Desired;
-use cloudyknight_core::history::{Changed, Record};
+use cloudyknight_core::history::{Changed, RanImage, Record};
 use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
 use cloudyknight_core::workspace::WorkspaceName;
 
@@ -39,6 +41,16 @@ impl Reconciler {
     /// Notes how the deployment in the status ended, for the history. `manifest` is what it was to deploy, if that is at
     /// hand.
     pub(super) async fn note(&self, workspace: &WorkspaceName, manifest: Option<&Manifest>) {
+        self.note_with(workspace, manifest, BTreeMap::new()).await;
+    }
+
+    /// The same of one that went live, with what its services run.
+    pub(super) async fn note_with(
+        &self,
+        workspace: &WorkspaceName,
+        manifest: Option<&Manifest>,
+        images: BTreeMap<String, RanImage>,
+    ) {
         let Some(last) = self.board.get(workspace).and_then(|status| status.deployment) else { return };
         let changed = match manifest {
             Some(manifest) => self.changed(workspace, last.previous.as_ref(), manifest).await,
@@ -58,6 +70,7 @@ impl Reconciler {
                 outcome: last.outcome,
                 steps: last.steps,
                 changed,
+                images,
             },
         );
     }

@@ -133,6 +133,7 @@ mod tests {
             outcome,
             steps: vec![Step { name: "settle".into(), at_ms: 0, took_ms: Some(1234) }],
             changed,
+            images: Default::default(),
         }
     }
 

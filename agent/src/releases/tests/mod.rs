@@ -116,6 +116,7 @@ impl World {
             outcome,
             steps: Vec::new(),
             changed: Changed::default(),
+            images: BTreeMap::new(),
         };
         self.releases.record(&self.app, record).await
     }
