@@ -1,9 +1,10 @@
 //! Promises 7 and 8: source is immutable to its app, workspaces reach neither each other nor the bucket, and nothing of
 //! what was pushed rests on the host's disk outside of the store.
 
+use std::net::TcpListener;
 use std::process::Command;
 
-use cloudyknight_tests::{Client, Folder, Platform, docker, run};
+use cloudyknight_tests::{Client, Folder, Platform, docker, http, run};
 
 const APP: &str =
     "require('node:http').createServer((_, response) => response.end('own')).listen(process.env.PORT);\n";
@@ -87,6 +88,35 @@ fn a_workspace_reaches_no_other_and_holds_no_credentials() {
     let mounts = docker.shell(&beta, "cat /proc/self/mountinfo");
     assert!(mounts.contains("/beta."), "the look shows its own: {mounts}");
     assert!(!mounts.contains("/alpha."), "{mounts}");
+}
+
+#[test]
+fn a_published_port_is_open_to_other_workspaces_unless_it_is_of_the_loopback_address() {
+    let platform = Platform::start();
+    let docker = platform.docker();
+    let free = || TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+    let (open, closed) = (free(), free());
+    for (name, ports) in [
+        ("open", format!("['{open}:3000']")),
+        ("closed", format!("['127.0.0.1:{closed}:3000']")),
+        ("other", "[]".to_owned()),
+    ] {
+        let lines = format!(
+            "    image: workspace-node-ephemeral:latest\n    volumes: ['.:/workspace:ro']\n    ports: {ports}\n"
+        );
+        let compose = format!("services:\n  {name}:\n{lines}");
+        let folder = Folder::of(&[("index.js", APP), ("compose.yaml", &compose)]);
+        platform.s3(Client::Boto3).sync(folder.path(), name);
+        platform.live(name);
+    }
+    let other = docker.container_of("other");
+    let at = |port: u16| docker.fetch(&other, &format!("http://{}:{port}/", docker.gateway(&other)));
+    assert_eq!(at(open), "200");
+    assert_eq!(at(closed), "ECONNREFUSED");
+    for port in [open, closed] {
+        let address = format!("127.0.0.1:{port}");
+        assert_eq!(http::get(&address, &address, "/").expect("an answer").body, "own");
+    }
 }
 
 #[test]

@@ -531,7 +531,8 @@ fn what_only_traefik_knows_is_passed_on_to_it_on_traefik() {
     platform.live("guarded");
     assert_eq!(platform.get("/guarded/stranger").0, 200, "it is asked at {elsewhere}");
     let other = asking.replace("/guarded", "/others").replace("/digest", "/others-digest");
-    s3.put("others/compose.yaml", other);
+    let folder = Folder::of(&[("web/index.js", GREETS), ("auth/index.js", ASKED), ("compose.yaml", &other)]);
+    s3.sync(folder.path(), "others");
     let refused = platform.failed("others")["deployment"]["outcome"]["message"].to_string();
     assert!(refused.contains("no service of the workspace"), "{refused}");
 }
