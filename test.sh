@@ -64,6 +64,9 @@ docker/build.sh
 if ! command -v docker-compose >/dev/null; then
     install_packages "compose files are compared with what it makes of them" docker-compose
 fi
+if ! command -v openssl >/dev/null; then
+    install_packages "a server that enforces policies speaks TLS, with a certificate of its own" openssl
+fi
 ensure_fuse
 for editor in vim nano; do
     if ! command -v "$editor" >/dev/null; then install_packages "files of the mounted folder are saved with it" "$editor"; fi
@@ -77,13 +80,9 @@ ensure_python_tools "$API_TOOLS" tests/api-tools.txt "what asks the API everythi
 
 # Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
 declare -A SKIPPED=()
-THERE=(embedded)
 if [ ${#CHOSEN[@]} -gt 0 ]; then wanted=("${CHOSEN[@]}"); else wanted=("${BACKENDS[@]}" "${ROUTERS[@]}"); fi
 for backend in "${wanted[@]}"; do
-    if prepare_server "$backend" "$SERVERS"; then
-        THERE+=("$backend")
-        continue
-    fi
+    if prepare_server "$backend" "$SERVERS"; then continue; fi
     if [ ${#CHOSEN[@]} -gt 0 ]; then die "$backend cannot be run here: $NOT_PREPARED"; fi
     SKIPPED[$backend]=$NOT_PREPARED
 done
@@ -102,7 +101,6 @@ export CLOUDYKNIGHT_TEST_SERVERS=$SERVERS
 export CLOUDYKNIGHT_TEST_BROWSER=$BROWSER
 export CLOUDYKNIGHT_TEST_PUBLISHED=$PUBLISHED
 export CLOUDYKNIGHT_TEST_API_TOOLS=$API_TOOLS/bin
-export CLOUDYKNIGHT_TEST_BACKENDS=${THERE[*]}
 export CLOUDYKNIGHT_TEST_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/cloudyknight
 CLOUDYKNIGHT_TEST_REPORT=$(mktemp "${TMPDIR:-/tmp}/cloudyknight.XXXXXX")
 export CLOUDYKNIGHT_TEST_REPORT

@@ -98,13 +98,14 @@ impl Agent {
         let journal = Arc::new(Journal::new());
         let reconciler = Arc::new(Reconciler::new(tools, board.clone(), journal.clone()));
         let inbox = Inbox::new(ports.commands.clone(), reconciler.clone());
-        let at_work = inbox.clone();
+        let (at_work, again) = (inbox.clone(), inbox.clone());
+        let replay = Replay::new(ports.events, ports.commands.clone(), move |command| again.take_up(command));
         Ok(Self {
             reconciler,
             board,
             inbox,
             journal,
-            replay: Arc::new(Replay::new(ports.events, ports.commands.clone())),
+            replay: Arc::new(replay),
             queue: QueueWatch::new(ports.commands.clone(), move || at_work.held()),
             commands: ports.commands,
             meters: ports.meters.into(),
@@ -127,7 +128,7 @@ impl Agent {
         &self.journal
     }
 
-    /// Where messages that were given up on are sent again.
+    /// Where messages that were given up on are tried again.
     pub fn replay(&self) -> &Arc<Replay> {
         &self.replay
     }

@@ -154,13 +154,7 @@ impl Inbox {
 
     async fn take(self: &Arc<Self>, message: Message) {
         match Command::from_json(&message.body) {
-            Ok(command) => {
-                self.journal.received(&command);
-                let received_at = Some(Moment::of(OffsetDateTime::now_utc()));
-                let Command { workspace, cause, traceparent, origin, .. } = command;
-                let origin = Some(Origin { received_at, ..origin.unwrap_or_default() });
-                self.put(workspace, Ask { cause, traceparent, by: None, origin }, Some(message.receipt));
-            }
+            Ok(command) => self.received(command, Some(message.receipt)),
             Err(error) => {
                 // It stays on the queue until it has come too often, and then is a dead letter that people see.
                 let error = with_causes(&error);
@@ -170,6 +164,19 @@ impl Inbox {
                 }
             }
         }
+    }
+
+    /// Carries out a command that was given up on. It comes from no queue, and so nothing holds it but this process.
+    pub fn take_up(self: &Arc<Self>, command: Command) {
+        self.received(command, None);
+    }
+
+    fn received(self: &Arc<Self>, command: Command, receipt: Option<Receipt>) {
+        self.journal.received(&command);
+        let received_at = Some(Moment::of(OffsetDateTime::now_utc()));
+        let Command { workspace, cause, traceparent, origin, .. } = command;
+        let origin = Some(Origin { received_at, ..origin.unwrap_or_default() });
+        self.put(workspace, Ask { cause, traceparent, by: None, origin }, receipt);
     }
 
     /// Has a look taken at a workspace, now or right after the running one.

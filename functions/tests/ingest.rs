@@ -1,13 +1,19 @@
 //! The webhook over real HTTP, with the test in the part of MinIO: it keeps its events in order and sends the first one
 //! again until it is acknowledged.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cloudyknight_core::change::{Change, ChangeKind, Changed};
+use cloudyknight_core::dead_letter::DeadLetter;
 use cloudyknight_functions::ingest::{self, Ingest, MAX_BODY};
+use cloudyknight_functions::object_changed::Outcome;
+use cloudyknight_functions::observe::Observer;
+use cloudyknight_functions::sweep::Swept;
 use cloudyknight_store::failing::{FailingQueue, Fault, QueueOperation};
 use cloudyknight_store::memory::MemoryQueue;
 use cloudyknight_store::queue::{Depth, Queue};
@@ -175,6 +181,100 @@ async fn what_came_through_the_webhook_becomes_commands() {
     pump.await.unwrap();
     assert_eq!(world.queue.depth().await.unwrap(), Depth::default());
     world.stop().await;
+}
+
+/// Remembers, of each message that was read, what it meant: in the words of the fixtures' tables.
+#[derive(Default)]
+struct Meanings(Mutex<Vec<String>>);
+
+impl Observer for Meanings {
+    fn changed(&self, outcome: &Outcome) {
+        let change = |Change { workspace, object, kind, .. }: &Change| {
+            let kind = if *kind == ChangeKind::Put { "put" } else { "delete" };
+            match object {
+                Changed::File(path) => format!("{kind} {workspace}/{path}"),
+                Changed::Archive(key) => format!("{kind} archive {key} of {workspace}"),
+            }
+        };
+        let changes = outcome.changes.iter().map(change);
+        let ignored = outcome.ignored.iter().map(|ignored| format!("ignored: {}", ignored.why));
+        let doubts = outcome.doubts.iter().map(|doubt| format!("doubt: {doubt}"));
+        let unreadable = outcome.unreadable.iter().map(|(_, why)| format!("error: {why}"));
+        self.0.lock().unwrap().extend(changes.chain(ignored).chain(doubts).chain(unreadable));
+    }
+
+    fn swept(&self, _: &Swept) {}
+
+    fn gave_up(&self, _: &DeadLetter) {}
+}
+
+/// What core's own test holds the parser to: file → its text, and what it means.
+fn fixtures(server: &str) -> BTreeMap<String, (String, Vec<String>)> {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/fixtures/notifications").join(server);
+    let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut all: BTreeMap<_, _> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, (std::fs::read_to_string(path).unwrap(), Vec::new()))
+        })
+        .collect();
+    let table = std::fs::read_to_string(folder.join("expected.txt")).unwrap();
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let (file, meaning) = line.split_once(' ').unwrap();
+        all.get_mut(file).unwrap().1.push(meaning.trim_start().to_owned());
+    }
+    all
+}
+
+/// The servers that post, as they post: each body goes through the webhook, the queue and the pump, and means in the end
+/// what its table says.
+#[tokio::test]
+async fn what_servers_really_post_means_at_the_other_end_what_it_should() {
+    for (server, at_least) in [("minio-family", 19), ("seaweedfs", 39)] {
+        let fixtures = fixtures(server);
+        assert!(fixtures.len() >= at_least, "{server}: {} fixtures", fixtures.len());
+        let world = World::start().await;
+        let meanings = Arc::new(Meanings::default());
+        let commands = Arc::new(MemoryQueue::fifo("commands.fifo"));
+        let pump = tokio::spawn(cloudyknight_functions::pump::object_changed(
+            world.queue.clone(),
+            commands.clone(),
+            "workspaces".into(),
+            meanings.clone(),
+            world.shutdown.child_token(),
+        ));
+        let mut client = world.connect().await;
+        for (file, (text, expected)) in fixtures {
+            let mut minio = MinIo { undelivered: [text].into(), refusals: 0 };
+            minio.replay(&mut client).await;
+            let read = async {
+                while world.queue.depth().await.unwrap() != Depth::default() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::time::timeout(SOON, read).await.unwrap_or_else(|_| panic!("{server}/{file} is not read"));
+            let mut commanded = BTreeSet::new();
+            let messages = commands.receive(100, Duration::ZERO, SOON).await.unwrap();
+            for message in &messages {
+                commanded.extend(message.group.clone());
+            }
+            commands.delete(messages.into_iter().map(|message| message.receipt).collect()).await.unwrap();
+            let meant = std::mem::take(&mut *meanings.0.lock().unwrap());
+            // What is about nothing here may be acknowledged and go no further.
+            let goes_on = expected.iter().any(|line| !line.starts_with("ignored: "));
+            assert!(meant == expected || (!goes_on && meant.is_empty()), "{server}/{file}: {meant:?}");
+            let changed = expected.iter().filter_map(|line| {
+                let object = line.strip_prefix("put ").or(line.strip_prefix("delete "))?;
+                Some(object.split('/').next()?.to_owned())
+            });
+            assert_eq!(commanded, changed.collect(), "{server}/{file}");
+        }
+        world.shutdown.cancel();
+        pump.await.unwrap();
+        world.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,9 @@ mod leftovers;
 
 pub mod server;
 
+pub mod cloud;
+pub use cloud::Cloud;
+
 pub mod elsewhere;
 pub use elsewhere::Elsewhere;
 

@@ -328,7 +328,7 @@ impl Builder {
     #[must_use]
     pub fn backend(mut self, backend: &Backend) -> Self {
         for (name, value) in backend.settings() {
-            self = self.setting(name, value);
+            self = self.setting(&name, value);
         }
         for (name, value) in backend.variables() {
             self = self.variable(name, value);

@@ -19,6 +19,8 @@ pub enum Mood {
     MayNotWrite,
     /// The same to whoever reads an object there.
     MayNotRead,
+    /// The same to whoever reads an object of the bucket `cloudyknight`.
+    MayNotReadState,
     /// The same to whoever asks a queue for this, such as `ReceiveMessage`, or `SendMessage` also in batches.
     MayNot(&'static str),
     /// As S3 and SQS do with credentials that ran out.
@@ -134,7 +136,10 @@ fn handle(mut client: &TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()>
         });
         asked.is_some_and(|asked| asked.starts_with(what))
     };
-    let reads_source = first.starts_with("GET /workspaces/") && !first.starts_with("GET /workspaces/?");
+    let reads = |bucket: &str| {
+        let key = first.strip_prefix(&format!("GET /{bucket}/"));
+        key.is_some_and(|key| !key.starts_with('?'))
+    };
     let refuses = |status: &str, code: &str| {
         shared.lock().expect("nobody panics").refused += 1;
         drain(client, &head, rest.len())?;
@@ -154,7 +159,8 @@ fn handle(mut client: &TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()>
     match mood {
         Mood::MayNotWrite if !writes_source => pass(client, &head, &rest, &server, shared),
         Mood::KeepsNoStatus if !writes_status => pass(client, &head, &rest, &server, shared),
-        Mood::MayNotRead if !reads_source => pass(client, &head, &rest, &server, shared),
+        Mood::MayNotRead if !reads("workspaces") => pass(client, &head, &rest, &server, shared),
+        Mood::MayNotReadState if !reads("cloudyknight") => pass(client, &head, &rest, &server, shared),
         Mood::MayNot(what) if !asks_queue(what) => pass(client, &head, &rest, &server, shared),
         Mood::Passes => pass(client, &head, &rest, &server, shared),
         Mood::Tells(header) => pass_with(client, &head, &rest, &server, shared, Some(header)),
@@ -163,7 +169,9 @@ fn handle(mut client: &TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()>
             drain(client, &head, rest.len())?;
             answer(client, "500 Internal Server Error", INTERNAL_ERROR)
         }
-        Mood::MayNotWrite | Mood::MayNotRead | Mood::MayNot(_) => refuses("403 Forbidden", "AccessDenied"),
+        Mood::MayNotWrite | Mood::MayNotRead | Mood::MayNotReadState | Mood::MayNot(_) => {
+            refuses("403 Forbidden", "AccessDenied")
+        }
         Mood::TokenExpired => refuses("400 Bad Request", "ExpiredToken"),
         Mood::IsElsewhere(region) => {
             refuses(&format!("301 Moved Permanently\r\nx-amz-bucket-region: {region}"), "PermanentRedirect")

@@ -54,8 +54,8 @@ impl<'a> Replay<'a> {
                 file.sql("DROP TRIGGER keep", &[]);
                 told.iter().filter_map(|row| row[0].as_str().map(str::to_owned)).collect()
             }
-            Self::Sqs { platform, copies, .. } => {
-                notify(platform, "copies");
+            Self::Sqs { platform, events, copies, .. } => {
+                notify(platform, copies.name());
                 make();
                 let mut told = Vec::new();
                 eventually("the bucket tells of each change", PATIENCE, || {
@@ -63,7 +63,7 @@ impl<'a> Replay<'a> {
                     told.extend(copies.take().into_iter().filter(|body| body.contains("Records")));
                     (told.len() >= changes).then_some(())
                 });
-                notify(platform, "events");
+                notify(platform, events.name());
                 told
             }
         }

@@ -1,6 +1,7 @@
 //! A queue of SQS, used from outside: for what no client of S3 can do, such as losing a notification.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -11,6 +12,7 @@ use crate::server;
 pub struct Sqs {
     endpoint: String,
     url: String,
+    certificate: Option<PathBuf>,
 }
 
 const PROGRAM: &str = r#"
@@ -39,7 +41,17 @@ print(json.dumps({"send": send, "take": take, "attributes": attributes, "set_att
 impl Sqs {
     /// `url` begins with the endpoint of its server.
     pub fn at(endpoint: &str, url: &str) -> Self {
-        Self { endpoint: endpoint.to_owned(), url: url.to_owned() }
+        Self { endpoint: endpoint.to_owned(), url: url.to_owned(), certificate: None }
+    }
+
+    /// One on a server that speaks TLS.
+    #[must_use]
+    pub fn trusting(self, certificate: &Path) -> Self {
+        Self { certificate: Some(certificate.to_owned()), ..self }
+    }
+
+    pub fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
     }
 
     /// Puts messages on the queue, one after another.
@@ -88,6 +100,7 @@ impl Sqs {
     fn run(&self, what: &str, given: &Value) -> Value {
         let mut command = python();
         command.args(["-c", PROGRAM, what, &self.url]).envs(server::variables(&self.endpoint));
+        command.envs(self.certificate.iter().map(|path| ("AWS_CA_BUNDLE", path)));
         let output = run_with_input(&mut command, given.to_string().as_bytes());
         let answer = succeeded(&format!("{what} at {}", self.url), &output);
         serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{what}: {error}: {answer}"))

@@ -252,6 +252,20 @@ fn what_cannot_be_told_is_told_later_and_nothing_is_done_twice_for_it_on_minista
 
 #[test]
 fn queues_that_are_away_for_a_while_delay_what_is_pushed_and_lose_nothing_on_ministack() {
+    queue_outage(Mood::Breaks);
+}
+
+#[test]
+fn queues_that_answer_500_delay_what_is_pushed_and_lose_nothing_on_ministack() {
+    queue_outage(Mood::Answers500);
+}
+
+#[test]
+fn queues_that_hang_delay_what_is_pushed_and_lose_nothing_on_ministack() {
+    queue_outage(Mood::Hangs);
+}
+
+fn queue_outage(mood: Mood) {
     let server = Backend::ministack();
     let direct = server.endpoint().expect("it listens");
     let proxy = Proxy::before(direct);
@@ -266,7 +280,7 @@ fn queues_that_are_away_for_a_while_delay_what_is_pushed_and_lose_nothing_on_min
     s3.put("app/index.html", "one");
     platform.live("app");
 
-    outage(&proxy, Mood::Breaks, || {
+    outage(&proxy, mood, || {
         s3.put("app/index.html", "two");
         s3.put("new/index.html", "three");
     });

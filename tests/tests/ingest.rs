@@ -103,6 +103,47 @@ fn the_webhook_by_itself_puts_what_comes_on_the_queue_of_a_platform_elsewhere_on
     minio.request("HEAD", None, b"").expect_err("nobody listens");
 }
 
+/// By itself, too, it takes nothing that it cannot put on the queue, and whoever posts tries again.
+#[test]
+fn a_webhook_that_may_not_send_answers_503_and_what_was_posted_meanwhile_goes_live_later_on_ministack() {
+    let server = Backend::ministack();
+    let direct = server.endpoint().expect("it listens");
+    let proxy = Proxy::before(direct);
+    let platform = Platform::builder().setting("quiet_ms", 50).backend(&server).start();
+    let beside = Platform::builder().backend(&server).variable("CLOUDYKNIGHT_INGEST_TOKEN", TOKEN).prepare();
+    beside.configure("events", format!("{:?}", server.queue("events").replace(direct, &proxy.endpoint())));
+    let address = beside.ingest_address().to_owned();
+    let mut role = beside.cli_command(&["ingest", "--ingest-listen", &address]);
+    let role = Role(role.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts"));
+    let mut minio = MinIo::at(&address, TOKEN);
+    eventually("the webhook answers", PATIENCE, || {
+        (minio.request("HEAD", None, b"").ok()?.status == 200).then_some(())
+    });
+    // The bucket itself tells nobody.
+    let s3 = S3::at(Client::Boto3, direct);
+    let silent =
+        "s3.put_bucket_notification_configuration(Bucket='workspaces', NotificationConfiguration={})";
+    succeeded("the bucket is silent", &run(&mut s3.python(silent, &[])));
+    s3.put("app/index.html", "posted");
+
+    let token = format!("Bearer {TOKEN}");
+    let body = MinIo::body(CREATED, "app/index.html");
+    for mood in [Mood::MayNot("SendMessage"), Mood::TokenExpired, Mood::Answers500] {
+        proxy.turns(mood);
+        let answer = minio.request("POST", Some(&token), body.as_bytes()).expect("an answer");
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("3")), "{mood:?}");
+    }
+    minio.emits(CREATED, "app/index.html");
+    minio.posts().expect_err("it is not taken");
+    assert_eq!(Api::of(&platform).get("/api/v1/workspaces/app").expect("an answer").status, 404);
+    proxy.turns(Mood::Passes);
+    minio.posts().expect("it is taken when it comes again");
+    let status = platform.live("app");
+    assert_eq!(status["deployment"]["cause"]["kind"], "put", "{status:#}");
+    assert_eq!(platform.get("/app/"), (200, "posted".to_owned()));
+    role.stops();
+}
+
 const TOKEN: &str = "correct-horse-battery-staple";
 
 /// The process of a role, gone with its owner.

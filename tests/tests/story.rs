@@ -73,6 +73,12 @@ fn the_story_on_ministack_with_boto3() {
     tell(&Backend::ministack(), Client::Boto3);
 }
 
+/// Through the functions as `infra/deploy.sh` deploys them.
+#[test]
+fn the_story_on_ministack_as_deployed_with_aws() {
+    tell(&Backend::deployed(), Client::Aws);
+}
+
 #[test]
 fn the_story_on_seaweedfs_with_aws() {
     tell(&Backend::seaweedfs(), Client::Aws);
@@ -96,7 +102,11 @@ fn tell(backend: &Backend, client: Client) {
     // Where nobody tells of changes, the sweep is all there is; elsewhere it must not be what finds the first ones.
     let sweep = if backend.sends_notifications() { 15 } else { 1 };
     let platform = Platform::builder().backend(backend).setting("quiet_ms", 100);
-    let platform = platform.setting("sweep_interval_s", sweep).start();
+    let platform = match backend.is_swept_elsewhere() {
+        true => platform,
+        false => platform.setting("sweep_interval_s", sweep),
+    };
+    let platform = platform.start();
     let story = Story { platform: &platform, backend, client, api: Api::of(&platform) };
     story.a_push_goes_live();
     let visitor = Visitor::at(&platform, "/app/");
@@ -205,7 +215,10 @@ impl Story<'_> {
 
     fn what_a_lost_notification_was_about_is_found_by_the_sweep(&self) {
         Replay::of(self.platform, self.backend).silence();
-        self.deploys("six");
+        self.put("app/index.js", &app("six"));
+        self.is_swept();
+        self.platform.live("app");
+        self.says("six");
         let status = self.platform.status("app");
         assert_eq!(status["deployment"]["cause"], json!({"kind": "sweep"}), "{status:#}");
     }
@@ -213,6 +226,7 @@ impl Story<'_> {
     fn an_agent_killed_amid_a_deployment_finishes_it(&self) {
         let visitor = Visitor::at(self.platform, "/app/");
         self.put("app/index.js", &app("last"));
+        self.is_swept();
         eventually("a container is being started", PATIENCE, || {
             self.api.step("app").is_some_and(|step| ["start", "check"].contains(&step.as_str())).then_some(())
         });
@@ -229,6 +243,14 @@ impl Story<'_> {
         eventually("one container is left", PATIENCE, || {
             (self.platform.docker().containers_of("app").len() == 1).then_some(())
         });
+    }
+
+    /// Nobody tells of changes any more. What is deployed sweeps on a schedule of its own, and for the test now.
+    #[track_caller]
+    fn is_swept(&self) {
+        if let Backend::Deployed(stack) = self.backend {
+            assert_eq!(stack.cloud.sweep()["drifted"], json!(["app"]));
+        }
     }
 
     /// Changes what the app says, and sees it live.
@@ -265,7 +287,9 @@ struct Line {
 
 impl Line {
     fn of(backend: &Backend, client: Client) -> Self {
-        Self { backend: backend.name(), client: format!("{client:?}").to_lowercase(), began: Instant::now() }
+        let way = if let Backend::Deployed(_) = backend { "-as-deployed" } else { "" };
+        let client = format!("{client:?}{way}").to_lowercase();
+        Self { backend: backend.name(), client, began: Instant::now() }
     }
 }
 

@@ -6,6 +6,7 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use cloudyknight_core::dead_letter::DeadLetter;
+use cloudyknight_store::queue::QueueError;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,6 +16,7 @@ use super::caller::Caller;
 use super::page::Page;
 use super::{Api, Problem};
 use crate::board::now;
+use crate::deploy::with_causes;
 use crate::replay::ReplayError;
 
 pub(super) fn reads() -> OpenApiRouter<Arc<Api>> {
@@ -64,9 +66,10 @@ pub(super) async fn list(
     Ok(axum::Json(DeadLetters { dead_letters, next }))
 }
 
-/// Send a message again
+/// Try a message again
 ///
-/// It goes back onto the queue that it came from, and is no dead letter any more. If it fails again, it becomes another one.
+/// A command is carried out; any other message goes back onto the queue that it came from. It is no dead letter any more. If
+/// that fails again, a message becomes another one, and a command a deployment that failed.
 #[utoipa::path(
     post,
     path = "/api/v1/dead-letters/{id}/replay",
@@ -74,7 +77,7 @@ pub(super) async fn list(
     tag = "live",
     params(("id" = String, Path, description = "The id of the dead letter.")),
     responses(
-        (status = 202, description = "It is on its queue."),
+        (status = 202, description = "It is on its way again."),
         (status = 403, description = "Not for this caller."),
         (status = 404, description = "There is no such dead letter."),
         (status = 409, description = "It cannot be sent again; the problem says why."),
@@ -87,19 +90,23 @@ pub(super) async fn replay(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let letter = known(&api, &caller, &id).await?;
-    api.agent.replay.send(&letter, &now()).await.map_err(|error| match error {
+    const BY_HAND: &str =
+        "send its body to its queue by hand (`aws sqs send-message`), then delete the dead letter";
+    api.agent.replay.again(&letter, &now()).await.map_err(|error| match error {
+        // Its own identity need not have the right.
+        ReplayError::Send(QueueError::Refused { .. }) => {
+            Problem::new(StatusCode::CONFLICT, &with_causes(&error)).hint(BY_HAND)
+        }
         ReplayError::Send(_) => Problem::down(&error),
         ReplayError::Truncated { .. } => {
             let hint = "push the workspace again, or ask for another look at it; then delete the dead letter";
             Problem::new(StatusCode::CONFLICT, &error.to_string()).hint(hint)
         }
         ReplayError::EventsElsewhere | ReplayError::Unknown(_) => {
-            let hint =
-                "send its body to its queue by hand (`aws sqs send-message`), then delete the dead letter";
-            Problem::new(StatusCode::CONFLICT, &error.to_string()).hint(hint)
+            Problem::new(StatusCode::CONFLICT, &error.to_string()).hint(BY_HAND)
         }
     })?;
-    tracing::info!(id, queue = letter.queue, "a dead letter was sent again");
+    tracing::info!(id, queue = letter.queue, "a dead letter is tried again");
     // Only now: should this fail, it can be sent once more, which is harmless.
     api.agent.board.forget_dead_letter(&id).await.map_err(|error| Problem::down(&error))?;
     Ok(StatusCode::ACCEPTED)

@@ -28,12 +28,7 @@ struct Cloud {
 }
 
 impl Cloud {
-    /// None, with a word, when the tests are told to leave this server out.
-    async fn start() -> Option<Self> {
-        if !is_wanted("ministack") {
-            eprintln!("ministack is not among CLOUDYKNIGHT_TEST_BACKENDS");
-            return None;
-        }
+    async fn start() -> Self {
         let server = tokio::task::spawn_blocking(Ministack::start).await.unwrap();
         let credentials = || Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "tests");
         let s3 = aws_sdk_s3::Config::builder()
@@ -63,7 +58,7 @@ impl Cloud {
         let fifo =
             sqs.create_queue().queue_name("commands.fifo").attributes(QueueAttributeName::FifoQueue, "true");
         let commands = fifo.send().await.unwrap().queue_url.unwrap();
-        Some(Self { clients: aws::connect(settings).await.unwrap(), server, s3, sqs, events, commands })
+        Self { clients: aws::connect(settings).await.unwrap(), server, s3, sqs, events, commands }
     }
 
     async fn function(&self, name: &str, settings: &[(&str, &str)]) -> Function {
@@ -128,12 +123,6 @@ impl Cloud {
     }
 }
 
-/// test.sh says so in the environment.
-fn is_wanted(name: &str) -> bool {
-    let Ok(wanted) = std::env::var("CLOUDYKNIGHT_TEST_BACKENDS") else { return true };
-    wanted.split([',', ' ']).any(|wanted| wanted == name)
-}
-
 fn event_of(queue: &str, messages: &[Message]) -> Value {
     let messages: Vec<_> = messages.iter().map(|m| (m.message_id().unwrap(), m.body().unwrap())).collect();
     crate::batch(queue, &messages)
@@ -148,8 +137,8 @@ fn attribute(message: &Message, name: MessageSystemAttributeName) -> &str {
 }
 
 #[tokio::test]
-async fn what_s3_tells_becomes_commands_in_their_groups_and_only_once() {
-    let Some(cloud) = Cloud::start().await else { return };
+async fn what_s3_tells_becomes_commands_in_their_groups_and_only_once_on_ministack() {
+    let cloud = Cloud::start().await;
     let mut function = cloud.function("object_changed", &[("COMMANDS_QUEUE_URL", &cloud.commands)]).await;
     cloud.notify().await;
     let workspaces = cloud.clients.bucket("workspaces");
@@ -185,8 +174,8 @@ async fn what_s3_tells_becomes_commands_in_their_groups_and_only_once() {
 }
 
 #[tokio::test]
-async fn a_message_that_fails_comes_again_alone() {
-    let Some(cloud) = Cloud::start().await else { return };
+async fn a_message_that_fails_comes_again_alone_on_ministack() {
+    let cloud = Cloud::start().await;
     let mut function = cloud.function("object_changed", &[("COMMANDS_QUEUE_URL", &cloud.commands)]).await;
     cloud.send(&cloud.events, &notification(&["app/x"])).await;
     cloud.send(&cloud.events, "hello").await;
@@ -203,8 +192,8 @@ async fn a_message_that_fails_comes_again_alone() {
 }
 
 #[tokio::test]
-async fn a_sweep_commands_what_nobody_heard_of() {
-    let Some(cloud) = Cloud::start().await else { return };
+async fn a_sweep_commands_what_nobody_heard_of_on_ministack() {
+    let cloud = Cloud::start().await;
     let settings = [("COMMANDS_QUEUE_URL", cloud.commands.as_str()), ("PLATFORM_BUCKET", "cloudyknight")];
     let mut function = cloud.function("sweep", &settings).await;
     assert_eq!(function.invoke(json!({})).await, json!({"workspaces": 0, "drifted": []}));
@@ -219,8 +208,8 @@ async fn a_sweep_commands_what_nobody_heard_of() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_cannot_look_fails_with_its_reason() {
-    let Some(cloud) = Cloud::start().await else { return };
+async fn a_sweep_that_cannot_look_fails_with_its_reason_on_ministack() {
+    let cloud = Cloud::start().await;
     let settings = [("COMMANDS_QUEUE_URL", cloud.commands.as_str()), ("PLATFORM_BUCKET", "not-there")];
     let answer = cloud.function("sweep", &settings).await.invoke(json!({})).await;
     assert_eq!(answer["errorType"], "SweepError");
@@ -228,8 +217,8 @@ async fn a_sweep_that_cannot_look_fails_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_becomes_a_document() {
-    let Some(cloud) = Cloud::start().await else { return };
+async fn a_dead_letter_becomes_a_document_on_ministack() {
+    let cloud = Cloud::start().await;
     let mut function = cloud.function("dead_letter", &[("PLATFORM_BUCKET", "cloudyknight")]).await;
     let dead = cloud.sqs.create_queue().queue_name("events-dead").send().await.unwrap().queue_url.unwrap();
     cloud.send(&dead, &notification(&["app/x"])).await;
@@ -251,8 +240,8 @@ async fn a_dead_letter_becomes_a_document() {
 }
 
 #[tokio::test]
-async fn an_event_for_the_webhook_is_on_the_queue_when_it_is_acknowledged() {
-    let Some(cloud) = Cloud::start().await else { return };
+async fn an_event_for_the_webhook_is_on_the_queue_when_it_is_acknowledged_on_ministack() {
+    let cloud = Cloud::start().await;
     let settings = [("EVENTS_QUEUE_URL", cloud.events.as_str()), ("INGEST_TOKEN", "correct-horse")];
     let mut function = cloud.function("ingest", &settings).await;
     let posted = |method: &str, token: &str, body: &str| {
@@ -273,8 +262,8 @@ async fn an_event_for_the_webhook_is_on_the_queue_when_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_queued_is_not_acknowledged() {
-    let Some(cloud) = Cloud::start().await else { return };
+async fn an_event_that_cannot_be_queued_is_not_acknowledged_on_ministack() {
+    let cloud = Cloud::start().await;
     let nowhere = cloud.events.replace("events", "not-there");
     let settings = [("EVENTS_QUEUE_URL", nowhere.as_str()), ("INGEST_TOKEN", "correct-horse")];
     let mut function = cloud.function("ingest", &settings).await;

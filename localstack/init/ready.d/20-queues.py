@@ -49,7 +49,9 @@ statement = {
 }
 policy = {"Version": "2012-10-17", "Statement": [statement]}
 sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-wanted = {"QueueArn": arn, "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}
+# What a lifecycle rule deletes is gone as well, and is told of in a family of its own.
+families = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"]
+wanted = {"QueueArn": arn, "Events": families}
 s3.put_bucket_notification_configuration(
     Bucket="workspaces", NotificationConfiguration={"QueueConfigurations": [wanted]}
 )

@@ -96,34 +96,34 @@ async fn the_embedded_bucket_keeps_the_promises_of_a_bucket() {
 
 #[tokio::test]
 async fn the_embedded_server_keeps_the_promises_of_a_bucket() {
-    let Some(server) = Server::start("embedded").await else { return };
+    let server = Server::start("embedded").await;
     suite!(&Place { server: &server, cannot_hold: &[] }, except []);
 }
 
 #[tokio::test]
-async fn localstack_keeps_the_promises_of_a_bucket() {
-    let Some(server) = Server::start("localstack").await else { return };
+async fn the_promises_of_a_bucket_are_kept_on_localstack() {
+    let server = Server::start("localstack").await;
     suite!(&Place { server: &server, cannot_hold: &[] }, except []);
 }
 
 /// moto 5.2 answers 404 to a key with a line break.
 #[tokio::test]
-async fn moto_keeps_the_promises_of_a_bucket() {
-    let Some(server) = Server::start("moto").await else { return };
+async fn the_promises_of_a_bucket_are_kept_on_moto() {
+    let server = Server::start("moto").await;
     suite!(&Place { server: &server, cannot_hold: &["app/line\nbreak"] }, except []);
 }
 
 #[tokio::test]
-async fn ministack_keeps_the_promises_of_a_bucket() {
-    let Some(server) = Server::start("ministack").await else { return };
+async fn the_promises_of_a_bucket_are_kept_on_ministack() {
+    let server = Server::start("ministack").await;
     suite!(&Place { server: &server, cannot_hold: &[] }, except []);
 }
 
 /// SeaweedFS 4.48 keeps keys as paths: `.` and `..` are refused, `//` becomes `/`, and a key that ends in a slash is a
 /// folder, whose content is not kept. A write to a bucket that does not exist is answered 500, as if it were to be tried again.
 #[tokio::test]
-async fn seaweedfs_keeps_the_promises_of_a_bucket() {
-    let Some(server) = Server::start("seaweedfs").await else { return };
+async fn the_promises_of_a_bucket_are_kept_on_seaweedfs() {
+    let server = Server::start("seaweedfs").await;
     let cannot_hold = &["app/", "app/./c", "app/a/../b", "app/a//b"];
     suite!(&Place { server: &server, cannot_hold }, except["a_bucket_that_does_not_exist_is_for_a_human"]);
 }

@@ -1,8 +1,8 @@
 //! The adapters against real servers, each started by its test: the suites of both ports, and what only S3 and SQS have.
 //!
 //! Where a server does not do what S3 or SQS does, its test says so by name: see `except` and `cannot_hold`.
-//! `CLOUDYKNIGHT_TEST_BACKENDS` names the servers to test, with spaces or commas in between; all of them when it is not
-//! set. One that is to be tested and is not installed fails its tests.
+//! The names of the tests say which server they want, as everywhere: test.sh leaves those out whose server cannot be had,
+//! and says so in the end. One that is not installed fails its tests.
 
 mod bucket_suite;
 mod buckets;

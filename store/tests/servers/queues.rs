@@ -101,8 +101,8 @@ macro_rules! suite {
 /// LocalStack 4.14: a late receipt of a FIFO queue still deletes; and when one message of a group is given back, the rest
 /// of the group is handed out although another of it is in flight.
 #[tokio::test]
-async fn localstack_keeps_the_promises_of_a_queue() {
-    let Some(server) = Server::start("localstack").await else { return };
+async fn the_promises_of_a_queue_are_kept_on_localstack() {
+    let server = Server::start("localstack").await;
     suite!(&server, except [
         "a_receipt_that_ran_out_deletes_nothing"
         "a_group_that_comes_back_keeps_its_order"
@@ -112,8 +112,8 @@ async fn localstack_keeps_the_promises_of_a_queue() {
 /// moto 5.2: a late receipt of a FIFO queue still deletes; an id is forgotten when its message is deleted; and a receiver
 /// that waits is not woken when a group becomes free. Two who receive at the same moment may get the same message.
 #[tokio::test]
-async fn moto_keeps_the_promises_of_a_queue() {
-    let Some(server) = Server::start("moto").await else { return };
+async fn the_promises_of_a_queue_are_kept_on_moto() {
+    let server = Server::start("moto").await;
     suite!(&server, except [
         "a_receipt_that_ran_out_deletes_nothing"
         "a_duplicate_is_dropped_also_after_the_original_was_handled"
@@ -124,7 +124,7 @@ async fn moto_keeps_the_promises_of_a_queue() {
 }
 
 #[tokio::test]
-async fn ministack_keeps_the_promises_of_a_queue() {
-    let Some(server) = Server::start("ministack").await else { return };
+async fn the_promises_of_a_queue_are_kept_on_ministack() {
+    let server = Server::start("ministack").await;
     suite!(&server, except [] sometimes []);
 }

@@ -32,7 +32,10 @@ pub struct Diagnosis {
 #[derive(Serialize, ToSchema)]
 struct Finding {
     check: &'static str,
+    /// Nothing is known to be wrong.
     ok: bool,
+    /// Whether it could be looked at.
+    checked: bool,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
@@ -47,12 +50,14 @@ struct Findings {
 impl Findings {
     fn push(&mut self, finding: Finding) {
         if self.output.talks() || (self.output == Output::Quiet && !finding.ok) {
-            let mark = match (finding.ok, &finding.hint) {
-                (true, None) => "\u{1b}[32mok\u{1b}[0m   ",
-                (true, Some(_)) => "\u{1b}[33mnote\u{1b}[0m ",
-                (false, _) => "\u{1b}[1;31mWRONG\u{1b}[0m",
+            let mark = match (finding.ok, finding.checked, &finding.hint) {
+                (false, ..) => "\u{1b}[1;31mWRONG\u{1b}[0m",
+                (true, false, _) => "\u{1b}[33m?\u{1b}[0m    ",
+                (true, true, None) => "\u{1b}[32mok\u{1b}[0m   ",
+                (true, true, Some(_)) => "\u{1b}[33mnote\u{1b}[0m ",
             };
-            anstream::println!("{mark} {}: {}", finding.check, finding.message);
+            let unchecked = if finding.checked { "" } else { "not checked: " };
+            anstream::println!("{mark} {}: {unchecked}{}", finding.check, finding.message);
             if let Some(hint) = &finding.hint {
                 anstream::println!("      {HINT} {hint}");
             }
@@ -109,18 +114,18 @@ fn broken(check: &'static str, error: anyhow::Error, else_hint: &str) -> Finding
 
 /// Something that could not be looked at, and need not be: an agent's own identity may do little more than its work.
 fn unknown(check: &'static str, message: impl Into<String>) -> Finding {
-    Finding { check, ok: true, message: message.into(), hint: None }
+    Finding { checked: false, ..fine(check, message) }
 }
 
 fn fine(check: &'static str, message: impl Into<String>) -> Finding {
-    Finding { check, ok: true, message: message.into(), hint: None }
+    Finding { check, ok: true, checked: true, message: message.into(), hint: None }
 }
 
 /// Something that works, and that somebody should look at.
 fn noted(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Finding {
-    Finding { check, ok: true, message: message.into(), hint: Some(hint.into()) }
+    Finding { hint: Some(hint.into()), ..fine(check, message) }
 }
 
 fn wrong(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Finding {
-    Finding { check, ok: false, message: message.into(), hint: Some(hint.into()) }
+    Finding { ok: false, ..noted(check, message, hint) }
 }

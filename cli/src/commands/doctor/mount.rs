@@ -1,6 +1,6 @@
 //! The mounted folder: whether it could be there, and whether it is there if somebody wants it.
 
-use super::{Findings, broken, fine, unknown, wrong};
+use super::{Findings, broken, fine, noted, wrong};
 use crate::config::Config;
 use crate::home::Home;
 use crate::mount::{self, State, point, program};
@@ -16,7 +16,9 @@ pub fn look(home: &Home, config: &Config, findings: &mut Findings) {
         ),
         (Err(error), Some(_)) => broken("rclone", error, program::INSTALL),
         // Nobody needs it.
-        (Err(error), None) => unknown("rclone", format!("nothing can be mounted here: {error}")),
+        (Err(error), None) => {
+            noted("rclone", format!("nothing can be mounted here: {error}"), program::INSTALL)
+        }
     });
     let Some(wished) = wished else { return };
     let dir = wished.dir.display();
