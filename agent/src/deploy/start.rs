@@ -45,10 +45,11 @@ pub async fn start(
         refresh::refresh(tools, job.workspace).await?;
         resume::clear(tools, &plan.leftovers).await;
     }
+    job.cut.check()?;
+    volumes(tools, job, prepared, started).await?;
     if plan.start.is_empty() {
         return Ok(());
     }
-    job.cut.check()?;
     make_room(tools, job, prepared, plan, started).await?;
     for service in &plan.start {
         job.cut.check()?;
@@ -59,7 +60,32 @@ pub async fn start(
     Ok(())
 }
 
-/// Networks, volumes, and the place of containers that cannot run twice.
+/// Makes the volumes that are not there yet.
+async fn volumes(
+    tools: &Tools,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    started: &mut Started,
+) -> Result<(), DeployError> {
+    let (engine, workspace) = (&tools.engine, job.workspace);
+    for (name, definition) in &prepared.project.volumes {
+        let docker_name = names::volume(engine.platform(), workspace, name, Some(definition));
+        if definition.external.is_none() {
+            for key in engine.ensure_volume(&docker_name, workspace, definition).await? {
+                started.warnings.insert(format!(
+                    "volume `{name}`: `{key}` has no effect any more: a volume keeps what it was made with; to have it made \
+                     anew, without what it holds: `cloudyknight stop {workspace}`, `cloudyknight volumes rm {workspace} \
+                     {name}`, `cloudyknight start {workspace}`"
+                ));
+            }
+        } else if !engine.volume_exists(&docker_name).await? {
+            return Err(DeployError::NoVolume { volume: docker_name });
+        }
+    }
+    Ok(())
+}
+
+/// Networks, and the place of containers that cannot run twice.
 async fn make_room(
     tools: &Tools,
     job: &Job<'_>,
@@ -79,14 +105,6 @@ async fn make_room(
     if made && tools.settings.policy.current().opens_gates(job.workspace) {
         // The rules name the bridges of those that may pass.
         tools.firewall.refresh().await;
-    }
-    for (name, definition) in &project.volumes {
-        let docker_name = names::volume(platform, job.workspace, name, Some(definition));
-        if definition.external.is_none() {
-            engine.ensure_volume(&docker_name, job.workspace, definition).await?;
-        } else if !engine.volume_exists(&docker_name).await? {
-            return Err(DeployError::NoVolume { volume: docker_name });
-        }
     }
     for (service, definition) in &project.services {
         for name in definition.external_networks.keys() {
