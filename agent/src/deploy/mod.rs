@@ -269,6 +269,7 @@ async fn room(tools: &Tools, job: &Job<'_>) -> Result<(Running, Slot), DeployErr
     }
 }
 
+        tools.retiring.hurry_first(job.workspace);
 const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Everything up to and including the switch of the routes.
