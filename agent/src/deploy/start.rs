@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::check::{self, Gate};
+use super::check::{self, End, Gate};
 use super::container::{Around, container};
 use super::{DeployError, Job, Prepared, Tools, hooks, in_place, names, private, refresh, replicas, resume};
 use crate::compose::model::{Condition, MountSource, Namespace, Project, Service};
 use crate::edge_link::EdgeKind;
 use crate::engine::{Bearer, ContainerSpec, Created};
 use crate::identity::{Identity, Slot, TRAEFIK_ENABLE};
-use crate::plan::{Plan, Seen};
+use crate::plan::{self, Plan, Seen};
 use crate::traefik::is_traefiks;
 
 /// What a deployment has done so far: all that must be taken back when it fails.
@@ -120,6 +120,10 @@ async fn make_room(
         }
     }
     for live in plan.stop_first.values() {
+        if live.condition == plan::Condition::Completed {
+            // There is nothing to stop, and nothing to start again should this fail.
+            continue;
+        }
         started.stopped.push(live.clone());
         hooks::stop(tools, live).await?;
     }
@@ -143,7 +147,8 @@ async fn wait_for_dependencies(
             Condition::Healthy => gate(prepared, other),
             Condition::CompletedSuccessfully => Gate::Completion,
         };
-        match check::ready(tools, other, &one.id, one.address, &gate).await {
+        // What is waited for until it is healthy, or until it has ended: neither may just be over.
+        match check::ready(tools, other, &one.id, one.address, &gate, End::Failure).await {
             Ok(()) => drop(started.ready.insert(other.clone())),
             Err(error) if dependency.required => return Err(error),
             Err(error) => tracing::info!(service, other, %error, "an optional dependency is not ready"),
@@ -228,7 +233,7 @@ pub async fn check(
     for service in plan.start.iter().filter(|service| !started.ready.contains(*service)) {
         let one = &started.containers[service];
         let gate = if one.identity.one_shot { Gate::Completion } else { gate(prepared, service) };
-        check::ready(tools, service, &one.id, one.address, &gate).await?;
+        check::ready(tools, service, &one.id, one.address, &gate, End::of(&one.identity)).await?;
     }
     Ok(())
 }
@@ -301,6 +306,7 @@ async fn identity(
         routes: prepared.routes.get(service).cloned().unwrap_or_default(),
         traefik: (tools.edge.kind() == EdgeKind::Traefik).then(|| traefiks(&prepared.project, service)),
         one_shot: prepared.project.services.values().any(awaited),
+        may_end: prepared.may_end.contains(replicas::service_of(service)),
         restart: definition.restart,
         stop_grace: definition.stop_grace_period,
         pre_stop: definition.pre_stop.clone(),
