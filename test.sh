@@ -16,6 +16,7 @@ CLIENTS=$ROOT/target/test-clients
 SERVERS=$ROOT/target/test-servers
 BROWSER=$ROOT/target/test-browser
 PUBLISHED=$ROOT/target/test-published
+COMPOSE=$ROOT/target/test-compose
 API_TOOLS=$ROOT/target/test-api
 cd "$ROOT"
 
@@ -76,6 +77,10 @@ ensure_browser "$BROWSER"
 if ! published_files_are_there "$PUBLISHED"; then
     step "Fetching published compose files into ${PUBLISHED#"$ROOT"/}" fetch_published_files "$PUBLISHED" "$CLIENTS/bin/pip"
 fi
+if ! compose_2_is_there "$COMPOSE"; then
+    # Other systems and processors do without, and the tests say what they did not compare with.
+    attempt "Fetching docker-compose 2 into ${COMPOSE#"$ROOT"/}" fetch_compose_2 "$COMPOSE" || true
+fi
 ensure_python_tools "$API_TOOLS" tests/api-tools.txt "what asks the API everything that its document allows"
 
 # Without a choice: all that this machine can, and the tests of the others are left out, which the end tells.
@@ -100,6 +105,7 @@ export CLOUDYKNIGHT_TEST_CLIENTS=$CLIENTS/bin
 export CLOUDYKNIGHT_TEST_SERVERS=$SERVERS
 export CLOUDYKNIGHT_TEST_BROWSER=$BROWSER
 export CLOUDYKNIGHT_TEST_PUBLISHED=$PUBLISHED
+export CLOUDYKNIGHT_TEST_COMPOSE=$COMPOSE
 export CLOUDYKNIGHT_TEST_API_TOOLS=$API_TOOLS/bin
 export CLOUDYKNIGHT_TEST_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/cloudyknight
 CLOUDYKNIGHT_TEST_REPORT=$(mktemp "${TMPDIR:-/tmp}/cloudyknight.XXXXXX")

@@ -79,9 +79,12 @@ pub struct Identity {
     /// not on the container, so that a Traefik which reads Docker's labels by itself does not route to it as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traefik: Option<BTreeMap<String, String>>,
-    /// A service that is done when it exits with 0, and then counts as running.
+    /// Another service waits until it has ended with 0: it is never started again.
     pub one_shot: bool,
-    /// Its restart policy once it is live.
+    /// Its end with 0 is no failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_end: bool,
+    /// As its file says it; see [`Identity::restart_once_live`].
     pub restart: Restart,
     pub stop_grace: Option<Duration>,
     /// What runs inside before it is stopped.
@@ -104,7 +107,27 @@ impl Identity {
 
     /// `None` for a container that bears no readable identity: an intermediate one, or a newer platform's.
     pub fn from_labels(labels: &BTreeMap<String, String>) -> Option<Self> {
-        serde_json::from_str(labels.get(IDENTITY)?).ok()
+        Self::read(labels.get(IDENTITY)?)
+    }
+
+    /// From the label itself.
+    pub fn read(label: &str) -> Option<Self> {
+        serde_json::from_str(label).ok()
+    }
+
+    /// Containers of earlier agents do not say it of what others wait for.
+    pub fn may_end(&self) -> bool {
+        self.may_end || self.one_shot
+    }
+
+    /// What Docker is to do by itself when it ends, once it is live. Where the file says nothing, the specification says `no`;
+    /// but what fails on a platform is expected back.
+    pub fn restart_once_live(&self) -> Restart {
+        match self.restart {
+            _ if self.one_shot => Restart::No,
+            Restart::Unset if self.may_end => Restart::OnFailure { max_retries: None },
+            other => other,
+        }
     }
 
     /// Its name until the switch.

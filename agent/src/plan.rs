@@ -24,6 +24,8 @@ pub enum Condition {
     Exited {
         code: i64,
     },
+    /// It has ended with 0, by itself, and its service may end.
+    Completed,
     /// Made, but never started; or dead.
     Inert,
 }
@@ -36,8 +38,7 @@ impl Seen {
 
     fn serves(&self) -> bool {
         match self.condition {
-            Condition::Running => true,
-            Condition::Exited { code: 0 } => self.identity.one_shot,
+            Condition::Running | Condition::Completed => true,
             Condition::Exited { .. } | Condition::Restarting | Condition::Inert => false,
         }
     }
@@ -114,7 +115,7 @@ impl Running {
         self.live.values().any(|one| one.condition == Condition::Running)
     }
 
-    /// Do all of its containers run?
+    /// Do all of its containers run, or have they ended well?
     pub fn serves(&self) -> bool {
         !self.live.is_empty() && self.live.values().all(Seen::serves)
     }

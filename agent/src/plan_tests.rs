@@ -14,7 +14,8 @@ fn seen(service: &str, deployment: &str, name: Name, condition: Condition) -> Se
         source: None,
         routes: Vec::new(),
         traefik: None,
-        one_shot: service == "migrate",
+        one_shot: false,
+        may_end: service == "migrate",
         restart: crate::compose::model::Restart::Unset,
         stop_grace: None,
         pre_stop: Vec::new(),
@@ -124,10 +125,11 @@ fn a_kept_container_of_an_older_deployment_stays_live() {
 
 #[test]
 fn a_workspace_serves_when_all_run_and_jobs_have_ended_well() {
-    let ended = |code| seen("migrate", "1", Name::Final, Condition::Exited { code });
-    assert!(Running::recover(vec![live("web"), ended(0)]).serves());
-    assert!(!Running::recover(vec![live("web"), ended(1)]).serves());
-    assert!(!Running::recover(vec![seen("web", "1", Name::Final, Condition::Exited { code: 0 })]).serves());
+    let ended = |condition| seen("migrate", "1", Name::Final, condition);
+    assert!(Running::recover(vec![live("web"), ended(Condition::Completed)]).serves());
+    for code in [0, 1] {
+        assert!(!Running::recover(vec![live("web"), ended(Condition::Exited { code })]).serves(), "{code}");
+    }
     assert!(!Running::default().serves());
 }
 
@@ -192,7 +194,7 @@ fn what_may_call_a_new_container_is_replaced_with_it() {
         kept_beside(&live("web"), &["default"], want("new", &[], true)),
         "that one is exchanged in place"
     );
-    let ended = seen("migrate", "1", Name::Final, Condition::Exited { code: 0 });
+    let ended = seen("migrate", "1", Name::Final, Condition::Completed);
     assert!(kept_beside(&ended, &["default"], rolling()), "it calls nobody");
 }
 

@@ -176,6 +176,7 @@ mod tests {
             routes: Vec::new(),
             traefik: None,
             one_shot: false,
+            may_end: false,
             restart: crate::compose::model::Restart::Unset,
             stop_grace: None,
             pre_stop: Vec::new(),

@@ -27,7 +27,13 @@ impl Agent {
                     if happened.what == What::Started {
                         self.refresh(&happened.workspace).await;
                     }
-                    if self.reconciler.happened(&happened) {
+                    let ended = happened.what == What::Ended;
+                    if ended {
+                        // Docker tells it before its own listing does, and answers this only then.
+                        let _ = engine.outcome(&happened.container).await;
+                    }
+                    // Whether it ended by itself is to be found out while Docker still remembers it.
+                    if self.reconciler.happened(&happened) || ended {
                         self.inbox.wake(happened.workspace, Cause::Sweep);
                     }
                 }

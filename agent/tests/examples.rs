@@ -1,6 +1,7 @@
 //! Compose files of other people: each is read, or refused with exactly the sentence that is expected, and warns of exactly
 //! what is expected. Some are modelled on those that people publish, and stand here with what is told of them; others are
-//! those of docker-compose itself, out of its own source package, of which only what is told stands here.
+//! those of docker-compose 1.29 and of compose-go, the reader of docker-compose 2, out of their own source packages, of which
+//! only what is told stands here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,15 @@ fn is_there(files: &BTreeMap<String, String>, path: &str) -> bool {
 
 /// The same where it is known which of them are the compose files.
 fn told_of(files: &BTreeMap<String, String>, names: &[String], warnings: Vec<String>) -> Vec<String> {
+    told_under(&Policy::default(), files, names, warnings)
+}
+
+fn told_under(
+    policy: &Policy,
+    files: &BTreeMap<String, String>,
+    names: &[String],
+    warnings: Vec<String>,
+) -> Vec<String> {
     let workspace = "myapp".parse().unwrap();
     let text = |path: &str| files.get(path).cloned();
     let paths = |path: &str| is_there(files, path);
@@ -59,7 +69,7 @@ fn told_of(files: &BTreeMap<String, String>, names: &[String], warnings: Vec<Str
         files: &text,
         paths: &paths,
         variables: &variables,
-        policy: &Policy::default(),
+        policy,
     });
     match parsed {
         Ok(parsed) => {
@@ -134,8 +144,61 @@ fn the_files_of_docker_compose_itself_are_read_or_refused_with_the_expected_sent
         }
     }
     assert!(count >= 100, "{count} files");
-    let expected = include_str!("examples/docker-compose.txt");
+    agrees(&found, include_str!("examples/docker-compose.txt"));
+}
+
+/// Below a heading, what is told of each file.
+#[track_caller]
+fn agrees(found: &str, expected: &str) {
     let (_, expected) = expected.split_once("\n\n").unwrap();
     let differs = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
     assert!(found == expected, "the first difference: {differs:#?}\nwhat is told of them is:\n{found}");
+}
+
+/// Where `test.sh` puts the source of compose-go 2.4.8 (Apache License 2.0), as Debian has it; on other systems it does not.
+#[expect(clippy::disallowed_methods, reason = "where the files are is said to the test itself")]
+fn compose_go() -> Option<PathBuf> {
+    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-compose");
+    let folder = std::env::var_os("CLOUDYKNIGHT_TEST_COMPOSE").map_or(usual, PathBuf::from);
+    let source = folder.join("compose-go-2.4.8");
+    if !source.is_dir() {
+        eprintln!("there is no {}: ./test.sh fetches it; not read", source.display());
+    }
+    Some(source).filter(|source| source.is_dir())
+}
+
+/// Its example of everything.
+const EVERYTHING: &str = "loader/full-example.yml";
+const ALL: &str = r#"{"host_namespaces": "*", "host_paths": "*", "devices": "*", "capabilities": "*", "privileged": "*",
+    "sysctls": "*", "low_ports": "*", "new_privileges": "*", "docker_socket": "*",
+    "external_networks": {"external-network": "*", "my-cool-network": "*"},
+    "external_volumes": {"external-volume": "*", "my-cool-volume": "*", "this-is-volume3": "*"}}"#;
+
+#[test]
+fn the_files_of_compose_go_are_read_or_refused_with_the_expected_sentence() {
+    let Some(source) = compose_go() else { return };
+    let is_compose = |path: &String| {
+        let ours = path.starts_with("loader/") || path.starts_with("cli/testdata/");
+        ours && (path.ends_with(".yml") || path.ends_with(".yaml"))
+    };
+    let all: Vec<String> = texts(&source).into_keys().filter(is_compose).collect();
+    assert!(all.len() >= 40, "{} files", all.len());
+    let mut found = String::new();
+    for path in all {
+        let (folder, file) = path.rsplit_once('/').unwrap();
+        let files = texts(&source.join(folder));
+        let mut add = |title: &str, policy: &Policy| {
+            found += &format!("=== {title}\n");
+            let told = told_under(policy, &files, &[file.to_owned()], Vec::new());
+            told.iter().for_each(|line| found += &format!("{line}\n"));
+        };
+        add(&path, &Policy::default());
+        if path == EVERYTHING {
+            add(
+                &format!("{path}, where all that it asks for is allowed"),
+                &serde_json::from_str(ALL).unwrap(),
+            );
+        }
+    }
+    agrees(&found, include_str!("examples/compose-go.txt"));
 }

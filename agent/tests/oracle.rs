@@ -1,4 +1,4 @@
-//! Compose files through our reader and through Debian's `docker-compose config`, which must agree where both cover
+//! Compose files through our reader and through `docker-compose config` 1.29 and 2.26, which must agree where both cover
 //! the same element. What `config` prints is a compose file again: both become our model, and that is compared.
 //!
 //! The cases stand in `oracle/cases/`. A case that the two see differently says with which major version of
@@ -16,6 +16,8 @@ use tempfile::TempDir;
 mod combinations;
 #[path = "oracle/reference.rs"]
 mod reference;
+
+use reference::Reference;
 
 type Files = BTreeMap<String, String>;
 
@@ -116,9 +118,14 @@ fn disagreements(cases: &[Case]) -> Vec<String> {
             folder
         })
         .collect();
-    let version = reference::version();
+    let of = |reference: &Reference| disagreements_with(reference, cases, &folders);
+    Reference::all().iter().flat_map(of).collect()
+}
+
+fn disagreements_with(reference: &Reference, cases: &[Case], folders: &[PathBuf]) -> Vec<String> {
+    let version = reference.version;
     let mut failures = Vec::new();
-    for ((case, folder), config) in cases.iter().zip(&folders).zip(reference::configs(&folders)) {
+    for ((case, folder), config) in cases.iter().zip(folders).zip(reference.configs(folders)) {
         let ours = ours(&case.files);
         let theirs = config.clone().and_then(|config| {
             let text = theirs(&case.files, &config, folder.to_str().unwrap());
@@ -132,8 +139,12 @@ fn disagreements(cases: &[Case]) -> Vec<String> {
         assert_eq!(ours.is_err(), case.refused, "{}: {ours:?}", case.name);
         match (case.differs.get(&version), agree) {
             (None, true) | (Some(_), false) => {}
-            (Some(why), true) => failures.push(format!("{}: the two agree, and yet: {why}", case.name)),
-            (None, false) => failures.push(format!("{}\n{}", case.name, difference(&ours, &theirs))),
+            (Some(why), true) => {
+                failures.push(format!("{}, with {version}: the two agree, and yet: {why}", case.name));
+            }
+            (None, false) => {
+                failures.push(format!("{}, with {version}\n{}", case.name, difference(&ours, &theirs)));
+            }
         }
     }
     failures

@@ -101,7 +101,11 @@ pub fn details(status: &WorkspaceStatus) -> String {
         line("url", url);
     }
     for service in &status.services {
-        line("service", &format!("{} ({}, container {})", service.service, service.image, service.container));
+        let completed = if service.completed { ", completed" } else { "" };
+        line(
+            "service",
+            &format!("{} ({}, container {}){completed}", service.service, service.image, service.container),
+        );
     }
     if let Some(waiting) = &status.uncommitted {
         line("waits", &uncommitted(waiting));
@@ -276,6 +280,7 @@ mod tests {
             container: "workspace-shop".into(),
             image: "workspace-node-ephemeral:latest".into(),
             strategy: Default::default(),
+            completed: false,
         }];
         status.deployment = Some(Deployment {
             id: "20261123t120000000".into(),

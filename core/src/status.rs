@@ -164,6 +164,9 @@ pub struct ServiceStatus {
     /// How its containers are replaced.
     #[serde(default, skip_serializing_if = "Strategy::is_rolling")]
     pub strategy: Strategy,
+    /// It has done its work, has ended with code 0, and is not run again before it changes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub completed: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -237,7 +237,55 @@ fn a_websocket_outlives_a_redeploy_until_the_drain_is_over() {
     assert_eq!(echo(&mut old, "over"), None);
 }
 
+#[test]
+fn a_websocket_has_the_grace_that_its_service_asks_for_and_holds_no_deployment_up() {
+    let platform = Platform::builder().setting("drain_timeout_s", 2).start();
+    let s3 = platform.s3(Client::Boto3);
+    let of = |name: &str, grace: &str| {
+        let app = app();
+        s3.cp(&app.write("compose.yaml", format!("{COMPOSE}    {grace}\n")), &format!("{name}/compose.yaml"));
+        s3.cp(&app.write("index.js", SOCKET), &format!("{name}/index.js"));
+        platform.live(name);
+        app
+    };
+    let (app, other) = (of("app", "stop_grace_period: 2m"), of("other", "init: true"));
+    let (mut first, mut brief) = (upgraded(&platform), upgraded_at(&platform, "/other"));
+
+    for (name, folder) in [("app", &app), ("other", &other)] {
+        s3.cp(&folder.replace("index.js", "version 1", "version 2"), &format!("{name}/index.js"));
+        platform.live(name);
+    }
+    let gone = || (platform.docker().containers_of("other").len() == 1).then_some(());
+    eventually("the usual time is over", Duration::from_secs(30), gone);
+    assert_eq!(echo(&mut brief, "over"), None);
+    assert_eq!(echo(&mut first, "still"), Some("version 1: still\n".to_owned()));
+
+    // One release after the other, and a socket on each: when there is no room any more, the oldest makes some.
+    let mut sockets = Vec::new();
+    for version in 3..=10 {
+        sockets.push(upgraded(&platform));
+        let next = SOCKET.replace("version 1", &format!("version {version}"));
+        s3.cp(&app.write("index.js", next), "app/index.js");
+        platform.live("app");
+        assert_eq!(platform.get("/app"), (200, format!("version {version}")));
+    }
+    assert_eq!(echo(&mut first, "over"), None, "it has made room");
+    let last = sockets.last_mut().expect("there are some");
+    assert_eq!(echo(last, "still"), Some("version 9: still\n".to_owned()));
+
+    // Who stops it does not wait for them either.
+    let began = std::time::Instant::now();
+    assert!(platform.cli(&["stop", "app"]).status.success());
+    let stopped = || platform.docker().containers_of("app").is_empty().then_some(());
+    eventually("nothing of it runs", Duration::from_secs(60), stopped);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+}
+
 fn upgraded(platform: &Platform) -> Connection {
+    upgraded_at(platform, "/app")
+}
+
+fn upgraded_at(platform: &Platform, path: &str) -> Connection {
     let mut connection = platform.connection().expect("the edge answers");
     let headers = [
         ("connection", "Upgrade"),
@@ -245,7 +293,7 @@ fn upgraded(platform: &Platform) -> Connection {
         ("sec-websocket-version", "13"),
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
-    let answer = connection.request("GET", platform.host(), "/app", &headers, b"").expect("an answer");
+    let answer = connection.request("GET", platform.host(), path, &headers, b"").expect("an answer");
     assert_eq!(answer.status, 101, "{answer:?}");
     assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     connection

@@ -3,7 +3,7 @@
 //! Nothing is ignored silently: a key is read, or has no effect and says so, or is refused because the app would
 //! not mean the same without it; and a key nobody knows is a mistake.
 
-use super::node::Map;
+use super::node::{Entry, Map, Value};
 use super::policy::Permission;
 use super::problem::{Problem, listed, quoted};
 use super::scope::Scope;
@@ -144,7 +144,12 @@ pub(super) const SERVICE: Keys = &[
     ("pull_policy", Read),
     ("pull_refresh_after", Partly("with `pull_policy: refresh`; a warning without")),
     ("read_only", Read),
-    ("restart", Partly("from the switch on: before it, an exit is a failure of the release")),
+    (
+        "restart",
+        Partly(
+            "from the switch on: before it, a failure is one of the release; without it see [Jobs](#jobs)",
+        ),
+    ),
     ("runtime", Allowed(Permission::Privileged)),
     ("scale", Partly("0 is refused: remove the service")),
     ("secrets", Read),
@@ -208,7 +213,7 @@ pub(super) const BUILD: Keys = &[
     ("ssh", Unsupported("builds get no keys")),
     ("tags", Ignored("names of images are those of the whole engine, and workspaces are kept apart")),
     ("target", Read),
-    ("ulimits", Ignored("the engine's builder takes none here")),
+    ("ulimits", Ignored("a build is told no limit but that of memory")),
 ];
 
 pub(super) const BLKIO: Keys = &[
@@ -284,7 +289,7 @@ pub(super) const CONFIG: Keys = &[
 pub(super) const DEPLOY: Keys = &[
     ("endpoint_mode", Ignored(SWARM)),
     ("labels", Ignored("they are for a cluster's service; those of its containers stand under `labels`")),
-    ("mode", Partly("`replicated` and `global`; jobs are refused")),
+    ("mode", Partly("`replicated`; `global` is one container, and more are a warning; jobs are refused")),
     ("placement", Ignored(SWARM)),
     ("replicas", Partly("0 is refused: remove the service")),
     ("resources", Read),
@@ -310,7 +315,7 @@ pub(super) const UPDATE_CONFIG: Keys = &[
 pub(super) const RESTART_POLICY: Keys = &[
     ("condition", Read),
     ("delay", Ignored("the engine waits longer after each failure by itself")),
-    ("max_attempts", Read),
+    ("max_attempts", Partly("only failures count: a warning, unless `condition` says so")),
     ("window", Ignored("the engine decides by itself when a start has succeeded")),
 ];
 
@@ -429,9 +434,14 @@ pub(super) const NETWORK: Keys = &[
 
 pub(super) const VOLUME: Keys = &[
     ("driver", Partly("`local`; others need `host_paths`")),
-    ("driver_opts", Partly("anything but a tmpfs needs `host_paths`")),
+    (
+        "driver_opts",
+        Partly(
+            "anything but a tmpfs needs `host_paths`; a change is a warning: a volume keeps what it was made with",
+        ),
+    ),
     ("external", AllowedByName("external_volumes", "")),
-    ("labels", Read),
+    ("labels", Partly("a change is a warning: a volume keeps what it was made with")),
     ("name", Partly("a warning but for external ones: the platform keeps the volumes of workspaces apart")),
 ];
 
@@ -451,21 +461,55 @@ pub(super) fn check(map: &Map, keys: Keys, place: &str, scope: &mut Scope<'_>) -
         let shown = quoted(key);
         match keys.iter().find(|(name, _)| *name == key).map(|(_, effect)| *effect) {
             Some(Read | Partly(_) | Allowed(_) | AllowedPartly(..) | AllowedByName(..)) => {}
-            Some(_) if entry.value.is_trivial() => {}
+            Some(_) if asks_for_nothing(entry) => {}
             Some(Ignored(why)) => scope.warn(entry.key_at, format!("{place}: {shown} has no effect: {why}")),
             Some(Unsupported(hint)) => {
                 let message = format!("{place}: {shown} is not supported");
                 return Err(Problem::at(entry.key_at, message).hint(hint));
             }
-            None => {
-                let names = keys.iter().map(|(name, _)| *name);
-                let hint = match nearest(key, names.clone()) {
-                    Some(name) => format!("did you mean `{name}`?"),
-                    None if keys.len() <= 10 => format!("known here: {}", listed(names)),
-                    None => "Compose knows no such key; keys of your own start with `x-`".to_owned(),
-                };
-                return Err(Problem::at(entry.key_at, format!("{place}: unknown key {shown}")).hint(hint));
-            }
+            None => return Err(unknown(entry, keys, place)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether it only says what is so without it.
+fn asks_for_nothing(entry: &Entry) -> bool {
+    match entry.key.as_str() {
+        // The one that is true where nobody says anything.
+        "enable_ipv4" => entry.value.is_null() || entry.value.boolean("").is_ok_and(|on| on),
+        _ => entry.value.is_trivial(),
+    }
+}
+
+fn unknown(entry: &Entry, keys: Keys, place: &str) -> Problem {
+    let names = keys.iter().map(|(name, _)| *name);
+    let hint = match nearest(&entry.key, names.clone()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if keys.len() <= 10 => format!("known here: {}", listed(names)),
+        None => "Compose knows no such key; keys of your own start with `x-`".to_owned(),
+    };
+    Problem::at(entry.key_at, format!("{place}: unknown key {}", quoted(&entry.key))).hint(hint)
+}
+
+/// Looks only for keys that nobody knows, in a service that is not started: nothing else that it says matters.
+pub(super) fn check_left_out(service: &Map, place: &str) -> Result<(), Problem> {
+    const BELOW: &[(&str, Keys)] = &[
+        ("build", BUILD),
+        ("deploy", DEPLOY),
+        ("develop", DEVELOP),
+        ("healthcheck", HEALTHCHECK),
+        ("logging", LOGGING),
+    ];
+    let check = |map: &Map, keys: Keys, place: &str| {
+        let known = |key: &str| key.starts_with("x-") || keys.iter().any(|(name, _)| *name == key);
+        let found = map.entries.iter().find(|entry| !known(&entry.key));
+        found.map_or(Ok(()), |entry| Err(unknown(entry, keys, place)))
+    };
+    check(service, SERVICE, place)?;
+    for (key, keys) in BELOW {
+        if let Some(Value::Map(map)) = service.get(key).map(|node| &node.value) {
+            check(map, keys, &format!("{place}: `{key}`"))?;
         }
     }
     Ok(())

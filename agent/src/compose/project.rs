@@ -48,6 +48,9 @@ pub(super) fn project(
             let own = listed(own.iter().map(String::as_str));
             let message = format!("service {} is left out: no profile of it ({own}) is active", quoted(name));
             scope.warn(entry.key_at, message);
+            if let Value::Map(map) = &entry.value.value {
+                keys::check_left_out(map, &format!("service {}", quoted(name))).map_err(of_service)?;
+            }
             left_out.insert(name.to_owned());
         } else {
             let read = service::read(name, entry, &declared, scope).map_err(of_service)?;

@@ -39,8 +39,16 @@ pub(super) fn deploy(service: &Map, place: &str, scope: &mut Scope<'_>) -> Resul
     if let Some(node) = map.given("mode") {
         match node.text("`mode`")? {
             "replicated" => {}
-            // One on each engine, and there is one.
-            "global" => read.replicas = 1,
+            "global" => {
+                if read.replicas != 1 {
+                    let message = format!(
+                        "{place}: `mode: global` is one container on each engine, and there is one: {} are not to be had",
+                        read.replicas
+                    );
+                    scope.warn(node.at, message);
+                }
+                read.replicas = 1;
+            }
             other => {
                 let message = format!("{place}: `mode`: {} is not supported", quoted(other));
                 return Err(Problem::at(node.at, message)
@@ -49,7 +57,7 @@ pub(super) fn deploy(service: &Map, place: &str, scope: &mut Scope<'_>) -> Resul
         }
     }
     if let Some(node) = map.given("restart_policy") {
-        read.restart = Some(restart_policy(node, scope)?);
+        read.restart = Some(restart_policy(node, place, scope)?);
     }
     if let Some(node) = map.given("update_config") {
         read.strategy = update_order(node, place, scope)?;
@@ -80,14 +88,21 @@ fn replicas(node: &Node, what: &str, place: &str) -> Result<u32, Problem> {
     }
 }
 
-fn restart_policy(node: &Node, scope: &mut Scope<'_>) -> Result<Restart, Problem> {
+fn restart_policy(node: &Node, place: &str, scope: &mut Scope<'_>) -> Result<Restart, Problem> {
     let map = node.map("`restart_policy`")?;
     keys::check(map, keys::RESTART_POLICY, "`restart_policy`", scope)?;
     let most = map.given("max_attempts").map(|node| node.number("`max_attempts`")).transpose()?;
     match map.given("condition").map(|node| Ok((node.text("`condition`")?, node.at))).transpose()? {
         None | Some(("any", _)) if most.is_none() => Ok(Restart::UnlessStopped),
-        // The engine counts attempts only after failures.
-        None | Some(("any" | "on-failure", _)) => Ok(Restart::OnFailure { max_retries: most }),
+        Some(("on-failure", _)) => Ok(Restart::OnFailure { max_retries: most }),
+        None | Some(("any", _)) => {
+            let message = format!(
+                "{place}: `restart_policy`: with `max_attempts` it is `on-failure`: the engine counts only attempts after \
+                 failures"
+            );
+            scope.warn(node.at, message);
+            Ok(Restart::OnFailure { max_retries: most })
+        }
         Some(("none", _)) => Ok(Restart::No),
         Some((other, at)) => Err(Problem::at(at, format!("`condition`: {} is no condition", quoted(other)))
             .hint("it is `none`, `on-failure` or `any`")),

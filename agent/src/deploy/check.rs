@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{DeployError, Tools, ports};
 use crate::compose::model::Healthcheck;
+use crate::identity::Identity;
 
 /// When a service counts as ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,20 @@ pub enum Gate {
     Running,
     /// It has exited with 0.
     Completion,
+}
+
+/// What an exit with 0 before that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Failure,
+    /// The service may end, and has done its work.
+    Done,
+}
+
+impl End {
+    pub fn of(identity: &Identity) -> Self {
+        if identity.may_end() { Self::Done } else { Self::Failure }
+    }
 }
 
 /// How long a service without port and health check must run to count as ready.
@@ -81,7 +96,9 @@ pub async fn ready(
     container: &str,
     address: Option<Ipv4Addr>,
     gate: &Gate,
+    end: End,
 ) -> Result<(), DeployError> {
+    let may_end = end == End::Done || *gate == Gate::Completion;
     let began = Instant::now();
     let limit = gate.limit(tools.settings.health_timeout);
     let mut looked_for_exit = began;
@@ -105,7 +122,7 @@ pub async fn ready(
         if passed || looked_for_exit.elapsed() >= EXIT_INTERVAL {
             looked_for_exit = Instant::now();
             match tools.engine.outcome(container).await? {
-                Some(outcome) if *gate == Gate::Completion && outcome.code == 0 => return Ok(()),
+                Some(outcome) if may_end && outcome.code == 0 => return Ok(()),
                 Some(outcome) => {
                     let log = tools.engine.log_tail(container, LOG_LINES).await;
                     return Err(DeployError::Exited {

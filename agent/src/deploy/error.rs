@@ -165,6 +165,11 @@ impl DeployError {
             Self::Hook { .. } => "the end of its output is in the log below; it runs inside the container once that has started".into(),
             Self::Exited { out_of_memory: true, .. } => "it ran out of memory".into(),
             Self::Exited { code: 127, .. } => "its command was not found in the image".into(),
+            Self::Exited { code: 0, .. } => {
+                "it may not just end: it is routed to, publishes a port, is waited for, or has `restart: always`; without all \
+                 that it would be a job"
+                    .into()
+            }
             Self::Exited { .. } => "the end of its output is in the log below".into(),
             Self::NotListening { port, found, .. } => not_listening(*port, found),
             Self::Unhealthy { .. } => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{DeployError, Tools, retire};
 use crate::compose::model::Hook;
 use crate::engine::EngineError;
-use crate::plan::Seen;
+use crate::plan::{Condition, Seen};
 
 /// Runs what is to follow the start; one that fails ends the deployment.
 pub async fn after_start(
@@ -32,6 +32,9 @@ pub async fn after_start(
 /// Runs what is to precede the stop of a container, and stops it. Both together have its grace; a hook that fails is
 /// told, and keeps nothing alive.
 pub async fn stop(tools: &Tools, seen: &Seen) -> Result<(), EngineError> {
+    if seen.condition == Condition::Completed {
+        return Ok(());
+    }
     let grace = seen.identity.stop_grace.unwrap_or(retire::STOP_GRACE);
     let began = tokio::time::Instant::now();
     for hook in &seen.identity.pre_stop {

@@ -363,8 +363,16 @@ async fn restart(
     let slot = running.slot().unwrap_or(seen.identity.slot);
     // Without a network it listens, if at all, where only the host comes.
     let address = refresh::address(&addresses, slot).or(Some(Ipv4Addr::LOCALHOST));
-    check::ready(tools, entry, &seen.id, address, &start::gate(prepared, entry)).await?;
-    tools.engine.set_restart(&seen.id, seen.identity.restart).await?;
+    check::ready(
+        tools,
+        entry,
+        &seen.id,
+        address,
+        &start::gate(prepared, entry),
+        check::End::of(&seen.identity),
+    )
+    .await?;
+    tools.engine.set_restart(&seen.id, seen.identity.restart_once_live()).await?;
     Ok(since)
 }
 
@@ -387,9 +395,12 @@ fn deployed(
     let mut needs = live.needs.clone();
     // What containers mount is found out from them.
     needs.sources = vec![source.folder.clone()];
-    let names = work.running.live.into_iter().map(|(entry, seen)| (entry, seen.name)).collect();
+    let live_now = work.running.live;
+    let completed = live_now.iter().filter(|(_, seen)| seen.condition == Condition::Completed);
+    let completed = completed.map(|(entry, _)| entry.clone()).collect();
+    let names = live_now.into_iter().map(|(entry, seen)| (entry, seen.name)).collect();
     Deployed {
-        services: prepared.services(names),
+        services: prepared.services(names, &completed),
         images: prepared.ran(),
         urls: switch::urls(&tools.settings, &prepared.routes),
         warnings: prepared.warnings.clone(),

@@ -17,7 +17,7 @@ use cloudyknight_store::listing::manifest;
 use crate::api::sockets::Sockets;
 use crate::board::Progress;
 use crate::builds::Builds;
-use crate::compose::model::{Project, Restart};
+use crate::compose::model::Project;
 use crate::desires::Desires;
 use crate::edge_link::EdgeLink;
 use crate::engine::Engine;
@@ -38,6 +38,7 @@ mod error;
 mod hooks;
 pub(crate) mod images;
 mod in_place;
+mod jobs;
 mod keep;
 pub(crate) mod names;
 mod ports;
@@ -58,6 +59,7 @@ use keep::Keeping;
 pub use error::{DeployError, Kind, with_causes};
 pub use images::Installing;
 pub use in_place::{Live, SYNC};
+pub use jobs::wake;
 pub use refresh::{recovered, refresh};
 pub use resume::{clear, finish_switch};
 pub use retire::{Retirement, Retiring, report};
@@ -133,8 +135,7 @@ pub struct Newcomer {
 
 impl Newcomer {
     pub fn of(identity: &Identity) -> Self {
-        let policy = matches!(identity.restart, Restart::No | Restart::OnFailure { .. });
-        Self { service: identity.service.clone(), may_end: identity.one_shot || policy, since: None }
+        Self { service: identity.service.clone(), may_end: identity.may_end(), since: None }
     }
 }
 
@@ -150,6 +151,8 @@ struct Prepared {
     /// By service.
     images: BTreeMap<String, images::Image>,
     routes: BTreeMap<String, Vec<ServiceRoute>>,
+    /// By their names in the file.
+    may_end: BTreeSet<String>,
     wanted: BTreeMap<String, Wanted>,
     warnings: Vec<String>,
     /// So many of them come from reading it.
@@ -179,13 +182,14 @@ pub async fn deploy(tools: &Tools, job: &Job<'_>, progress: &Progress) -> Result
     };
     // It serves now: whatever fails from here on, its source stays.
     let promoted = switch::promote(tools, job, &prepared, &plan, &started).await;
-    let (retirement, needs, names) = promoted.map_err(DeployError::Unrecorded)?;
+    let switch::Promoted { retirement, needs, names, completed } =
+        promoted.map_err(DeployError::Unrecorded)?;
     prepared.warn_of_names(&names);
     let live = Live::of(job, &prepared, &needs);
     prepared.warnings.extend(again);
     prepared.warnings.extend(started.warnings.iter().cloned());
     Ok(Deployed {
-        services: prepared.services(names),
+        services: prepared.services(names, &completed),
         images: prepared.ran(),
         urls: switch::urls(&tools.settings, &prepared.routes),
         about: about::about(&prepared),
@@ -265,6 +269,7 @@ async fn room(tools: &Tools, job: &Job<'_>) -> Result<(Running, Slot), DeployErr
             // Nobody sees to it that it goes.
             resume::clear(tools, std::slice::from_ref(one)).await;
         }
+        tools.retiring.hurry_first(job.workspace);
         job.cut.sleep(ROOM_INTERVAL).await?;
     }
 }
@@ -296,16 +301,17 @@ async fn attempt(
 }
 
 impl Prepared {
-    /// `names` are those of the containers, by service.
-    fn services(&self, names: BTreeMap<String, String>) -> Vec<ServiceStatus> {
+    /// `names` are those of the containers, by service; `completed` those of them that have ended well.
+    fn services(&self, names: BTreeMap<String, String>, completed: &BTreeSet<String>) -> Vec<ServiceStatus> {
         let status = |(service, container): (String, String)| {
+            let completed = completed.contains(&service);
             let image = self.images[&service].name.clone();
             let strategy = match self.wanted[&service].exclusive {
                 true => Strategy::Recreate,
                 false => Strategy::Rolling,
             };
             let service = replicas::service_of(&service).to_owned();
-            ServiceStatus { service, container, image, strategy }
+            ServiceStatus { service, container, image, strategy, completed }
         };
         names.into_iter().map(status).collect()
     }

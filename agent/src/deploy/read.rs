@@ -7,7 +7,7 @@ use cloudyknight_core::status::Strategy;
 use cloudyknight_core::workspace::WorkspaceName;
 
 use super::images::{Image, subset};
-use super::{DeployError, Job, Prepared, Tools, in_place, names, replicas};
+use super::{DeployError, Job, Prepared, Tools, in_place, jobs, names, replicas};
 use crate::api::sockets;
 use crate::compose;
 use crate::compose::model::{
@@ -211,6 +211,7 @@ pub async fn prepare(
             ));
         }
     }
+    let may_end = jobs::may_end(&project, &assigned.routes);
     share_routes(&project, &mut assigned.routes);
     replicas::expand(&mut project, &mut images, &mut assigned.routes);
     let wanted = project.services.iter().map(|(service, definition)| {
@@ -229,6 +230,7 @@ pub async fn prepare(
         wanted: wanted.collect(),
         release: job.manifest.digest(),
         routes: assigned.routes,
+        may_end,
         project,
         source,
         images,

@@ -26,7 +26,7 @@ pub async fn finish_switch(tools: &Tools, running: &mut Running) -> Result<(), E
         running.retired.push(old);
     }
     for one in running.live.values_mut().filter(|one| !one.identity.is_live_name(&one.name)) {
-        one.name = switch::make_live(tools, &one.id, &one.identity).await?;
+        (one.name, _) = switch::make_live(tools, &one.id, &one.identity).await?;
     }
     Ok(())
 }

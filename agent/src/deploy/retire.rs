@@ -1,7 +1,8 @@
 //! What follows a switch: the old containers finish what they carry, and go. Nothing waits for this; the next deployment
 //! of the same workspace goes on beside it, in networks of its own.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,14 +17,24 @@ use crate::plan::Seen;
 /// Containers that are seen off. As long as it lives, nobody else removes them under their requests.
 #[derive(Debug)]
 pub struct Retirement {
+    number: u64,
     workspace: WorkspaceName,
     containers: Vec<Seen>,
+    is_hurried: Arc<AtomicBool>,
     retiring: Arc<Retiring>,
 }
 
-/// The containers that somebody is seeing off at the moment, by id.
+/// What somebody is seeing off at the moment, in the order in which it was retired.
 #[derive(Debug, Default)]
-pub struct Retiring(Mutex<BTreeSet<String>>);
+pub struct Retiring(Mutex<BTreeMap<u64, Going>>);
+
+#[derive(Debug)]
+struct Going {
+    workspace: WorkspaceName,
+    /// By id.
+    containers: Vec<String>,
+    is_hurried: Arc<AtomicBool>,
+}
 
 /// Grace for a container that is stopped, where its compose file names none.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -31,9 +42,20 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Retirement {
     pub fn of(tools: &Tools, workspace: &WorkspaceName, containers: Vec<Seen>) -> Self {
+        let is_hurried = Arc::new(AtomicBool::new(false));
+        let going = Going {
+            workspace: workspace.clone(),
+            containers: containers.iter().map(|one| one.id.clone()).collect(),
+            is_hurried: is_hurried.clone(),
+        };
         let retiring = tools.retiring.clone();
-        retiring.lock().extend(containers.iter().map(|one| one.id.clone()));
-        Self { workspace: workspace.clone(), containers, retiring }
+        let number = {
+            let mut all = retiring.lock();
+            let number = all.keys().next_back().map_or(0, |last| last + 1);
+            all.insert(number, going);
+            number
+        };
+        Self { number, workspace: workspace.clone(), containers, is_hurried, retiring }
     }
 
     /// Drains and removes. What cannot be removed is reported and left for the next deployment.
@@ -44,10 +66,17 @@ impl Retirement {
     }
 
     /// Drains, as the last step of a deployment that is live already. Answers whether there was anything to drain.
+    ///
+    /// Whoever asks for a longer grace has connections that last, and may use it for them: so have those that it calls,
+    /// for as long.
     pub async fn drain(&self, tools: &Tools, backends_before: Vec<String>, progress: &Progress) -> bool {
         let gone = self.gone(tools, backends_before).await;
         if !gone.is_empty() {
-            progress.step(Step::DRAIN, drain(tools, &gone)).await;
+            let usual = tools.settings.drain_timeout;
+            let graces = self.containers.iter().filter_map(|one| one.identity.stop_grace);
+            let longest = graces.fold(usual, Duration::max);
+            let limit = || if self.is_hurried.load(Ordering::Relaxed) { usual } else { longest };
+            progress.step(Step::DRAIN, drain_within(tools, &gone, limit)).await;
         }
         !gone.is_empty()
     }
@@ -74,27 +103,43 @@ impl Retirement {
 
 impl Retiring {
     pub fn has(&self, container: &str) -> bool {
-        self.lock().contains(container)
+        self.lock().values().any(|going| going.containers.iter().any(|one| one == container))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+    /// Somebody waits for the room of what this workspace retired first: it gets no more than the settings allow.
+    pub fn hurry_first(&self, workspace: &WorkspaceName) {
+        if let Some(first) = self.lock().values().find(|going| going.workspace == *workspace) {
+            first.is_hurried.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The same for all that it retired.
+    pub fn hurry(&self, workspace: &WorkspaceName) {
+        for going in self.lock().values().filter(|going| going.workspace == *workspace) {
+            going.is_hurried.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Going>> {
         self.0.lock().expect("nothing panics while it holds this")
     }
 }
 
 impl Drop for Retirement {
     fn drop(&mut self) {
-        let mut all = self.retiring.lock();
-        for one in &self.containers {
-            all.remove(&one.id);
-        }
+        self.retiring.lock().remove(&self.number);
     }
 }
 
 /// Waits until no request is in flight on these backends, as long as the settings allow.
 pub(super) async fn drain(tools: &Tools, backends: &[String]) {
-    let give_up = tokio::time::Instant::now() + tools.settings.drain_timeout;
-    while !backends.is_empty() && tokio::time::Instant::now() < give_up {
+    drain_within(tools, backends, || tools.settings.drain_timeout).await;
+}
+
+/// The limit may become less while it waits.
+async fn drain_within(tools: &Tools, backends: &[String], limit: impl Fn() -> Duration) {
+    let began = tokio::time::Instant::now();
+    while !backends.is_empty() && began.elapsed() < limit() {
         match tools.edge.in_flight(backends).await {
             Ok(0) => return,
             // An edge that does not answer is being restarted, and carries nothing.

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::check::{self, Gate};
+use super::check::{self, End, Gate};
 use super::container::{Around, container};
 use super::{DeployError, Job, Prepared, Tools, hooks, in_place, names, private, refresh, replicas, resume};
 use crate::compose::model::{Condition, MountSource, Namespace, Project, Service};
 use crate::edge_link::EdgeKind;
 use crate::engine::{Bearer, ContainerSpec, Created};
 use crate::identity::{Identity, Slot, TRAEFIK_ENABLE};
-use crate::plan::{Plan, Seen};
+use crate::plan::{self, Plan, Seen};
 use crate::traefik::is_traefiks;
 
 /// What a deployment has done so far: all that must be taken back when it fails.
@@ -45,10 +45,11 @@ pub async fn start(
         refresh::refresh(tools, job.workspace).await?;
         resume::clear(tools, &plan.leftovers).await;
     }
+    job.cut.check()?;
+    volumes(tools, job, prepared, started).await?;
     if plan.start.is_empty() {
         return Ok(());
     }
-    job.cut.check()?;
     make_room(tools, job, prepared, plan, started).await?;
     for service in &plan.start {
         job.cut.check()?;
@@ -59,7 +60,32 @@ pub async fn start(
     Ok(())
 }
 
-/// Networks, volumes, and the place of containers that cannot run twice.
+/// Makes the volumes that are not there yet.
+async fn volumes(
+    tools: &Tools,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    started: &mut Started,
+) -> Result<(), DeployError> {
+    let (engine, workspace) = (&tools.engine, job.workspace);
+    for (name, definition) in &prepared.project.volumes {
+        let docker_name = names::volume(engine.platform(), workspace, name, Some(definition));
+        if definition.external.is_none() {
+            for key in engine.ensure_volume(&docker_name, workspace, definition).await? {
+                started.warnings.insert(format!(
+                    "volume `{name}`: `{key}` has no effect any more: a volume keeps what it was made with; to have it made \
+                     anew, without what it holds: `cloudyknight stop {workspace}`, `cloudyknight volumes rm {workspace} \
+                     {name}`, `cloudyknight start {workspace}`"
+                ));
+            }
+        } else if !engine.volume_exists(&docker_name).await? {
+            return Err(DeployError::NoVolume { volume: docker_name });
+        }
+    }
+    Ok(())
+}
+
+/// Networks, and the place of containers that cannot run twice.
 async fn make_room(
     tools: &Tools,
     job: &Job<'_>,
@@ -80,14 +106,6 @@ async fn make_room(
         // The rules name the bridges of those that may pass.
         tools.firewall.refresh().await;
     }
-    for (name, definition) in &project.volumes {
-        let docker_name = names::volume(platform, job.workspace, name, Some(definition));
-        if definition.external.is_none() {
-            engine.ensure_volume(&docker_name, job.workspace, definition).await?;
-        } else if !engine.volume_exists(&docker_name).await? {
-            return Err(DeployError::NoVolume { volume: docker_name });
-        }
-    }
     for (service, definition) in &project.services {
         for name in definition.external_networks.keys() {
             if !engine.network_exists(name).await? {
@@ -102,6 +120,10 @@ async fn make_room(
         }
     }
     for live in plan.stop_first.values() {
+        if live.condition == plan::Condition::Completed {
+            // There is nothing to stop, and nothing to start again should this fail.
+            continue;
+        }
         started.stopped.push(live.clone());
         hooks::stop(tools, live).await?;
     }
@@ -125,7 +147,8 @@ async fn wait_for_dependencies(
             Condition::Healthy => gate(prepared, other),
             Condition::CompletedSuccessfully => Gate::Completion,
         };
-        match check::ready(tools, other, &one.id, one.address, &gate).await {
+        // What is waited for until it is healthy, or until it has ended: neither may just be over.
+        match check::ready(tools, other, &one.id, one.address, &gate, End::Failure).await {
             Ok(()) => drop(started.ready.insert(other.clone())),
             Err(error) if dependency.required => return Err(error),
             Err(error) => tracing::info!(service, other, %error, "an optional dependency is not ready"),
@@ -210,7 +233,7 @@ pub async fn check(
     for service in plan.start.iter().filter(|service| !started.ready.contains(*service)) {
         let one = &started.containers[service];
         let gate = if one.identity.one_shot { Gate::Completion } else { gate(prepared, service) };
-        check::ready(tools, service, &one.id, one.address, &gate).await?;
+        check::ready(tools, service, &one.id, one.address, &gate, End::of(&one.identity)).await?;
     }
     Ok(())
 }
@@ -283,6 +306,7 @@ async fn identity(
         routes: prepared.routes.get(service).cloned().unwrap_or_default(),
         traefik: (tools.edge.kind() == EdgeKind::Traefik).then(|| traefiks(&prepared.project, service)),
         one_shot: prepared.project.services.values().any(awaited),
+        may_end: prepared.may_end.contains(replicas::service_of(service)),
         restart: definition.restart,
         stop_grace: definition.stop_grace_period,
         pre_stop: definition.pre_stop.clone(),

@@ -1,6 +1,6 @@
 //! The switch: the edge sends new requests to the new containers, in one step; then the names follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::clear::Needs;
 use super::retire::Retirement;
@@ -9,9 +9,19 @@ use super::{DeployError, Job, Prepared, Tools, names, refresh};
 use crate::edge_link::routes_to;
 use crate::engine::EngineError;
 use crate::identity::Identity;
-use crate::plan::Plan;
+use crate::plan::{Condition, Plan};
 use crate::routes::ServiceRoute;
 use crate::settings::Settings;
+
+/// What a release is once its containers have their names.
+pub struct Promoted {
+    pub retirement: Retirement,
+    pub needs: Needs,
+    /// Of its containers, by service.
+    pub names: BTreeMap<String, String>,
+    /// The services that have done their work already.
+    pub completed: BTreeSet<String>,
+}
 
 /// Replaces the routes of the workspace.
 pub async fn routes(tools: &Tools, job: &Job<'_>, plan: &Plan, started: &Started) -> Result<(), DeployError> {
@@ -26,7 +36,7 @@ pub async fn routes(tools: &Tools, job: &Job<'_>, plan: &Plan, started: &Started
     Ok(tools.edge.switch(job.workspace, routes_to(live)).await?)
 }
 
-/// Gives the new containers their names, and answers them by service. The routes are switched: from here on nothing
+/// Gives the new containers their names. The routes are switched: from here on nothing
 /// is taken back.
 pub async fn promote(
     tools: &Tools,
@@ -34,7 +44,7 @@ pub async fn promote(
     prepared: &Prepared,
     plan: &Plan,
     started: &Started,
-) -> Result<(Retirement, Needs, BTreeMap<String, String>), EngineError> {
+) -> Result<Promoted, EngineError> {
     let engine = &tools.engine;
     let mut names: BTreeMap<String, String> =
         plan.keep.iter().map(|(service, kept)| (service.clone(), kept.name.clone())).collect();
@@ -45,8 +55,14 @@ pub async fn promote(
             renamed => renamed?,
         }
     }
+    let kept = plan.keep.iter().filter(|(_, kept)| kept.condition == Condition::Completed);
+    let mut completed: BTreeSet<String> = kept.map(|(service, _)| service.clone()).collect();
     for (service, one) in &started.containers {
-        names.insert(service.clone(), make_live(tools, &one.id, &one.identity).await?);
+        let (name, has_ended) = make_live(tools, &one.id, &one.identity).await?;
+        names.insert(service.clone(), name);
+        if has_ended {
+            completed.insert(service.clone());
+        }
     }
     let platform = engine.platform();
     let networks = prepared.project.services.values().flat_map(|service| service.networks.keys());
@@ -59,28 +75,32 @@ pub async fn promote(
         keep_images: tools.settings.keep_images,
         sources: sources(plan, started, prepared),
     };
-    Ok((retirement, needs, names))
+    Ok(Promoted { retirement, needs, names, completed })
 }
 
-/// Gives a container that serves its restart policy and its name, and answers the name. That was free when the container
-/// was made, but another workspace or platform may have taken it since; then it gets one that nobody else has.
+/// Gives a container that serves its restart policy and its name, and answers the name, and whether it has ended well
+/// already. The name was free when the container was made, but another workspace or platform may have taken it since; then
+/// it gets one that nobody else has.
 pub(super) async fn make_live(
     tools: &Tools,
     container: &str,
     identity: &Identity,
-) -> Result<String, EngineError> {
+) -> Result<(String, bool), EngineError> {
     // The name last: it is the record that all this is done.
-    if !identity.one_shot {
-        tools.engine.set_restart(container, identity.restart).await?;
+    let ended = if identity.may_end() { tools.engine.outcome(container).await? } else { None };
+    let has_ended = ended.is_some_and(|ended| ended.code == 0);
+    // That Docker starts it never is also the mark of one that ended by itself.
+    if !has_ended {
+        tools.engine.set_restart(container, identity.restart_once_live()).await?;
     }
     let name = identity.name.clone();
     match tools.engine.rename(container, &name).await {
         Err(error) if error.is_conflict() => {
             let spare = identity.spare_name();
             tools.engine.rename(container, &spare).await?;
-            Ok(spare)
+            Ok((spare, has_ended))
         }
-        renamed => renamed.map(|()| name),
+        renamed => renamed.map(|()| (name, has_ended)),
     }
 }
 

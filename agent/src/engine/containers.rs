@@ -137,7 +137,17 @@ impl Engine {
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let listed = self.docker()?.list_containers(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::of("list containers", error))?;
-        Ok(listed.into_iter().filter_map(seen).collect())
+        let mut all: Vec<_> = listed.into_iter().filter_map(seen).collect();
+        let may_have_completed = |one: &Seen| {
+            let retired = one.identity.retired_by(&one.name).is_some();
+            one.condition == Condition::Exited { code: 0 } && one.identity.may_end() && !retired
+        };
+        for (one, _) in all.iter_mut().filter(|(one, _)| may_have_completed(one)) {
+            if self.ended_by_itself(&one.id).await? {
+                one.condition = Condition::Completed;
+            }
+        }
+        Ok(all)
     }
 
     /// Makes a container that is not started yet.

@@ -7,7 +7,7 @@ use cloudyknight_core::workspace::WorkspaceName;
 use futures::{Stream, StreamExt};
 
 use super::{Engine, EngineError};
-use crate::identity::WORKSPACE;
+use crate::identity::{IDENTITY, Identity, WORKSPACE};
 
 /// Something happened to a container of this workspace that we may not have done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum What {
     Died {
         code: i64,
     },
+    /// It died with 0, and may, and serves or did.
+    Ended,
     /// The kernel ended a process in it for want of memory.
     Starved,
     /// Its own health check says so.
@@ -38,13 +40,20 @@ impl What {
             "start" => Some(Self::Started),
             "die" => {
                 let code = attributes.get("exitCode").and_then(|code| code.parse().ok()).unwrap_or(-1);
-                Some(Self::Died { code })
+                Some(if code == 0 && may_end(attributes) { Self::Ended } else { Self::Died { code } })
             }
             "oom" => Some(Self::Starved),
             "health_status: unhealthy" => Some(Self::Unhealthy),
             _ => None,
         }
     }
+}
+
+/// Docker tells the labels of a container, and its name, with what happens to it.
+fn may_end(attributes: &HashMap<String, String>) -> bool {
+    let identity = attributes.get(IDENTITY).and_then(|text| Identity::read(text));
+    let name = attributes.get("name").map(String::as_str).unwrap_or_default();
+    identity.is_some_and(|identity| identity.may_end() && identity.retired_by(name).is_none())
 }
 
 impl Engine {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bollard::Docker;
 
 mod body;
+mod completion;
 mod containers;
 mod events;
 mod files;

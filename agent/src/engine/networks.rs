@@ -14,7 +14,7 @@ use bollard::query_parameters::{
 };
 use cloudyknight_core::workspace::WorkspaceName;
 
-use super::{Engine, EngineError, unless};
+use super::{Engine, EngineError, sorted, unless};
 use crate::compose::model::NamedVolume;
 use crate::firewall::bridge::{self, Kind};
 use crate::identity::{PLATFORM, WORKSPACE};
@@ -182,14 +182,24 @@ impl Engine {
         )
     }
 
+    /// Answers which of its keys the volume keeps as they were when it was made: Docker changes none of one that is there.
     pub async fn ensure_volume(
         &self,
         name: &str,
         workspace: &WorkspaceName,
         volume: &NamedVolume,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<&'static str>, EngineError> {
         let made = self.docker()?.create_volume(volume_request(name, volume, self.owned_by(workspace))).await;
-        made.map(drop).map_err(|error| EngineError::of(format!("make the volume `{name}`"), error))
+        let made = made.map_err(|error| EngineError::of(format!("make the volume `{name}`"), error))?;
+        let is_theirs = |(label, _): &(&String, &String)| *label != PLATFORM && *label != WORKSPACE;
+        let differs = [
+            ("driver_opts", !volume.driver_opts.iter().eq(&sorted(Some(made.options)))),
+            ("labels", {
+                let labels = sorted(Some(made.labels));
+                !volume.labels.iter().filter(is_theirs).eq(labels.iter().filter(is_theirs))
+            }),
+        ];
+        Ok(differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect())
     }
 
     pub async fn volume_exists(&self, name: &str) -> Result<bool, EngineError> {

@@ -110,6 +110,7 @@ impl Reconciler {
         self.tools.edge.switch(workspace, Routing::default()).await?;
         let (retiring, grounds) =
             self.remember(workspace, |memory| (std::mem::take(&mut memory.retiring), memory.grounds.clone()));
+        self.tools.retiring.hurry(workspace);
         for task in retiring {
             // A panic in it was reported; its containers are leftovers now.
             drop(task.await);

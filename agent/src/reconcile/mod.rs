@@ -151,6 +151,12 @@ impl Reconciler {
             let mut running = Running::recover(self.tools.engine.containers(Some(workspace)).await?);
             self.forget_what_another_edge_served(&mut running);
             let status = self.board.get(workspace);
+            let restarted = ask.cause == Cause::AgentStarted && !desired.stopped;
+            if restarted && deploy::wake(&self.tools, &running).await {
+                running = Running::recover(self.tools.engine.containers(Some(workspace)).await?);
+                self.forget_what_another_edge_served(&mut running);
+            }
+            self.show_completed(workspace, &running);
             let look = Look {
                 manifest: &first,
                 desired: &desired,

@@ -75,7 +75,7 @@ impl Reconciler {
                 return false;
             }
             let how = match happened.what {
-                What::Started => return false,
+                What::Started | What::Ended => return false,
                 What::Starved => {
                     probation.starved.push(happened.container.clone());
                     return false;

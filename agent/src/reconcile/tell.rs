@@ -14,6 +14,7 @@ use super::memory::Memory;
 use crate::board::now;
 use crate::deploy::{DeployError, with_causes};
 use crate::journal::{EntryKind, Line};
+use crate::plan::{Condition, Running};
 use crate::todo::IGNORE;
 
 /// How many paths of each kind a record names.
@@ -33,6 +34,24 @@ impl Reconciler {
             status.pinned = desired.pinned.clone();
             if held {
                 status.held_back = None;
+            }
+        });
+        self.remember(workspace, |memory| memory.is_untold = true);
+    }
+
+    /// Shows which services have done their work.
+    pub(super) fn show_completed(&self, workspace: &WorkspaceName, running: &Running) {
+        let Some(status) = self.board.get(workspace) else { return };
+        let completed = |container: &str| {
+            let mut live = running.live.values();
+            live.any(|one| one.name == container && one.condition == Condition::Completed)
+        };
+        if status.services.iter().all(|one| one.completed == completed(&one.container)) {
+            return;
+        }
+        self.board.update(workspace, |status| {
+            for one in &mut status.services {
+                one.completed = completed(&one.container);
             }
         });
         self.remember(workspace, |memory| memory.is_untold = true);

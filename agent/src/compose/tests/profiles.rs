@@ -58,6 +58,28 @@ fn what_is_left_out_and_what_no_service_has_is_told() {
 }
 
 #[test]
+fn a_key_that_nobody_knows_is_an_error_also_where_the_service_is_left_out() {
+    let check = |lines: &str, expected: &str| {
+        let text = format!(
+            "services:\n  web: {{image: x}}\n  debug:\n    image: x\n    profiles: [debug]\n    {lines}\n"
+        );
+        assert_eq!(Workspace::new().error(&text), expected);
+    };
+    check(
+        "enviroment: {A: b}",
+        "docker-compose.yml:6:5: service `debug`: unknown key `enviroment`\nhint: did you mean `environment`?",
+    );
+    check(
+        "deploy: {replica: 2}",
+        "docker-compose.yml:6:14: service `debug`: `deploy`: unknown key `replica`\nhint: did you mean `replicas`?",
+    );
+    // What it may not do, it does not do.
+    let text =
+        "services:\n  web: {image: x}\n  debug: {image: x, profiles: [debug], privileged: true, x-mine: 1}\n";
+    assert_eq!(Workspace::new().parse(text).unwrap().warnings.len(), 1);
+}
+
+#[test]
 fn profiles_are_merged_and_inherited_and_reset() {
     let workspace = Workspace::new()
         .file(".env", "COMPOSE_PROFILES=two")

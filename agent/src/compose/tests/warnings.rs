@@ -54,6 +54,23 @@ fn keys_without_effect() {
             "a service's network: `ipv4_address` has no effect: the platform chooses addresses: during a switch two releases stand beside each other",
         )],
     );
+    check("deploy: {mode: global, replicas: 1}", &[]);
+    for (lines, line) in [("deploy: {mode: global, replicas: 3}", 4), ("scale: 3\ndeploy: {mode: global}", 5)]
+    {
+        let message = "service `a`: `mode: global` is one container on each engine, and there is one: 3 are not to be had";
+        check(lines, &[(line, message)]);
+    }
+    check("deploy: {restart_policy: {condition: on-failure, max_attempts: 3}}", &[]);
+    for condition in ["condition: any, ", ""] {
+        check(
+            &format!("deploy: {{restart_policy: {{{condition}max_attempts: 3}}}}"),
+            &[(
+                4,
+                "service `a`: `restart_policy`: with `max_attempts` it is `on-failure`: the engine counts only attempts after \
+                 failures",
+            )],
+        );
+    }
     check("expose: [53/udp]", &[(4, "`expose`: UDP ports need no exposing, and the router serves none")]);
     check(
         "build: {context: ., cache_to: [x]}",
@@ -69,6 +86,21 @@ fn keys_without_effect() {
         "x-cloudynight: {fresh: true}",
         &[(4, "`x-cloudynight` means nothing here; the platform's own key is `x-cloudyknight`")],
     );
+}
+
+#[test]
+fn a_network_without_ipv4_is_told_and_one_with_it_is_not() {
+    let text = |value: &str| {
+        format!("services: {{a: {{image: x, networks: [n]}}}}\nnetworks: {{n: {{enable_ipv4: {value}}}}}\n")
+    };
+    for fine in ["true", "yes", ""] {
+        whole(&Workspace::new(), &text(fine), &[]);
+    }
+    let warning = "network `n`: `enable_ipv4` has no effect: the platform chooses addresses: during a switch two releases \
+                   stand beside each other";
+    for told in ["false", "no"] {
+        whole(&Workspace::new(), &text(told), &[(2, warning)]);
+    }
 }
 
 #[test]

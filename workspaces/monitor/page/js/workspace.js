@@ -183,6 +183,7 @@ function services(status) {
   if (measured.length === 0 && status.services.length === 0) return undefined;
   const rows = measured.length > 0 ? measured : status.services;
   const image = (service) => status.services.find((one) => one.service === service)?.image;
+  const hasCompleted = (container) => status.services.some((one) => one.container === container && one.completed);
   return h(
     'section',
     { class: 'card', 'aria-label': 'Containers' },
@@ -203,7 +204,7 @@ function services(status) {
               { 'data-key': one.container },
               h('th', { scope: 'row' }, one.service, h('div', { class: 'small faint' }, image(one.service))),
               h('td', {}, h('code', {}, one.container)),
-              h('td', {}, one.state ? pill([one.health ?? one.state, toneOf(one)]) : '–'),
+              h('td', {}, hasCompleted(one.container) ? pill(['completed', 'ok']) : one.state ? pill([one.health ?? one.state, toneOf(one)]) : '–'),
               h('td', { class: 'number' }, percent(one.cpu_percent)),
               h('td', { class: 'number' }, bytes(one.memory_bytes)),
               h('td', {}, one.started_at ? since(one.started_at) : '–'),
