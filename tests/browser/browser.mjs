@@ -36,8 +36,8 @@ export async function story(tell, { signedIn = true, ...window } = {}) {
   }
 }
 
-async function open(browser, troubles, { scheme = 'light', width = 1200, height = 800, expected } = {}) {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, acceptDownloads: true });
+async function open(browser, troubles, { scheme = 'light', width = 1200, height = 800, expected, ignoreHTTPSErrors = false } = {}) {
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, acceptDownloads: true, ignoreHTTPSErrors });
   context.setDefaultTimeout(patience);
   const page = await context.newPage();
   page.on('pageerror', (error) => troubles.push(error.stack));
@@ -50,8 +50,8 @@ async function open(browser, troubles, { scheme = 'light', width = 1200, height 
 // What a browser says of requests that do not come through, while something is down.
 export const WHILE_DOWN = /Failed to load resource|net::ERR/;
 
-export async function signIn(page, given) {
-  await page.goto(url);
+export async function signIn(page, given, at = url) {
+  await page.goto(at);
   await page.getByLabel('Token', { exact: true }).last().fill(given);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await isLive(page);
@@ -59,10 +59,17 @@ export async function signIn(page, given) {
 
 export const isLive = (page) => page.locator('#connection .live').waitFor();
 
-// A view of the dashboard, by what is behind `#/`.
+const TITLES = { '': 'Workspaces', events: 'Events', letters: 'Dead letters', add: 'Add a workspace', access: 'Access', audit: 'Audit', platform: 'Platform' };
+
+// A view of the dashboard, by what is behind `#/`: the one that is asked for, and not the one before it.
 export async function go(page, view) {
+  const [name, about, tab] = view.split('/').map(decodeURIComponent);
+  const title = name === 'w' ? about : TITLES[name];
+  assert.ok(title, `a story knows no view ${view}`);
   await page.evaluate((hash) => (location.hash = hash), `#/${view}`);
-  await page.locator('h1').first().waitFor();
+  await page.waitForFunction((wanted) => document.title === wanted, `${title} · CloudyKnight`);
+  await page.locator('h1').filter({ hasText: title }).waitFor();
+  if (name === 'w' && tab) await page.locator(`.tabs a[aria-current="page"][href$="/${tab}"]`).waitFor();
 }
 
 // Looks until it is so.

@@ -57,10 +57,11 @@ export default function add() {
     progress = 0;
     changed();
     try {
-      return await upload(ofWorkspace(name, `/archive${query({ format: parcel.format, ...options })}`), parcel.blob, (loaded, total) => {
+      await upload(ofWorkspace(name, `/archive${query({ format: parcel.format, ...options })}`), parcel.blob, (loaded, total) => {
         progress = total ? loaded / total : 0;
         changed();
       });
+      return true;
     } finally {
       progress = undefined;
       changed();
