@@ -18,6 +18,14 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// A copy of one of the repository's folders.
+fn copy_of(path: &str) -> Folder {
+    let folder = Folder::new();
+    let copied = run(Command::new("cp").arg("-R").arg(repository().join(path).join(".")).arg(folder.path()));
+    succeeded("copying a folder", &copied);
+    folder
+}
+
 /// A platform with the dashboard live, and an app called `app`.
 fn platform() -> Platform {
     let platform = Platform::builder().setting("quiet_ms", 50).setting("burst_quiet_ms", 100).start();
@@ -80,11 +88,14 @@ fn nothing_is_served_without_sign_in_but_the_sign_in_page() {
     }
     for cookie in ["cloudyknight=", "cloudyknight=ses_0000000000000000", "cloudyknight=../x"] {
         let named = cookie.replacen('=', &format!("-{}=", platform.edge_port().trim_start_matches(':')), 1);
-        for path in ["workspaces", "openapi.json", "sessions", "sessions/current", "catalogue", "me", "events"] {
+        for path in
+            ["workspaces", "openapi.json", "sessions", "sessions/current", "catalogue", "me", "events"]
+        {
             let answer = door.get(&format!("/monitor/api/v1/{path}"), &[("cookie", &named)]);
             assert_eq!(answer.status, 401, "{named} {path}: {}", answer.body);
         }
-        let posted = [("cookie", named.as_str()), ("x-requested-by", "monitor"), ("sec-fetch-site", "same-origin")];
+        let posted =
+            [("cookie", named.as_str()), ("x-requested-by", "monitor"), ("sec-fetch-site", "same-origin")];
         let answer = door.ask("POST", "/monitor/api/v1/sessions", &posted, "{}");
         assert_eq!(answer.status, 401, "{named}: {}", answer.body);
         assert!(door.get("/monitor/", &[("cookie", &named)]).body.contains("<title>Sign in"), "{named}");
@@ -102,7 +113,11 @@ fn nothing_is_served_without_sign_in_but_the_sign_in_page() {
     let kept = answer.header("cache-control").expect("it says how long it may be kept");
     assert!(kept.contains("immutable") && kept.contains("private"), "{kept}");
     for path in ["workspaces", "openapi.json", "catalogue"] {
-        assert_eq!(door.get(&format!("/monitor/api/v1/{path}"), &[("cookie", &cookie)]).status, 200, "{path}");
+        assert_eq!(
+            door.get(&format!("/monitor/api/v1/{path}"), &[("cookie", &cookie)]).status,
+            200,
+            "{path}"
+        );
     }
 
     // Under any other prefix or host, too.
@@ -233,7 +248,8 @@ fn events_say_what_was_decided_and_dead_letters_are_replayed() {
 #[test]
 fn under_another_name_it_tells_the_same_stories() {
     let policy = "[[allow]]\nworkspaces = [\"board\"]\napi = \"sign-in\"\n";
-    let platform = Platform::builder().setting("quiet_ms", 50).setting("burst_quiet_ms", 100).policy(policy).start();
+    let platform =
+        Platform::builder().setting("quiet_ms", 50).setting("burst_quiet_ms", 100).policy(policy).start();
     platform.s3(Client::Aws).sync(&repository().join("workspaces/monitor"), "board");
     push_app(&platform);
     platform.live("board");
@@ -400,12 +416,7 @@ fn the_dashboard_is_redeployed_and_rolled_back_while_it_is_open_and_outlives_the
     let platform = platform();
     Story::of(&platform, "itself").told(|asked| match asked {
         "push the dashboard anew" => {
-            let folder = Folder::new();
-            let copied = run(Command::new("cp")
-                .arg("-R")
-                .arg(repository().join("workspaces/monitor/."))
-                .arg(folder.path()));
-            succeeded("copying the dashboard", &copied);
+            let folder = copy_of("workspaces/monitor");
             folder.replace("page/css/views.css", "/* What only one view has. */", "/* Pushed anew. */");
             platform.s3(Client::Aws).sync(folder.path(), "monitor");
         }
@@ -461,6 +472,7 @@ fn every_page_is_fit_for_all_in_light_and_dark_wide_and_narrow() {
     // What only a platform that is used has: a release before, a workspace that was removed, a message that was given up on.
     push(&platform, &app("two", 0));
     platform.live("app");
+    assert_eq!(platform.get("/app/").1, "two");
     s3.put("gone/index.html", "it was here");
     platform.live("gone");
     s3.rm("gone");
@@ -472,13 +484,17 @@ fn every_page_is_fit_for_all_in_light_and_dark_wide_and_narrow() {
     Story::of(&platform, "fit").at(&own).told(|asked| match asked {
         "push a release of app that takes its time to start" => {
             releases += 1;
-            push(&platform, &app(&format!("slow {releases}"), 8_000));
+            push(&platform, &app(&format!("slow {releases}"), 30_000));
         }
         other => panic!("{other}"),
     });
     Story::of(&platform, "quality").at(&own).told_alone();
     if let Some(pictures) = std::env::var_os("CLOUDYKNIGHT_TEST_SCREENSHOTS").map(PathBuf::from) {
         let folder = std::path::absolute(pictures).expect("a folder");
+        let sample = copy_of("workspaces/api");
+        sample.replace("app.js", "greeting = 'Hello'", "greeting = 'Good day'");
+        platform.s3(Client::Aws).sync(sample.path(), "api");
+        platform.live("api");
         let visitors = ["/", "/api/time", "/blog/", "/shop/"].map(|path| Visitor::at(&platform, path));
         let story = Story::of(&platform, "pictures").variable("STORY_PICTURES", folder.display().to_string());
         story.told_alone();

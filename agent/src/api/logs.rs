@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use serde::Deserialize;
-use time::{OffsetDateTime, UtcOffset};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -94,7 +94,8 @@ pub(super) async fn logs(
     let streams = chosen.map(|(service, one)| {
         let lines = engine.logs(&one.id, Excerpt { tail, since, follow });
         let prefix = if several { format!("{service} | ") } else { String::new() };
-        let text = lines.map_ok(move |line| Bytes::from(format!("{prefix}{}\n", shown(line, asked.timestamps))));
+        let text =
+            lines.map_ok(move |line| Bytes::from(format!("{prefix}{}\n", shown(line, asked.timestamps))));
         text.boxed()
     });
     let streams = futures::stream::select_all(streams);

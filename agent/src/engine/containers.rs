@@ -9,8 +9,9 @@ use bollard::models::{
     ContainerSummary, ContainerSummaryStateEnum, ContainerUpdateBody, EndpointSettings, ExecConfig,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-    StopContainerOptionsBuilder, WaitContainerOptions,
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
+    WaitContainerOptions,
 };
 use cloudyknight_core::workspace::WorkspaceName;
 use futures::StreamExt;

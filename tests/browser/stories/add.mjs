@@ -63,11 +63,11 @@ await story(async (page) => {
   await here.getByLabel('Choose a folder').setInputFiles(process.env.STORY_FOLDER);
   await here.getByText(/2 files/).waitFor();
   await here.getByLabel('Name of the workspace').fill('taken');
-  await page.route('**/archive?**', async (route) => {
-    await page.unroute('**/archive?**');
+  const first = async (route) => {
     await please('take the name');
     await route.continue();
-  });
+  };
+  await page.route('**/archive?**', first, { times: 1 });
   await here.getByRole('button', { name: 'Upload' }).click();
   await question.getByRole('heading', { name: 'Replace taken?' }).waitFor();
   await page.keyboard.press('Escape');

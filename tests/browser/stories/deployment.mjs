@@ -44,9 +44,8 @@ await story(async (page) => {
   await queue.waitFor({ state: 'detached' });
 
   await please('push an app with a dependency');
-  await page.getByRole('link', { name: 'shop', exact: true }).click();
+  await go(page, 'w/shop');
   const heading = page.getByRole('heading', { level: 1 });
-  await heading.getByText('shop').waitFor();
   await eventually('its dependencies are installed while one looks', () => seen.includes('Dependencies'));
   await heading.getByText('Live').waitFor();
   const of = ['Fetched', 'Dependencies', 'Started', 'Healthy', 'Switched'];
