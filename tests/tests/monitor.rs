@@ -442,6 +442,7 @@ fn the_dashboard_is_redeployed_and_rolled_back_while_it_is_open_and_outlives_the
         "take the platform down and up again" => {
             platform.down();
             platform.up();
+            eventually("app is live again", PATIENCE, || (platform.get("/app/").0 == 200).then_some(()));
         }
         "push a release of app after the agent came back" => {
             push(&platform, &app("after", 0));
