@@ -13,6 +13,7 @@ export const url = `${process.env.STORY_URL}/`;
 export const token = process.env.STORY_TOKEN;
 export const patience = 60_000;
 
+const SMALLEST_TARGET = 24;
 const CHROMIUM = new URL('chromium.py', import.meta.url).pathname;
 const ARGUMENTS = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
@@ -102,6 +103,22 @@ export async function axe(page) {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
   return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.target.join(' ')} (${node.failureSummary})`).join('; ')}`);
+}
+
+// What is too small to be touched or clicked by everybody (WCAG 2.2, 2.5.8), and how many targets there are.
+export async function smallTargets(page) {
+  return page.evaluate((smallest) => {
+    const isShown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest('.skip, .hidden, [aria-hidden="true"]');
+    // A link within a sentence is as high as its line, and a box for a tick is as large as the label that it is in.
+    const isInSentence = (element) => element.matches('a') && getComputedStyle(element).display === 'inline' && element.closest('p, li, dd');
+    const targets = [...document.querySelectorAll('a[href], button, input, select, summary')].filter((element) => isShown(element) && !isInSentence(element));
+    const places = targets.map((element) => [element, (element.closest('label') ?? element).getBoundingClientRect()]);
+    const small = places.filter(([, { width, height }]) => width < smallest || height < smallest);
+    return {
+      count: targets.length,
+      small: small.map(([element, { width, height }]) => `${element.tagName} ${element.textContent.trim()} ${element.className} ${width.toFixed(0)}x${height.toFixed(0)}`),
+    };
+  }, SMALLEST_TARGET);
 }
 
 // What everybody is asked before something is done.

@@ -2,7 +2,7 @@
 // keyboard suffices.
 import assert from 'node:assert/strict';
 
-import { agree, axe, eventually, go, isLive, please, signIn, story, token, url } from '../browser.mjs';
+import { agree, axe, eventually, go, isLive, please, signIn, smallTargets, story, token, url } from '../browser.mjs';
 
 const VIEWS = ['', 'w/app', 'w/app/history', 'w/app/logs', 'w/app/files', 'w/shop', 'w/shop/logs/build', 'w/gone', 'events', 'letters', 'add', 'access', 'audit', 'platform'];
 // What a view has to show, so that axe does not look at an empty one.
@@ -17,6 +17,7 @@ await story(
         const look = async (name) => {
           await eventually(`${name} is loaded`, async () => (await page.locator('.spinner:visible').count()) === 0);
           found.push(...(await axe(page)).map((trouble) => `${name}, ${scheme}, ${width} px: ${trouble}`));
+          found.push(...(await smallTargets(page)).small.map((target) => `${name}, ${width} px: too small is ${target}`));
           const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
           if (over > 0) found.push(`${name}, ${scheme}: ${over} px more than ${width}`);
         };
