@@ -10,7 +10,7 @@ use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::aws::S3Bucket;
 use futures::{Stream, StreamExt};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
 
 /// The workspaces bucket as S3 clients reach it.
 pub struct Reach {
@@ -23,6 +23,7 @@ pub struct Uploads {
     dir: PathBuf,
     pub reach: Reach,
     room: Semaphore,
+    claimed: Mutex<()>,
 }
 
 /// What may be on its way at once, in files; an archive counts as several.
@@ -63,7 +64,7 @@ pub struct Received<'u> {
 
 impl Uploads {
     pub fn new(dir: PathBuf, reach: Reach) -> Self {
-        Self { dir, reach, room: Semaphore::new(ROOM) }
+        Self { dir, reach, room: Semaphore::new(ROOM), claimed: Mutex::default() }
     }
 
     /// Takes what arrives to its end, at most `limit` bytes.
@@ -94,6 +95,11 @@ impl Uploads {
         }
         file.flush().await.map_err(UploadError::Disk)?;
         Ok(received)
+    }
+
+    /// To be held from the look whether a name is free until it is taken: of two who want the same, one is refused.
+    pub async fn claim(&self) -> MutexGuard<'_, ()> {
+        self.claimed.lock().await
     }
 
     /// Has the agent look at what was changed, where nobody else tells it.

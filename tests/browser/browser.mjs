@@ -13,6 +13,7 @@ export const url = `${process.env.STORY_URL}/`;
 export const token = process.env.STORY_TOKEN;
 export const patience = 60_000;
 
+const SMALLEST_TARGET = 24;
 const CHROMIUM = new URL('chromium.py', import.meta.url).pathname;
 const ARGUMENTS = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
@@ -36,8 +37,8 @@ export async function story(tell, { signedIn = true, ...window } = {}) {
   }
 }
 
-async function open(browser, troubles, { scheme = 'light', width = 1200, height = 800, expected } = {}) {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, acceptDownloads: true });
+async function open(browser, troubles, { scheme = 'light', width = 1200, height = 800, expected, ignoreHTTPSErrors = false } = {}) {
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, acceptDownloads: true, ignoreHTTPSErrors });
   context.setDefaultTimeout(patience);
   const page = await context.newPage();
   page.on('pageerror', (error) => troubles.push(error.stack));
@@ -50,8 +51,8 @@ async function open(browser, troubles, { scheme = 'light', width = 1200, height 
 // What a browser says of requests that do not come through, while something is down.
 export const WHILE_DOWN = /Failed to load resource|net::ERR/;
 
-export async function signIn(page, given) {
-  await page.goto(url);
+export async function signIn(page, given, at = url) {
+  await page.goto(at);
   await page.getByLabel('Token', { exact: true }).last().fill(given);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await isLive(page);
@@ -59,10 +60,17 @@ export async function signIn(page, given) {
 
 export const isLive = (page) => page.locator('#connection .live').waitFor();
 
-// A view of the dashboard, by what is behind `#/`.
+const TITLES = { '': 'Workspaces', events: 'Events', letters: 'Dead letters', add: 'Add a workspace', access: 'Access', audit: 'Audit', platform: 'Platform' };
+
+// A view of the dashboard, by what is behind `#/`: the one that is asked for, and not the one before it.
 export async function go(page, view) {
+  const [name, about, tab] = view.split('/').map(decodeURIComponent);
+  const title = name === 'w' ? about : TITLES[name];
+  assert.ok(title, `a story knows no view ${view}`);
   await page.evaluate((hash) => (location.hash = hash), `#/${view}`);
-  await page.locator('h1').first().waitFor();
+  await page.waitForFunction((wanted) => document.title === wanted, `${title} · CloudyKnight`);
+  await page.locator('h1').filter({ hasText: title }).waitFor();
+  if (name === 'w' && tab) await page.locator(`.tabs a[aria-current="page"][href$="/${tab}"]`).waitFor();
 }
 
 // Looks until it is so.
@@ -90,9 +98,27 @@ export async function please(words) {
 }
 
 export async function axe(page) {
+  // What fades in is half there.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime < Infinity).map((one) => one.finished)));
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
   return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.target.join(' ')} (${node.failureSummary})`).join('; ')}`);
+}
+
+// What is too small to be touched or clicked by everybody (WCAG 2.2, 2.5.8), and how many targets there are.
+export async function smallTargets(page) {
+  return page.evaluate((smallest) => {
+    const isShown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest('.skip, .hidden, [aria-hidden="true"]');
+    // A link within a sentence is as high as its line, and a box for a tick is as large as the label that it is in.
+    const isInSentence = (element) => element.matches('a') && getComputedStyle(element).display === 'inline' && element.closest('p, li, dd');
+    const targets = [...document.querySelectorAll('a[href], button, input, select, summary')].filter((element) => isShown(element) && !isInSentence(element));
+    const places = targets.map((element) => [element, (element.closest('label') ?? element).getBoundingClientRect()]);
+    const small = places.filter(([, { width, height }]) => width < smallest || height < smallest);
+    return {
+      count: targets.length,
+      small: small.map(([element, { width, height }]) => `${element.tagName} ${element.textContent.trim()} ${element.className} ${width.toFixed(0)}x${height.toFixed(0)}`),
+    };
+  }, SMALLEST_TARGET);
 }
 
 // What everybody is asked before something is done.

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What tests in a browser need: Node.js, Chromium from Debian, and what drives it from npm, in a folder of its own under
-# target/. Sourced by test.sh, after infra/host/steps.sh and infra/host/packages.sh.
+# What tests in a browser need: Node.js, Chromium and OpenSSL from Debian, and what drives the browser from npm, in a folder
+# of its own under target/. Sourced by test.sh, after infra/host/steps.sh and infra/host/packages.sh.
 
 # The oldest that the driver runs on.
 BROWSER_NODE=18
@@ -12,6 +12,7 @@ ensure_browser() {
     if ! node_is_there; then missing+=(nodejs); fi
     if ! command -v npm >/dev/null; then missing+=(npm); fi
     if ! command -v chromium >/dev/null; then missing+=(chromium); fi
+    if ! command -v openssl >/dev/null; then missing+=(openssl); fi
     if [ ${#missing[@]} -gt 0 ]; then
         install_packages "the dashboard is tested in a real browser" "${missing[@]}"
     fi

@@ -11,6 +11,7 @@ const { events } = await import(new URL('sse.js', page));
 const { tar } = await import(new URL('tar.js', page));
 const { bytes, count, duration, percent, short } = await import(new URL('words.js', page));
 const { rowsOf } = await import(new URL('waterfall.js', page));
+const { default: stretch, withoutTime } = await import(new URL('stretch.js', page));
 const { matches } = await import(new URL('may.js', page));
 
 async function heard(...chunks) {
@@ -89,4 +90,29 @@ test('a pattern stands for any letters, also none', () => {
   check('a*b*c', 'a-b-c', true);
   check('a*b*c', 'acb', false);
   check('a*a', 'a', false);
+});
+
+test('a log that broke off is read on without a line twice, and without one missing', () => {
+  const line = (second, text, service = '') => `${service}2026-01-02T03:04:${String(second).padStart(2, '0')}.000000001Z ${text}`;
+  const heard = stretch();
+  assert.equal(heard.brokeOff(), undefined, 'nothing was heard: all of it is new');
+  const first = [line(10, 'a', 'one | '), line(11, 'b', 'two | '), line(11, 'b', 'two | '), line(30, 'c', 'one | ')];
+  assert.deepEqual(heard.take(first), first, 'what is printed twice is shown twice');
+  assert.equal(heard.brokeOff(), '2026-01-02T03:04:20.000Z');
+  // One that was told late, in between; one of a service that had said nothing; and what is older than all that was shown.
+  const late = line(29, 'late', 'two | ');
+  const others = line(5, 'the first word', 'three | ');
+  const told = [line(9, 'before', 'one | '), 'and its second half', ...first.slice(0, 3), late, others, first[3], line(31, 'd', 'one | ')];
+  assert.deepEqual(heard.take(told.slice(0, 4)), []);
+  assert.deepEqual(heard.take(told.slice(4)), [late, others, line(31, 'd', 'one | ')]);
+  heard.brokeOff();
+  assert.deepEqual(heard.take([line(31, 'd', 'one | '), line(31, 'd', 'one | ')]), [line(31, 'd', 'one | ')]);
+});
+
+test('a line of a log is told without its time, and with its service', () => {
+  const check = (line, expected) => assert.equal(withoutTime(line), expected);
+  check('2026-01-02T03:04:05.000000001Z it runs', 'it runs');
+  check('one | 2026-01-02T03:04:05.000000001Z  it runs', 'one |  it runs');
+  check('2026-01-02T03:04:05.000000001Z ', '');
+  check('it runs since 2026-01-02T03:04:05.000000001Z ', 'it runs since 2026-01-02T03:04:05.000000001Z ');
 });

@@ -152,6 +152,11 @@ impl Platform {
         &self.variables["CLOUDYKNIGHT_URL"]
     }
 
+    /// A path of the edge, as people call it.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url())
+    }
+
     /// The edge's host and port, as a `Host` header.
     pub fn host(&self) -> &str {
         self.url().strip_prefix("http://").expect("the edge speaks HTTP")
@@ -272,8 +277,18 @@ impl Platform {
     /// Ends a process without a word (SIGKILL), and answers which it was.
     #[track_caller]
     pub fn kill(&self, role: Role) -> Pid {
+        self.signal(role, Signal::KILL)
+    }
+
+    /// Asks a process to end in order (SIGTERM), and answers which it was.
+    #[track_caller]
+    pub fn end(&self, role: Role) -> Pid {
+        self.signal(role, Signal::TERM)
+    }
+
+    fn signal(&self, role: Role, signal: Signal) -> Pid {
         let process = self.process(role);
-        kill_process(process, Signal::KILL).unwrap_or_else(|error| panic!("killing {role:?}: {error}"));
+        kill_process(process, signal).unwrap_or_else(|error| panic!("ending {role:?}: {error}"));
         process
     }
 

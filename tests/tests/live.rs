@@ -1,8 +1,10 @@
 //! What happens, as it happens: the stream of events, the journal, the output of builds, and what was given up on and is
 //! sent again.
 
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use cloudyknight_tests::run::{run, succeeded};
 use cloudyknight_tests::{Api, Client, Event, Events, Folder, Platform, StoreFile, eventually};
 use serde_json::{Value, json};
 
@@ -312,4 +314,76 @@ fn what_a_build_prints_can_be_read_and_so_can_the_platforms_own_log() {
     let log = api.get("/api/v1/workspaces/app/logs?timestamps=true").unwrap();
     let (time, text) = log.body.trim_end().split_once(' ').unwrap_or_else(|| panic!("{log:?}"));
     assert!(time.contains('T') && time.ends_with('Z') && text == "it runs", "{}", log.body);
+}
+
+#[test]
+fn a_log_is_read_from_a_time_on_and_followed_through_a_restart_in_place() {
+    let platform = Platform::start();
+    let speaker = |name: &str| {
+        format!(
+            "console.log('{name} begins');
+             require('node:http').createServer((request, response) => {{
+                 console.log('{name} saw ' + request.url);
+                 response.end('{name}');
+             }}).listen(3000);\n"
+        )
+    };
+    let compose = "services:
+  one:
+    image: workspace-node-ephemeral:latest
+    command: [node, one.js]
+    labels: [\"traefik.http.services.one.loadbalancer.server.port=3000\"]
+  two:
+    image: workspace-node-ephemeral:latest
+    command: [node, two.js]
+    labels: [\"traefik.enable=false\"]
+";
+    let package = ("package.json", "{}");
+    let (one, two) = (speaker("one"), speaker("two"));
+    let folder = Folder::of(&[package, ("one.js", &one), ("two.js", &two), ("compose.yaml", compose)]);
+    platform.s3(Client::Aws).sync(folder.path(), "twins");
+    platform.live("twins");
+
+    let told = folder.path().join("told.txt");
+    let file = std::fs::File::create(&told).expect("a file");
+    let mut follow = platform.cli_command(&["logs", "twins", "-f"]);
+    let mut follow = follow.stdout(Stdio::from(file)).spawn().expect("it runs");
+    let lines = || -> Vec<String> {
+        let text = std::fs::read_to_string(&told).expect("what was told");
+        text.lines().map(str::to_owned).collect()
+    };
+    let is_told = |words: &str, times: usize| {
+        eventually(words, PATIENCE, || {
+            (lines().iter().filter(|line| line.ends_with(words)).count() >= times).then_some(())
+        });
+    };
+    is_told("one begins", 1);
+    is_told("two begins", 1);
+    let containers = platform.docker().containers_of("twins");
+    let (_, one) = containers.iter().find(|(name, _)| name.contains("one")).expect("it runs");
+    for round in 1..=2 {
+        succeeded("docker restart", &run(Command::new("docker").args(["restart", "--time", "1", one])));
+        is_told("one begins", 1 + round);
+    }
+    eventually("it answers", PATIENCE, || (platform.get("/twins/after").0 == 200).then_some(()));
+    is_told("/after", 1);
+    let count = |words: &str| lines().iter().filter(|line| line.ends_with(words)).count();
+    assert_eq!((count("one begins"), count("two begins")), (3, 1), "no line twice: {:#?}", lines());
+    follow.kill().expect("it runs");
+    follow.wait().expect("it ends");
+
+    let api = Api::of(&platform);
+    let read = |query: &str| {
+        let answer = api.get(&format!("/api/v1/workspaces/twins/logs?service=one&timestamps=true{query}"));
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = read("");
+    let (third, _) = all[2].split_once(' ').expect("a time");
+    assert_eq!(read(&format!("&since={third}")), all[2..], "to the nanosecond");
+    assert_eq!(read(&format!("&since={third}&tail=1")), all[all.len() - 1..]);
+    assert_eq!(read("&since=2100-01-01T00:00:00Z"), Vec::<String>::new());
+    let answer = api.get("/api/v1/workspaces/twins/logs?since=yesterday").expect("an answer");
+    assert_eq!(answer.status, 400, "{}", answer.body);
 }

@@ -18,15 +18,27 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// A copy of one of the repository's folders.
+fn copy_of(path: &str) -> Folder {
+    let folder = Folder::new();
+    let copied = run(Command::new("cp").arg("-R").arg(repository().join(path).join(".")).arg(folder.path()));
+    succeeded("copying a folder", &copied);
+    folder
+}
+
 /// A platform with the dashboard live, and an app called `app`.
 fn platform() -> Platform {
     let platform = Platform::builder().setting("quiet_ms", 50).setting("burst_quiet_ms", 100).start();
     platform.s3(Client::Aws).sync(&repository().join("workspaces/monitor"), "monitor");
+    push_app(&platform);
+    platform.live("monitor");
+    platform
+}
+
+fn push_app(platform: &Platform) {
     let first = Folder::of(&[("package.json", "{}"), ("index.js", &app("one", 0))]);
     platform.s3(Client::Aws).sync(first.path(), "app");
-    platform.live("monitor");
     platform.live("app");
-    platform
 }
 
 fn push(platform: &Platform, index: &str) {
@@ -76,7 +88,16 @@ fn nothing_is_served_without_sign_in_but_the_sign_in_page() {
     }
     for cookie in ["cloudyknight=", "cloudyknight=ses_0000000000000000", "cloudyknight=../x"] {
         let named = cookie.replacen('=', &format!("-{}=", platform.edge_port().trim_start_matches(':')), 1);
-        assert_eq!(door.get("/monitor/api/v1/workspaces", &[("cookie", &named)]).status, 401, "{named}");
+        for path in
+            ["workspaces", "openapi.json", "sessions", "sessions/current", "catalogue", "me", "events"]
+        {
+            let answer = door.get(&format!("/monitor/api/v1/{path}"), &[("cookie", &named)]);
+            assert_eq!(answer.status, 401, "{named} {path}: {}", answer.body);
+        }
+        let posted =
+            [("cookie", named.as_str()), ("x-requested-by", "monitor"), ("sec-fetch-site", "same-origin")];
+        let answer = door.ask("POST", "/monitor/api/v1/sessions", &posted, "{}");
+        assert_eq!(answer.status, 401, "{named}: {}", answer.body);
         assert!(door.get("/monitor/", &[("cookie", &named)]).body.contains("<title>Sign in"), "{named}");
     }
     // A token in a header is for the API's own address.
@@ -91,7 +112,13 @@ fn nothing_is_served_without_sign_in_but_the_sign_in_page() {
     assert_eq!(answer.status, 200);
     let kept = answer.header("cache-control").expect("it says how long it may be kept");
     assert!(kept.contains("immutable") && kept.contains("private"), "{kept}");
-    assert_eq!(door.get("/monitor/api/v1/workspaces", &[("cookie", &cookie)]).status, 200);
+    for path in ["workspaces", "openapi.json", "catalogue"] {
+        assert_eq!(
+            door.get(&format!("/monitor/api/v1/{path}"), &[("cookie", &cookie)]).status,
+            200,
+            "{path}"
+        );
+    }
 
     // Under any other prefix or host, too.
     let other = format!("monitor.localhost{}", platform.edge_port());
@@ -175,6 +202,10 @@ fn a_workspace_is_seen_and_followed_and_what_is_asked_of_it_is_done() {
     Story::of(&platform, "deployment").told(|asked| match asked {
         "push a release of app that takes its time to start" => push(&platform, &app("three", 1_500)),
         "push another release of app that takes its time to start" => push(&platform, &app("four", 1_500)),
+        "push an app with a dependency" => {
+            let shop = Folder::of(&[("package.json", SHOP), ("index.js", &app("shop", 0))]);
+            platform.s3(Client::Aws).sync(shop.path(), "shop");
+        }
         other => panic!("{other}"),
     });
     platform.live("app");
@@ -204,6 +235,30 @@ fn a_workspace_is_seen_and_followed_and_what_is_asked_of_it_is_done() {
 #[test]
 fn logs_of_containers_build_and_platform_are_followed_searched_and_downloaded() {
     let platform = platform();
+    tell_of_logs(&platform, &platform.at("/monitor"));
+}
+
+#[test]
+fn events_say_what_was_decided_and_dead_letters_are_replayed() {
+    let platform = platform();
+    tell_of_events(&platform, &platform.at("/monitor"));
+}
+
+/// Every workspace whom the policy lets sign people in can be a dashboard, and any name is a prefix.
+#[test]
+fn under_another_name_it_tells_the_same_stories() {
+    let policy = "[[allow]]\nworkspaces = [\"board\"]\napi = \"sign-in\"\n";
+    let platform =
+        Platform::builder().setting("quiet_ms", 50).setting("burst_quiet_ms", 100).policy(policy).start();
+    platform.s3(Client::Aws).sync(&repository().join("workspaces/monitor"), "board");
+    push_app(&platform);
+    platform.live("board");
+    let board = platform.at("/board");
+    tell_of_logs(&platform, &board);
+    tell_of_events(&platform, &board);
+}
+
+fn tell_of_logs(platform: &Platform, at: &str) {
     let speaker = |name: &str| {
         format!(
             "console.log('{name} says hello');
@@ -223,9 +278,18 @@ fn logs_of_containers_build_and_platform_are_followed_searched_and_downloaded() 
     ]);
     platform.s3(Client::Aws).sync(folder.path(), "twins");
     platform.live("twins");
-    Story::of(&platform, "logs").told(|asked| match asked {
+    Story::of(platform, "logs").at(at).told(|asked| match asked {
         "visit twins, so that it logs <i>a visit</i>" => {
             assert_eq!(platform.get("/twins/%3Ci%3Ea%20visit%3C/i%3E").0, 200);
+        }
+        "have Docker start the container of one again, and visit twins, so that it logs after the start" => {
+            let docker = platform.docker();
+            let containers = docker.containers_of("twins");
+            let (_, one) = containers.iter().find(|(name, _)| name.contains("one")).expect("it runs");
+            succeeded("docker restart", &run(Command::new("docker").args(["restart", "--time", "1", one])));
+            eventually("it answers again", PATIENCE, || {
+                (platform.get("/twins/after%20the%20start").0 == 200).then_some(())
+            });
         }
         other => panic!("{other}"),
     });
@@ -234,33 +298,35 @@ fn logs_of_containers_build_and_platform_are_followed_searched_and_downloaded() 
 /// Messages of the test bear numbers above this one; the platform counts from 1.
 const OURS: u64 = 1 << 40;
 
-#[test]
-fn events_say_what_was_decided_and_dead_letters_are_replayed() {
-    let platform = platform();
-    let (s3, file, api) = (platform.s3(Client::Boto3), StoreFile::of(&platform), Api::of(&platform));
-    Story::of(&platform, "events").told(|asked| match asked {
+/// Has the platform give up on messages that nobody can read.
+fn give_up_on(platform: &Platform, messages: u64) {
+    let (s3, file, api) = (platform.s3(Client::Boto3), StoreFile::of(platform), Api::of(platform));
+    for id in 1..=messages {
+        let statement = "INSERT INTO messages (id, queue, grp, body)
+            SELECT ?, id, 'poison', 'no sense' FROM queues WHERE name = 'events'";
+        file.sql(statement, &[(OURS + id).into()]);
+    }
+    let mut round = 0;
+    eventually("all are given up on", PATIENCE, || {
+        round += 1;
+        file.sql("UPDATE messages SET visible_ms = 0 WHERE id > ?", &[OURS.into()]);
+        s3.put("bell/index.html", format!("round {round}"));
+        platform.live("bell");
+        let letters = api.read("/api/v1/dead-letters")?["dead_letters"].as_array()?.len();
+        (letters as u64 == messages).then_some(())
+    });
+}
+
+fn tell_of_events(platform: &Platform, at: &str) {
+    let s3 = platform.s3(Client::Boto3);
+    Story::of(platform, "events").at(at).told(|asked| match asked {
         "put what triggers nothing, and a new file of app" => {
             s3.put("app/node_modules/x/index.js", "// nobody deploys this");
             s3.put("app/.index.js.swp", "an editor's");
             s3.put("top-level.txt", "in no workspace");
             s3.put("app/another.js", "// a file");
         }
-        "give up on two messages" => {
-            for id in 1..=2 {
-                let statement = "INSERT INTO messages (id, queue, grp, body)
-                    SELECT ?, id, 'poison', 'no sense' FROM queues WHERE name = 'events'";
-                file.sql(statement, &[(OURS + id).into()]);
-            }
-            let mut round = 0;
-            eventually("both are given up on", PATIENCE, || {
-                round += 1;
-                file.sql("UPDATE messages SET visible_ms = 0 WHERE id > ?", &[OURS.into()]);
-                s3.put("bell/index.html", format!("round {round}"));
-                platform.live("bell");
-                let letters = api.read("/api/v1/dead-letters")?["dead_letters"].as_array()?.len();
-                (letters == 2).then_some(())
-            });
-        }
+        "give up on two messages" => give_up_on(platform, 2),
         other => panic!("{other}"),
     });
 }
@@ -282,17 +348,29 @@ fn a_workspace_is_added_from_a_template_a_folder_an_archive_and_by_a_command() {
     succeeded("tar", &tar.expect("tar runs"));
     let story = Story::of(&platform, "add").variable("STORY_FOLDER", site.display().to_string());
     story.variable("STORY_ARCHIVE", archive.display().to_string()).told(|asked| {
+        if asked == "take the name" {
+            platform.s3(Client::Boto3).put("taken/index.html", "somebody was faster");
+            return;
+        }
         let command = asked.strip_prefix("run in the folder: ").expect("a command");
-        let output = run(Command::new("sh").args(["-c", command]).current_dir(&site));
+        let mut shell = Command::new("sh");
+        for name in ["CLOUDYKNIGHT_API", "CLOUDYKNIGHT_TOKEN"] {
+            shell.env(name, &platform.variables()[name]);
+        }
+        let output = run(shell.args(["-c", command]).current_dir(&site).env("no_proxy", "127.0.0.1"));
         succeeded(command, &output);
     });
-    for name in ["chosen", "dropped", "packed"] {
+    for name in ["chosen", "dropped", "packed", "pasted", "sent"] {
         assert_eq!(platform.get(&format!("/{name}/")), (200, "<h1>from here</h1>".to_owned()), "{name}");
     }
     assert_eq!(platform.get("/templated/").0, 200);
-    let keys = platform.s3(Client::Boto3).ls("chosen/");
-    assert!(keys.iter().any(|key| key.ends_with("\u{e4}\u{f6}\u{fc}.txt")), "{keys:?}");
-    assert!(!keys.iter().any(|key| key.contains("node_modules")), "{keys:?}");
+    platform.live("taken");
+    assert_eq!(platform.get("/taken/"), (200, "somebody was faster".to_owned()));
+    for name in ["chosen", "packed"] {
+        let keys = platform.s3(Client::Boto3).ls(&format!("{name}/"));
+        assert!(keys.iter().any(|key| key.ends_with("\u{e4}\u{f6}\u{fc}.txt")), "{keys:?}");
+        assert!(!keys.iter().any(|key| key.contains("node_modules")), "{keys:?}");
+    }
 }
 
 #[test]
@@ -338,22 +416,38 @@ fn the_dashboard_is_redeployed_and_rolled_back_while_it_is_open_and_outlives_the
     let platform = platform();
     Story::of(&platform, "itself").told(|asked| match asked {
         "push the dashboard anew" => {
-            let folder = Folder::new();
-            let copied = run(Command::new("cp")
-                .arg("-R")
-                .arg(repository().join("workspaces/monitor/."))
-                .arg(folder.path()));
-            succeeded("copying the dashboard", &copied);
+            let folder = copy_of("workspaces/monitor");
             folder.replace("page/css/views.css", "/* What only one view has. */", "/* Pushed anew. */");
             platform.s3(Client::Aws).sync(folder.path(), "monitor");
         }
         other => panic!("{other}"),
     });
-    Story::of(&platform, "reconnect").told(|asked| match asked {
-        "kill the agent" => {
-            platform.kill(Role::Serve);
+    let mut visits = 0;
+    let mut visit_twice = || {
+        for _ in 0..2 {
+            visits += 1;
+            assert_eq!(platform.get(&format!("/app/visit-{visits}")).0, 200);
         }
-        "push a release of app after the agent came back" => push(&platform, &app("after", 0)),
+    };
+    Story::of(&platform, "reconnect").told(|asked| match asked {
+        "visit app twice" => visit_twice(),
+        "kill the agent, and visit app twice meanwhile" => {
+            platform.kill(Role::Serve);
+            visit_twice();
+        }
+        "have the agent end in order, and visit app twice meanwhile" => {
+            platform.end(Role::Serve);
+            visit_twice();
+        }
+        "take the platform down and up again" => {
+            platform.down();
+            platform.up();
+            eventually("app is live again", PATIENCE, || (platform.get("/app/").0 == 200).then_some(()));
+        }
+        "push a release of app after the agent came back" => {
+            push(&platform, &app("after", 0));
+            platform.live("app");
+        }
         other => panic!("{other}"),
     });
 }
@@ -376,11 +470,43 @@ fn every_page_is_fit_for_all_in_light_and_dark_wide_and_narrow() {
     for sample in ["www", "api", "blog"] {
         platform.live(sample);
     }
+    // What only a platform that is used has: a release before, a workspace that was removed, a message that was given up on.
+    push(&platform, &app("two", 0));
+    platform.live("app");
+    assert_eq!(platform.get("/app/").1, "two");
+    s3.put("gone/index.html", "it was here");
+    platform.live("gone");
+    s3.rm("gone");
+    platform.removed("gone");
+    give_up_on(&platform, 1);
     // Where the address is another one, and the prefix: as a host of its own.
     let own = format!("http://monitor.localhost{}", platform.edge_port());
-    Story::of(&platform, "fit").at(&own).told_alone();
+    let mut releases = 0;
+    Story::of(&platform, "fit").at(&own).told(|asked| match asked {
+        "push a release of app that takes its time to start" => {
+            releases += 1;
+            push(&platform, &app(&format!("slow {releases}"), 30_000));
+        }
+        other => panic!("{other}"),
+    });
+    Story::of(&platform, "quality").at(&own).told_alone();
     if let Some(pictures) = std::env::var_os("CLOUDYKNIGHT_TEST_SCREENSHOTS").map(PathBuf::from) {
         let folder = std::path::absolute(pictures).expect("a folder");
+        // As on a platform that is well but for one app.
+        let api = Api::of(&platform);
+        let letters = api.read("/api/v1/dead-letters").expect("what was given up on");
+        for letter in letters["dead_letters"].as_array().into_iter().flatten() {
+            let id = letter["id"].as_str().expect("an id");
+            assert_eq!(api.delete(&format!("/api/v1/dead-letters/{id}")).expect("an answer").status, 204);
+        }
+        s3.rm("bell");
+        platform.removed("bell");
+        push(&platform, &app("two", 0));
+        platform.live("app");
+        let sample = copy_of("workspaces/api");
+        sample.replace("app.js", "greeting = 'Hello'", "greeting = 'Good day'");
+        platform.s3(Client::Aws).sync(sample.path(), "api");
+        platform.live("api");
         let visitors = ["/", "/api/time", "/blog/", "/shop/"].map(|path| Visitor::at(&platform, path));
         let story = Story::of(&platform, "pictures").variable("STORY_PICTURES", folder.display().to_string());
         story.told_alone();
@@ -394,6 +520,26 @@ fn every_page_is_fit_for_all_in_light_and_dark_wide_and_narrow() {
 fn what_the_page_computes_by_itself_is_right() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/units.mjs");
     succeeded("node --test", &run(Command::new("node").arg("--test").arg(file)));
+}
+
+#[test]
+fn behind_a_proxy_that_ends_tls_it_is_as_safe_as_tls_where_the_edge_believes_the_proxy() {
+    let platform = platform();
+    let index = "require('node:http').createServer(({ headers }, response) => response.end(JSON.stringify(headers))).listen(process.env.PORT);\n";
+    let mirror = Folder::of(&[("package.json", "{}"), ("index.js", index)]);
+    platform.s3(Client::Aws).sync(mirror.path(), "mirror");
+    platform.live("mirror");
+    let tell = |believed: bool| {
+        let story = Story::of(&platform, "tls").variable("STORY_EDGE", platform.edge_address());
+        story.variable("STORY_BELIEVED", believed.to_string()).told_alone();
+    };
+    tell(false);
+    platform.configure("trusted_proxies", r#"["127.0.0.1"]"#);
+    platform.down();
+    platform.up();
+    platform.live("monitor");
+    platform.live("mirror");
+    tell(true);
 }
 
 /// The dashboard by plain HTTP, as no browser would ask.

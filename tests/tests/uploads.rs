@@ -144,3 +144,44 @@ fn an_archive_that_the_api_or_a_url_is_given_is_the_workspace() {
         left.map(|entry| entry.file_name()).filter(|name| name.to_string_lossy().starts_with('.')).collect();
     assert!(left.is_empty(), "nothing of any upload stays: {left:?}");
 }
+
+#[test]
+fn what_is_only_for_a_new_name_replaces_nothing_also_when_two_come_at_once() {
+    let platform = Platform::start();
+    let api = Api::of(&platform);
+    let packed = packed(&Folder::of(&[("index.html", "packed")]));
+    let put = |name: &str, query: &str| {
+        let path = format!("/api/v1/workspaces/{name}/archive?{query}");
+        Api::of(&platform).send("PUT", &path, "application/gzip", &packed).expect("an answer")
+    };
+    platform.s3(Client::Boto3).put("site/index.html", "first");
+    platform.live("site");
+    let answer = put("site", "format=tar.gz&only_new=true");
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    assert_eq!(parsed(&answer)["hint"], "leave out `only_new` to replace them all");
+    assert_eq!(platform.s3(Client::Boto3).ls(""), ["site/index.html"]);
+    assert_eq!(put("site", "format=tar.gz&only_new=false").status, 202);
+    eventually("it is replaced", PATIENCE, || (platform.get("/site/").1 == "packed").then_some(()));
+
+    // An archive of another format is of the same workspace.
+    for round in 0..5 {
+        let name = format!("new-{round}");
+        let mut statuses = std::thread::scope(|threads| {
+            let formats = ["tar.gz", "tar", "zip"];
+            let asked = formats.map(|format| {
+                let (put, name) = (&put, &name);
+                threads.spawn(move || put(name, &format!("format={format}&only_new=true")).status)
+            });
+            asked.map(|one| one.join().expect("it was answered"))
+        });
+        statuses.sort_unstable();
+        assert_eq!(statuses, [202, 409, 409], "{name}");
+    }
+
+    // A name is new again when nothing is left of it in the bucket.
+    platform.s3(Client::Boto3).rm("site");
+    platform.removed("site");
+    assert_eq!(put("site", "format=tar.gz&only_new=true").status, 202);
+    platform.live("site");
+    assert_eq!(api.read("/api/v1/workspaces/site").expect("a status")["state"], "live");
+}

@@ -7,7 +7,7 @@ import { answer, problem, tell } from './server/answers.js';
 import { assets, page, signInPage } from './server/files.js';
 import { comesFromElsewhere, isForged } from './server/gate.js';
 import { forward } from './server/forward.js';
-import { signIn, signOut } from './server/sign-in.js';
+import { signIn, signOut, unreachable } from './server/sign-in.js';
 import { cookieOf, isKnown } from './server/sessions.js';
 
 const port = process.env.PORT ?? 3000;
@@ -22,15 +22,16 @@ async function serve(request, response) {
   if (reads && signInPage.has(pathname)) return answer(request, response, signInPage.get(pathname));
 
   const token = cookieOf(request);
+  // Undefined where there is a session, and nobody who could say whether it is one.
+  const known = token === undefined ? false : await isKnown(token);
+  if (reads && pathname === '/session') return tell(response, { signed_in: known === true });
+  if (reads && pathname === '/') return answer(request, response, known ? page : signInPage.get('/sign-in'));
+  if (known === undefined) return unreachable(response);
+  if (!known) return problem(response, 401, 'nobody is signed in');
   if (pathname.startsWith('/api/v1/')) {
-    if (!token) return problem(response, 401, 'nobody is signed in');
     if (comesFromElsewhere(request)) return problem(response, 403, 'the API is not for pages of other sites');
     return forward(request, response, pathname + search, token);
   }
-  const known = token !== undefined && (await isKnown(token));
-  if (reads && pathname === '/session') return tell(response, { signed_in: known });
-  if (reads && pathname === '/') return answer(request, response, known ? page : signInPage.get('/sign-in'));
-  if (!known) return problem(response, 401, 'nobody is signed in');
   if (reads && assets.has(pathname)) return answer(request, response, assets.get(pathname));
   return problem(response, reads ? 404 : 405, 'there is nothing here');
 }

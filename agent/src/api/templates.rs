@@ -85,13 +85,8 @@ async fn make(
         Problem::new(StatusCode::BAD_REQUEST, &format!("there is no template {shown:?}"))
             .hint(&format!("there are {}", names.join(", ")))
     })?;
-    if is_taken(&api, &name).await.map_err(|error| Problem::down(&error))? {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            &format!("the bucket holds files of `{name}` already"),
-        )
-        .hint("choose another name, or delete that workspace first"));
-    }
+    let claim = api.agent.uploads.claim().await;
+    unless_taken(&api, &name, "choose another name, or delete that workspace first").await?;
     let bucket = api.agent.reconciler.tools.workspaces.clone();
     let prefix = name.prefix();
     let puts = template.files(&name).map(|(path, text)| {
@@ -101,6 +96,7 @@ async fn make(
     // Whoever asked may hang up: half a workspace is none.
     let puts = futures::stream::iter(puts.collect::<Vec<_>>()).buffered(PARALLEL).try_collect::<Vec<_>>();
     let put = tokio::spawn(puts).await.map_err(|error| Problem::down(&error))?;
+    drop(claim);
     let files = put.map_err(|error| Problem::down(&error))?;
     let cause =
         Cause::Put { path: files.first().copied().unwrap_or_default().to_owned(), more: files.len() - 1 };
@@ -111,7 +107,15 @@ async fn make(
 
 const PARALLEL: usize = 8;
 
-/// Whether the bucket holds anything of it, files or an archive.
+/// Fails where the bucket holds anything of it, files or an archive.
+pub(super) async fn unless_taken(api: &Api, name: &WorkspaceName, hint: &str) -> Result<(), Problem> {
+    if !is_taken(api, name).await.map_err(|error| Problem::down(&error))? {
+        return Ok(());
+    }
+    let detail = format!("the bucket holds files of `{name}` already");
+    Err(Problem::new(StatusCode::CONFLICT, &detail).hint(hint))
+}
+
 async fn is_taken(api: &Api, name: &WorkspaceName) -> Result<bool, BucketError> {
     let bucket = &api.agent.reconciler.tools.workspaces;
     let (folder, beside) = (name.prefix(), format!("{name}."));

@@ -16,6 +16,7 @@ use time::format_description::well_known::Rfc3339;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::templates::unless_taken;
 use super::{Api, Named, Problem, parse};
 use crate::uploads::{Kind, UploadError};
 
@@ -48,6 +49,18 @@ struct Asked {
     format: Format,
 }
 
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Whole {
+    /// Without it, `tar.gz`.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    format: Format,
+    /// Only where the bucket holds nothing of that name: else it is refused (409), and changes nothing.
+    #[serde(default)]
+    only_new: bool,
+}
+
 impl Format {
     /// Where an archive of a workspace is put, in the bucket.
     fn key(self, name: &WorkspaceName) -> String {
@@ -70,14 +83,14 @@ impl Format {
     path = "/api/v1/workspaces/{name}/archive",
     operation_id = "put_archive",
     tag = "files",
-    params(Named, Asked),
+    params(Named, Whole),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 202, body = Uploaded), (status = 400), (status = 413), (status = 503))
+    responses((status = 202, body = Uploaded), (status = 400), (status = 409), (status = 413), (status = 503))
 )]
 async fn archive(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<Whole>,
     body: Body,
 ) -> Result<(StatusCode, Json<Uploaded>), Problem> {
     let name = parse(&name)?;
@@ -91,8 +104,13 @@ async fn archive(
         return Err(Problem::new(StatusCode::BAD_REQUEST, "the archive is empty")
             .hint("send it as the body of the request"));
     }
+    let claim = if asked.only_new { Some(uploads.claim().await) } else { None };
+    if claim.is_some() {
+        unless_taken(&api, &name, "leave out `only_new` to replace them all").await?;
+    }
     let put = tools.workspaces.put_file(&key, received.path()).await;
     put.map_err(|error| Problem::down(&error))?;
+    drop(claim);
     uploads.tell(&api.agent, &name, Cause::Archive { key: key.clone() });
     let uploaded = Uploaded { version: Uploaded::VERSION, key, size_bytes: received.bytes };
     Ok((StatusCode::ACCEPTED, Json(uploaded)))

@@ -16,7 +16,9 @@ use crate::builds::Output;
 use crate::compose::model::{
     Build, Healthcheck, ImageSource, Isolation, MountOptions, PullPolicy, Resources, Service, Surroundings,
 };
-use crate::engine::{BuildNetwork, BuildSpec, ContainerSpec, Engine, EngineError, ImageFacts, Mounted};
+use crate::engine::{
+    BuildNetwork, BuildSpec, ContainerSpec, Engine, EngineError, Excerpt, Follow, ImageFacts, Mounted,
+};
 use crate::hardening;
 use crate::identity::{PLATFORM, WORKSPACE};
 use crate::ignore::Patterns;
@@ -452,7 +454,8 @@ async fn run_install(
 
 /// Keeps what a container prints, until it ends. What cannot be read is only not shown.
 async fn print(engine: &Engine, container: &str, lines: &Lines) {
-    let mut log = std::pin::pin!(engine.logs(container, None, true));
+    let excerpt = Excerpt { follow: Follow::UntilItStops, ..Excerpt::default() };
+    let mut log = std::pin::pin!(engine.logs(container, excerpt));
     while let Some(line) = log.next().await {
         match line {
             Ok(line) => lines.push(&line.text),

@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use bollard::container::LogOutput;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{
     ContainerSummary, ContainerSummaryStateEnum, ContainerUpdateBody, EndpointSettings, ExecConfig,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptions,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-    StopContainerOptionsBuilder, WaitContainerOptions,
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
+    WaitContainerOptions,
 };
 use cloudyknight_core::workspace::WorkspaceName;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::StreamExt;
 
 use super::body::{body, exec, restart_policy};
+use super::logs::text_of;
 use super::{Engine, EngineError, sorted, unless};
 use crate::compose::model::{
     Healthcheck, Hook, Isolation, MountOptions, Namespace, PublishedPort, Resources, Restart, Surroundings,
@@ -114,12 +114,6 @@ pub struct End {
     pub code: i64,
     pub out_of_memory: bool,
     pub at: time::OffsetDateTime,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    pub text: String,
-    pub is_error: bool,
 }
 
 impl Engine {
@@ -335,7 +329,7 @@ impl Engine {
                 // It must be read to its end, and only the end of it is worth a word.
                 while let Some(piece) = output.next().await {
                     let Ok(piece) = piece else { continue };
-                    said.push(line(piece).text);
+                    said.push(text_of(&piece));
                     let surplus = said.len().saturating_sub(HOOK_LINES);
                     said.drain(..surplus);
                 }
@@ -346,74 +340,6 @@ impl Engine {
         let too_long = |_| EngineError::TooLong { operation: operation(), limit };
         tokio::time::timeout(limit, run).await.map_err(too_long)?
     }
-
-    /// The last lines of its log, and with `follow` all that come after.
-    pub fn logs(
-        &self,
-        id: &str,
-        tail: Option<usize>,
-        follow: bool,
-    ) -> impl Stream<Item = Result<LogLine, EngineError>> + Send + use<> {
-        self.logs_at(id, tail, follow, false)
-    }
-
-    /// The same; with `timestamps` each line begins with the time at which it was printed.
-    pub fn logs_at(
-        &self,
-        id: &str,
-        tail: Option<usize>,
-        follow: bool,
-        timestamps: bool,
-    ) -> impl Stream<Item = Result<LogLine, EngineError>> + Send + use<> {
-        let tail = tail.map_or("all".to_owned(), |lines| lines.to_string());
-        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).follow(follow).tail(&tail);
-        let options = options.timestamps(timestamps).build();
-        let (sender, receiver) = tokio::sync::mpsc::channel(64);
-        tokio::spawn(send_log(self.patient().cloned(), id.to_owned(), options, sender));
-        futures::stream::unfold(
-            receiver,
-            |mut receiver| async move { Some((receiver.recv().await?, receiver)) },
-        )
-    }
-
-    /// The last `lines` lines of its log; what cannot be read is left out.
-    pub async fn log_tail(&self, id: &str, lines: usize) -> Vec<String> {
-        let read = self.logs(id, Some(lines), false).map_ok(|line| line.text);
-        let lines: Vec<Result<String, EngineError>> = read.take(lines * 2).collect().await;
-        lines.into_iter().filter_map(Result::ok).collect()
-    }
-}
-
-/// Sends a log on, line by line, until it ends or nobody reads it any more.
-async fn send_log(
-    docker: Result<bollard::Docker, EngineError>,
-    id: String,
-    options: LogsOptions,
-    sender: tokio::sync::mpsc::Sender<Result<LogLine, EngineError>>,
-) {
-    let docker = match docker {
-        Ok(docker) => docker,
-        // Whoever reads it learns why there is nothing; when nobody does, nobody has to.
-        Err(error) => return drop(sender.send(Err(error)).await),
-    };
-    let mut logs = docker.logs(&id, Some(options));
-    loop {
-        let piece = tokio::select! {
-            piece = logs.next() => piece,
-            () = sender.closed() => return,
-        };
-        let Some(piece) = piece else { return };
-        let line = piece.map(line).map_err(|error| EngineError::of("read a log", error));
-        if sender.send(line).await.is_err() {
-            return;
-        }
-    }
-}
-
-fn line(output: LogOutput) -> LogLine {
-    let is_error = matches!(output, LogOutput::StdErr { .. });
-    let text = String::from_utf8_lossy(output.as_ref()).trim_end_matches(['\r', '\n']).to_owned();
-    LogLine { text, is_error }
 }
 
 fn seen(container: ContainerSummary) -> Option<(Seen, BTreeMap<String, Ipv4Addr>)> {

@@ -13,6 +13,7 @@ mod containers;
 mod events;
 mod files;
 mod images;
+mod logs;
 mod networks;
 mod usage;
 mod volumes;
@@ -25,9 +26,10 @@ pub(crate) mod requests {
     pub(crate) use super::networks::{network_request, volume_request};
 }
 
-pub use containers::{Bearer, ContainerSpec, Created, End, LogLine, Mounted, Outcome};
+pub use containers::{Bearer, ContainerSpec, Created, End, Mounted, Outcome};
 pub use events::{Happened, What};
 pub use images::{BuildSpec, ImageFacts, OwnImage};
+pub use logs::{Excerpt, Follow, LogLine};
 pub use networks::{Bridge, BuildNetwork};
 pub use usage::{Health, ImageLayers, Usage};
 

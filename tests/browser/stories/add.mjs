@@ -1,7 +1,7 @@
 // A new workspace: from a template, from a folder that is chosen or dropped, from an archive, and by a command to paste.
 import assert from 'node:assert/strict';
 
-import { go, please, story } from '../browser.mjs';
+import { agree, go, please, story, token } from '../browser.mjs';
 
 await story(async (page) => {
   const live = async (name) => {
@@ -40,6 +40,40 @@ await story(async (page) => {
   await here.getByRole('button', { name: 'Upload' }).click();
   await live('packed');
 
+  // A name that is there: nothing is sent before it is agreed to, and nothing is changed where it is not.
+  const sent = [];
+  page.on('request', (request) => request.method() === 'PUT' && sent.push(new URL(request.url())));
+  const question = page.getByRole('dialog');
+  await go(page, 'add');
+  await here.getByLabel('Choose a folder').setInputFiles(process.env.STORY_FOLDER);
+  await here.getByText(/2 files/).waitFor();
+  await here.getByLabel('Name of the workspace').fill('packed');
+  await here.getByRole('button', { name: 'Upload' }).click();
+  await question.getByRole('heading', { name: 'Replace packed?' }).waitFor();
+  await page.keyboard.press('Escape');
+  await question.waitFor({ state: 'detached' });
+  assert.deepEqual(sent, []);
+  await here.getByRole('button', { name: 'Upload' }).click();
+  await agree(page, 'Replace');
+  await live('packed');
+  assert.deepEqual(sent.map(({ search }) => search), ['?format=tar']);
+
+  // One that somebody else takes at the last moment.
+  await go(page, 'add');
+  await here.getByLabel('Choose a folder').setInputFiles(process.env.STORY_FOLDER);
+  await here.getByText(/2 files/).waitFor();
+  await here.getByLabel('Name of the workspace').fill('taken');
+  const first = async (route) => {
+    await please('take the name');
+    await route.continue();
+  };
+  await page.route('**/archive?**', first, { times: 1 });
+  await here.getByRole('button', { name: 'Upload' }).click();
+  await question.getByRole('heading', { name: 'Replace taken?' }).waitFor();
+  await page.keyboard.press('Escape');
+  await question.waitFor({ state: 'detached' });
+  assert.deepEqual(sent.slice(1).map(({ search }) => search), ['?format=tar&only_new=true']);
+
   await go(page, 'add');
   await way('By a command').getByLabel('Name of the workspace').fill('pasted');
   await page.getByRole('button', { name: 'Get the command' }).click();
@@ -47,4 +81,26 @@ await story(async (page) => {
   await please(`run in the folder: ${command}`);
   await go(page, 'w/pasted');
   await live('pasted');
-});
+
+  // The address that is signed is one of this machine: from elsewhere, it goes to the API.
+  await go(page, 'add');
+  await way('By a command').getByLabel('Name of the workspace').fill('sent');
+  await page.getByRole('button', { name: 'Get the command' }).click();
+  await page.getByText('Its address is one of the platform’s own machine').waitFor();
+  const elsewhere = await page.getByLabel('Command for elsewhere').innerText();
+  assert.ok(!elsewhere.includes(token), 'it holds no token');
+  await please(`run in the folder: ${elsewhere}`);
+  await go(page, 'w/sent');
+  await live('sent');
+
+  // Where the store is to be reached from everywhere, nothing of it is said; what would be replaced is.
+  await go(page, 'add');
+  await page.route('**/upload-url?**', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), only_on_this_host: false } });
+  });
+  await way('By a command').getByLabel('Name of the workspace').fill('sent');
+  await page.getByRole('button', { name: 'Get the command' }).click();
+  await page.getByText('All that sent holds now is replaced.').waitFor();
+  assert.equal(await page.getByText('Its address is one of the platform’s own machine').count(), 0);
+}, { expected: /409/ });

@@ -42,4 +42,15 @@ await story(async (page) => {
   await queue.getByRole('link', { name: 'app' }).waitFor();
   await queue.getByText('(index.js put)').waitFor();
   await queue.waitFor({ state: 'detached' });
+
+  await please('push an app with a dependency');
+  await go(page, 'w/shop');
+  const heading = page.getByRole('heading', { level: 1 });
+  await eventually('its dependencies are installed while one looks', () => seen.includes('Dependencies'));
+  await heading.getByText('Live').waitFor();
+  const of = ['Fetched', 'Dependencies', 'Started', 'Healthy', 'Switched'];
+  assert.deepEqual((await labels()).filter((label) => of.includes(label)), of);
+  await page.getByRole('link', { name: 'Logs' }).click();
+  await page.getByRole('button', { name: 'Build' }).click();
+  await page.locator('.log').getByText('installing the dependencies of service').waitFor();
 });

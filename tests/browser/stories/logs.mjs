@@ -14,6 +14,11 @@ await story(async (page) => {
   await log.getByText('<i>a visit</i>').first().waitFor();
   assert.equal(await log.locator('i').count(), 0, 'what is logged is text');
 
+  await please('have Docker start the container of one again, and visit twins, so that it logs after the start');
+  await eventually('the log goes on', async () => (await shown()).some((line) => /one saw .*after the start/.test(line)));
+  assert.equal((await shown()).filter((line) => /one says hello/.test(line)).length, 2, 'once for each start');
+  assert.equal((await shown()).filter((line) => /two says hello/.test(line)).length, 1);
+
   await page.getByRole('searchbox', { name: 'Search in the log' }).fill('TWO SAYS');
   await eventually('only what is sought is shown', async () => (await shown()).length > 0 && (await shown()).every((line) => /two says/.test(line)));
   assert.ok((await log.locator('mark').count()) > 0);

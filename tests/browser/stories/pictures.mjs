@@ -27,6 +27,12 @@ await story(
       await go(page, 'w/api');
       await eventually('the deployment is told', async () => (await page.locator('.waterfall li').count()) > 5);
       await page.screenshot({ path: path('workspace') });
+      await go(page, 'w/api/history');
+      await page.locator('.record summary').first().click();
+      await page.getByRole('link', { name: 'See what changed, line by line' }).first().click();
+      await page.locator('.diff .lines .added').first().waitFor();
+      await page.mouse.move(0, 0);
+      await page.screenshot({ path: path('history') });
     }
   },
   { signedIn: false },

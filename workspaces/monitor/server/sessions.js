@@ -10,6 +10,7 @@ const MOST_REMEMBERED = 1_000;
 // By a digest, so that no token lies around.
 const remembered = new Map();
 
+// Undefined where the platform does not say.
 export async function isKnown(token) {
   const key = digest(token);
   const known = remembered.get(key);
@@ -23,7 +24,7 @@ export async function isKnown(token) {
     remembered.delete(key);
     return false;
   }
-  return known !== undefined && Date.now() < known.until;
+  return known && Date.now() < known.until ? true : undefined;
 }
 
 export function forget(token) {

@@ -57,28 +57,33 @@ export async function act(kind, name, { release } = {}) {
   const action = ACTIONS[kind];
   const { title, text, yes, danger, wish } = action;
   if (!(await ask({ title: title(name, { release }), text, yes, danger }))) return;
-  const unwish = wishFor(name, wish);
+  const { answered, unwish } = wishFor(name, wish);
   const [method, path] = action.request ?? ['POST', `/${kind}${query({ release })}`];
   try {
     const taken = await change(method, ofWorkspace(name, path));
     show(`${name}: ${wish.toLowerCase()}${taken?.changed === false ? ', as it was already' : ''}`);
     if (taken?.changed === false) unwish();
+    else answered();
   } catch (error) {
     unwish();
     showError(error);
   }
 }
 
-// Shown until the workspace is heard of, and for a while where nothing comes of it.
+// Shown until the platform has answered and the workspace is heard of, and for a while where nothing comes of it.
 function wishFor(name, words) {
-  const wish = { words };
+  const wish = { words, isAnswered: false, isHeardOf: false };
   const unwish = () => {
     if (state.wishes.get(name) !== wish) return;
     state.wishes.delete(name);
     changed();
   };
+  const answered = () => {
+    wish.isAnswered = true;
+    if (wish.isHeardOf) unwish();
+    setTimeout(unwish, LONGEST_WISH_MS);
+  };
   state.wishes.set(name, wish);
   changed();
-  setTimeout(unwish, LONGEST_WISH_MS);
-  return unwish;
+  return { answered, unwish };
 }

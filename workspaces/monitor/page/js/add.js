@@ -1,12 +1,13 @@
 // A new workspace: from a template, from a folder or an archive that is dropped here, or by a command to paste.
 import { change, ofWorkspace, query, read, upload } from './api.js';
+import { ask } from './dialog.js';
 import { archive, dropped, packed } from './drop.js';
 import { h, hidden } from './dom.js';
 import { icon } from './icons.js';
 import { mayAdd } from './may.js';
 import { empty, loading, trouble } from './parts.js';
 import { say, show } from './say.js';
-import { changed } from './state.js';
+import { changed, state } from './state.js';
 import { bytes, count, percent } from './words.js';
 
 const NAME = '[a-z0-9]([a-z0-9\\-]{0,61}[a-z0-9])?';
@@ -41,6 +42,39 @@ export default function add() {
     changed();
     document.querySelector('#upload-name')?.focus();
   }
+
+  // Somebody may have been faster, or it is one that is not theirs to see: the platform has the last word.
+  async function sendNew(name) {
+    try {
+      return await sendAs(name, { only_new: true });
+    } catch (failure) {
+      if (failure.status !== 409) throw failure;
+      return (await agreed(name)) && sendAs(name);
+    }
+  }
+
+  async function sendAs(name, options) {
+    progress = 0;
+    changed();
+    try {
+      await upload(ofWorkspace(name, `/archive${query({ format: parcel.format, ...options })}`), parcel.blob, (loaded, total) => {
+        progress = total ? loaded / total : 0;
+        changed();
+      });
+      return true;
+    } finally {
+      progress = undefined;
+      changed();
+    }
+  }
+
+  const agreed = (name) =>
+    ask({
+      title: `Replace ${name}?`,
+      text: `The bucket holds files of ${name} already. All of them go, and those of ${parcel.what} take their place.`,
+      yes: 'Replace',
+      danger: true,
+    });
 
   function watchDrop(root) {
     const zone = root.querySelector('.drop');
@@ -83,29 +117,20 @@ export default function add() {
       pick: (_, input) => take([...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, content: file }))),
       async upload(_, form) {
         const name = form.elements.name.value;
-        progress = 0;
-        changed();
-        try {
-          await upload(ofWorkspace(name, `/archive${query({ format: parcel.format })}`), parcel.blob, (loaded, total) => {
-            progress = total ? loaded / total : 0;
-            changed();
-          });
-          show(`${name} is uploaded`);
-          location.hash = `#/w/${name}`;
-        } finally {
-          progress = undefined;
-          changed();
-        }
+        const sent = isThere(name) ? (await agreed(name)) && (await sendAs(name)) : await sendNew(name);
+        if (!sent) return;
+        show(`${name} is uploaded`);
+        location.hash = `#/w/${name}`;
       },
       async command(_, form) {
         const { name, format } = form.elements;
         const told = await change('POST', ofWorkspace(name.value, `/upload-url${query({ format: format.value })}`));
-        command = { ...told, text: line(name.value, format.value, told.url) };
+        command = { ...told, name: name.value, text: line(name.value, format.value, told.url), elsewhere: told.only_on_this_host && byToken(name.value, format.value) };
         say('The command is ready');
         changed();
       },
-      async copy() {
-        await navigator.clipboard.writeText(command.text);
+      async copy({ what }) {
+        await navigator.clipboard.writeText(command[what]);
         show('Copied');
       },
     },
@@ -189,17 +214,33 @@ export default function add() {
         h(
           'div',
           { class: 'command' },
+          isThere(command.name) && h('p', { class: 'notice' }, icon('warn'), h('span', {}, `All that ${command.name} holds now is replaced.`)),
           h('pre', { class: 'code', tabindex: '0', 'aria-label': 'Command' }, command.text),
-          h('p', {}, h('button', { class: 'button', 'data-do': 'copy' }, icon('copy'), 'Copy', hidden(' the command')), h('span', { class: 'faint small' }, ` until ${new Date(command.expires_at).toLocaleTimeString()}`)),
+          h('p', {}, copying('text', 'the command'), h('span', { class: 'faint small' }, ` until ${new Date(command.expires_at).toLocaleTimeString()}`)),
+          command.elsewhere && [
+            h('p', { class: 'notice' }, icon('warn'), h('span', {}, 'Its address is one of the platform’s own machine: run it there. Elsewhere, this one goes to the API instead, with a token of yours as ', h('code', {}, 'CLOUDYKNIGHT_TOKEN'), ', and in ', h('code', {}, 'CLOUDYKNIGHT_API'), ' where you reach the API.')),
+            h('pre', { class: 'code', tabindex: '0', 'aria-label': 'Command for elsewhere' }, command.elsewhere),
+            h('p', {}, copying('elsewhere', 'the command for elsewhere')),
+          ],
         ),
     );
   }
 }
 
+const isThere = (name) => state.workspaces.has(name) && state.workspaces.get(name).state !== 'removed';
+
+const copying = (what, words) => h('button', { class: 'button', 'data-do': 'copy', 'data-what': what }, icon('copy'), 'Copy', hidden(` ${words}`));
+
 // Packed beside the folder and not in it, where it would be packed too.
 function line(name, format, url) {
   const file = `/tmp/${name}.${format}`;
   return `${PACKERS[format](file)} && curl --fail -T ${file} '${url.replaceAll("'", '%27')}'`;
+}
+
+function byToken(name, format) {
+  const file = `/tmp/${name}.${format}`;
+  const address = `"$CLOUDYKNIGHT_API/api/v1/${ofWorkspace(name, `/archive${query({ format })}`)}"`;
+  return `${PACKERS[format](file)} && curl --fail -T ${file} -H "Authorization: Bearer $CLOUDYKNIGHT_TOKEN" ${address}`;
 }
 
 const nameOf = (text) => (text ?? '').toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 63);

@@ -137,15 +137,13 @@ document.addEventListener('click', (event) => hand(event, 'do'));
 document.addEventListener('submit', (event) => hand(event, 'submit'));
 document.addEventListener('input', (event) => hand(event, 'input'));
 
-// `/` leads to the search of the view, `g` to the overview: nobody needs them, and nobody who types is disturbed.
+// To the search of the view. With a modifier, because a letter by itself is also what somebody says who dictates.
 document.addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, textarea, select, dialog')) return;
-  if (event.key === '/') {
-    const search = root.querySelector('input[type="search"]');
-    if (!search) return;
-    event.preventDefault();
-    search.focus();
-  } else if (event.key === 'g') location.hash = '#/';
+  if (event.key !== '/' || !(event.ctrlKey || event.metaKey) || event.target.closest('dialog')) return;
+  const search = root.querySelector('input[type="search"]');
+  if (!search) return;
+  event.preventDefault();
+  search.focus();
 });
 
 addEventListener('hashchange', go);

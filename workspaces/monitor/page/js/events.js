@@ -32,7 +32,7 @@ export default function events([workspace]) {
           'div',
           { class: 'log-bar' },
           h('label', {}, 'Kind ', h('select', { 'data-input': 'kind' }, h('option', { value: '' }, 'all'), Object.entries(KINDS).map(([key, [words]]) => h('option', { value: key }, words.toLowerCase())))),
-          h('label', { class: 'search' }, hidden('Find an event'), icon('search'), h('input', { type: 'search', placeholder: 'Workspace, file, words', 'data-input': 'seek', value: sought, autocomplete: 'off', spellcheck: 'false' })),
+          h('label', { class: 'search' }, hidden('Find an event'), icon('search'), h('input', { type: 'search', 'aria-keyshortcuts': 'Control+/', placeholder: 'Workspace, file, words', 'data-input': 'seek', value: sought, autocomplete: 'off', spellcheck: 'false' })),
           h('span', { class: 'faint grow' }, `Queue: ${waiting} waiting, ${in_flight} being worked on`),
         ),
         !state.ready

@@ -1,25 +1,42 @@
 // A log as it is written: followed, searched, downloaded. Its lines are appended by hand and not drawn with the rest,
-// because there may be thousands of them.
+// because there may be thousands of them. Where it breaks off or ends, it is asked for again, and what comes once more is
+// left out: the platform's agent restarts, and so do containers.
 import { send } from './api.js';
 import { h, hidden } from './dom.js';
 import { icon } from './icons.js';
 import { changed } from './state.js';
+import stretch from './stretch.js';
 import { count } from './words.js';
 
 const MOST_LINES = 5_000;
-const AGAIN_MS = 2_000;
+const PAUSES_MS = [250, 500, 1_000, 2_000, 4_000, 8_000];
+// Whatever was followed for so long was well.
+const WELL_MS = 5_000;
 
-export default function logView({ label, live, all, file }) {
-  const box = h('div', { class: 'log', tabindex: '0', role: 'region', 'aria-label': label, 'data-own': true, 'data-key': live });
+// Each has a box of its own: one of the same key would be taken for the one before.
+let made = 0;
+
+// `live` answers where it is followed: from the beginning, or `again`, and then `since` a time where its lines have times.
+// What `ends` is not asked for again when it has, and only as a whole when it broke off. A line is shown as `shape` makes it.
+export default function logView({ label, live, all, file, ends = false, shape = (line) => line }) {
+  const box = h('div', { class: 'log', tabindex: '0', role: 'region', 'aria-label': label, 'data-own': true, 'data-key': `log-${(made += 1)}` });
   const stop = new AbortController();
   let sought = '';
   let follows = true;
   let found = 0;
   let lines = 0;
   let state = 'waiting';
-  let retry;
+  let heard = stretch();
+  let isNew = false;
 
   const isFound = (text) => text.toLowerCase().includes(sought);
+
+  function take(told) {
+    const fresh = heard.take(told);
+    if (fresh.length === 0) return;
+    isNew = true;
+    add(fresh.map(shape));
+  }
 
   function add(texts) {
     const fresh = texts.map((text) => {
@@ -57,9 +74,26 @@ export default function logView({ label, live, all, file }) {
     changed();
   }
 
-  async function read() {
+  async function follow() {
+    let address = live();
+    for (let tries = 0; ; tries += 1) {
+      isNew = false;
+      const began = Date.now();
+      state = await read(address);
+      changed();
+      if (stop.signal.aborted || (ends && state !== 'broken')) return;
+      if (isNew || Date.now() - began > WELL_MS) tries = 0;
+      await new Promise((resolve) => setTimeout(resolve, PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)]));
+      if (stop.signal.aborted) return;
+      if (ends) clear();
+      else address = live({ again: true, since: heard.brokeOff() });
+    }
+  }
+
+  // To its end, and how that was.
+  async function read(address) {
     try {
-      const answer = await send('GET', live, { signal: stop.signal });
+      const answer = await send('GET', address, { signal: stop.signal });
       state = 'live';
       changed();
       const text = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -69,26 +103,25 @@ export default function logView({ label, live, all, file }) {
         if (done) break;
         const parts = (rest + value).split('\n');
         rest = parts.pop();
-        if (parts.length > 0) add(parts);
+        if (parts.length > 0) take(parts);
         changed();
       }
-      if (rest) add([rest]);
-      state = 'ended';
+      if (rest) take([rest]);
+      return 'ended';
     } catch (error) {
-      if (stop.signal.aborted) return;
-      // What never was: there is nothing to wait for.
-      state = error.status === 404 ? 'none' : 'broken';
-      if (state === 'broken') {
-        retry = setTimeout(() => {
-          box.replaceChildren();
-          [found, lines] = [0, 0];
-          read();
-        }, AGAIN_MS);
-      }
+      // What never was, or is over.
+      if (error.status === 404) return lines > 0 ? 'ended' : 'none';
+      return 'broken';
     }
-    changed();
   }
-  read();
+
+  function clear() {
+    heard = stretch();
+    box.replaceChildren();
+    [found, lines] = [0, 0];
+  }
+
+  follow();
   box.addEventListener('scroll', () => {
     const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
     if (atEnd !== follows) {
@@ -97,14 +130,14 @@ export default function logView({ label, live, all, file }) {
     }
   });
 
-  const words = { waiting: 'Waiting…', live: 'Live', ended: 'Ended', none: 'Nothing was written', broken: 'Interrupted; trying again' };
+  const words = { waiting: 'Waiting…', live: 'Live', ended: ends ? 'Ended' : 'Ended; looking again', none: ends ? 'Nothing was written' : 'Nothing yet', broken: 'Interrupted; trying again' };
   return {
     draw: (bar = []) => [
       h(
         'div',
         { class: 'log-bar' },
         bar,
-        h('label', { class: 'search' }, hidden('Search in the log'), icon('search'), h('input', { type: 'search', placeholder: 'Search', 'data-input': 'search-log', autocomplete: 'off', spellcheck: 'false' })),
+        h('label', { class: 'search' }, hidden('Search in the log'), icon('search'), h('input', { type: 'search', 'aria-keyshortcuts': 'Control+/', placeholder: 'Search', 'data-input': 'search-log', autocomplete: 'off', spellcheck: 'false' })),
         h('span', { class: 'faint grow' }, sought ? `${found} of ${count(lines, 'line')}` : `${words[state]} · ${count(lines, 'line')}`),
         !follows && h('button', { class: 'button', 'data-do': 'follow' }, 'To the end'),
         h('a', { class: 'button', href: `api/v1/${all}`, download: file }, icon('down'), 'Download'),
@@ -122,9 +155,6 @@ export default function logView({ label, live, all, file }) {
         changed();
       },
     },
-    leave() {
-      stop.abort();
-      clearTimeout(retry);
-    },
+    leave: () => stop.abort(),
   };
 }

@@ -4,6 +4,7 @@ import { h } from './dom.js';
 import logView from './log-view.js';
 import { empty } from './parts.js';
 import { changed, state } from './state.js';
+import { withoutTime } from './stretch.js';
 
 export default function logs(name, [wanted]) {
   let source = wanted === 'build' ? 'build' : 'containers';
@@ -20,13 +21,17 @@ export default function logs(name, [wanted]) {
     if (of === key) return;
     of = key;
     shown?.leave();
-    const path = source === 'build' ? '/build-log' : '/logs';
-    const options = source === 'build' ? {} : { service, timestamps };
+    const isBuild = source === 'build';
+    const path = (options) => ofWorkspace(name, `/${isBuild ? 'build-log' : 'logs'}${query(options)}`);
+    // With times in any case, because a log that is read on goes by them.
+    const followed = ({ again, since } = {}) => path({ service, timestamps: true, follow: true, since, tail: again ? undefined : 500 });
     shown = logView({
-      label: source === 'build' ? `Build log of ${name}` : `Logs of ${name}`,
-      live: ofWorkspace(name, `${path}${query({ ...options, follow: true, tail: source === 'build' ? undefined : 500 })}`),
-      all: ofWorkspace(name, `${path}${query({ ...options, tail: source === 'build' ? undefined : 100_000 })}`),
+      label: isBuild ? `Build log of ${name}` : `Logs of ${name}`,
+      live: isBuild ? () => path({ follow: true }) : followed,
+      all: path(isBuild ? {} : { service, timestamps, tail: 100_000 }),
       file: `${name}-${source}${service && `-${service}`}.log`,
+      ends: isBuild,
+      shape: isBuild || timestamps ? undefined : withoutTime,
     });
   }
 
@@ -41,7 +46,11 @@ export default function logs(name, [wanted]) {
           h('label', {}, 'Service ', h('select', { 'data-input': 'service' }, h('option', { value: '' }, 'all'), services.map((one) => h('option', { value: one }, one)))),
         source === 'containers' && h('label', { class: 'check' }, h('input', { type: 'checkbox', 'data-input': 'timestamps', checked: timestamps }), ' times'),
       ];
-      if (source === 'containers' && !runs) return [h('div', { class: 'log-bar' }, bar), empty('Nothing of it runs', 'There is nothing that could say something.')];
+      if (source === 'containers' && !runs) {
+        shown?.leave();
+        [shown, of] = [undefined, undefined];
+        return [h('div', { class: 'log-bar' }, bar), empty('Nothing of it runs', 'There is nothing that could say something.')];
+      }
       open();
       return shown.draw(bar);
     },

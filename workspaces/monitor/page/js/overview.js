@@ -32,7 +32,7 @@ function head() {
     h(
       'div',
       { class: 'tools' },
-      h('label', { class: 'search' }, hidden('Find a workspace'), icon('search'), h('input', { type: 'search', placeholder: 'Find', 'data-input': 'seek', autocomplete: 'off', spellcheck: 'false' })),
+      h('label', { class: 'search' }, hidden('Find a workspace'), icon('search'), h('input', { type: 'search', 'aria-keyshortcuts': 'Control+/', placeholder: 'Find', 'data-input': 'seek', autocomplete: 'off', spellcheck: 'false' })),
       mayAdd() && h('a', { class: 'button primary', href: '#/add' }, icon('plus'), 'Add'),
     ),
   );

@@ -21,7 +21,8 @@ export default function platform() {
   let error;
   const log = logView({
     label: 'Log of the platform',
-    live: `platform/log${query({ tail: 500, follow: true })}`,
+    // As much as is kept, where it is read on.
+    live: ({ again } = {}) => `platform/log${query({ tail: again ? 5_000 : 500, follow: true })}`,
     all: `platform/log${query({ tail: 100_000 })}`,
     file: 'cloudyknight.log',
   });

@@ -54,7 +54,11 @@ export function setWorkspace(status) {
   const before = state.workspaces.get(status.workspace);
   state.workspaces.set(status.workspace, status);
   const wish = state.wishes.get(status.workspace);
-  if (wish && before?.updated_at !== status.updated_at) state.wishes.delete(status.workspace);
+  if (wish && before?.updated_at !== status.updated_at) {
+    // What is told before the answer may be of something else, or already of this.
+    wish.isHeardOf = true;
+    if (wish.isAnswered) state.wishes.delete(status.workspace);
+  }
   return before;
 }
 
