@@ -53,6 +53,8 @@ enum Result {
     TimedOut,
     /// Uploaded, and nothing was to be deployed: the workspace is stopped, pinned or left alone.
     HeldBack,
+    /// Uploaded, and it waits for a commit: somebody else changed the workspace, or began to commit, meanwhile.
+    Uncommitted,
 }
 
 /// What was uploaded and is being deployed.
@@ -240,6 +242,7 @@ fn result(status: &WorkspaceStatus) -> Result {
         State::Degraded | State::Failed => Result::Failed,
         State::Stopped | State::Ignored => Result::HeldBack,
         _ if status.held_back.is_some() => Result::HeldBack,
+        _ if wait::waits_for_commit(status) => Result::Uncommitted,
         _ => Result::Live,
     }
 }
@@ -293,6 +296,7 @@ fn words(result: Result, took_ms: u64) -> String {
         Result::Failed => format!("\u{1b}[31mfailed\u{1b}[0m after {took}"),
         Result::Superseded => "superseded by the next save".to_owned(),
         Result::TimedOut => format!("neither live nor failed after {took}"),
+        Result::Uncommitted => "uploaded, and it waits for a commit: `cloudyknight push` commits".to_owned(),
         Result::HeldBack => "uploaded, and held back: it is stopped, pinned or left alone".to_owned(),
     }
 }
