@@ -67,7 +67,9 @@ mod tests {
     #[tokio::test]
     async fn a_list_is_read_to_its_end() {
         let page = |name: &str, next: &str| {
-            let volume = format!(r#"{{"workspace": "app", "volume": "{name}", "name": "{name}", "created_at": null, "used_by": []}}"#);
+            let volume = format!(
+                r#"{{"workspace": "app", "volume": "{name}", "name": "{name}", "created_at": null, "used_by": []}}"#
+            );
             fake::answer("200 OK", &format!(r#"{{"version": 1, "volumes": [{volume}], "next": {next}}}"#))
         };
         let api = fake::Api::answering([page("a", "\"app/a\""), page("b", "\"app/b\""), page("c", "null")]);

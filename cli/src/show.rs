@@ -182,8 +182,11 @@ fn deployment(deployment: &Deployment) -> String {
         Outcome::Superseded => "superseded",
         Outcome::HeldBack => "held back",
     };
-    let mut text =
-        format!("{outcome}, started {} because {}", deployment.started_at, cause(&deployment.cause, deployment.by.as_deref()));
+    let mut text = format!(
+        "{outcome}, started {} because {}",
+        deployment.started_at,
+        cause(&deployment.cause, deployment.by.as_deref())
+    );
     for step in &deployment.steps {
         let took = step.took_ms.map_or("…".to_owned(), |ms| format!("{ms} ms"));
         let _ = write!(text, "\n{:<13} {took:>9}", step.name);

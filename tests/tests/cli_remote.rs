@@ -200,7 +200,8 @@ fn a_push_through_the_api_is_a_commit_where_a_workspace_waits_for_one() {
 #[test]
 fn what_goes_on_and_what_is_of_the_platform_is_asked_of_the_platform_elsewhere() {
     let platform = quick();
-    let token = succeeded("token create", &platform.cli(&["token", "create", "ops", "--role", "admin", "-q"]));
+    let token =
+        succeeded("token create", &platform.cli(&["token", "create", "ops", "--role", "admin", "-q"]));
     let person = Person::with(&platform, &token);
     let server = "console.log('started');\nrequire('node:http').createServer((_, answer) => answer.end('one'))\
                   .listen(process.env.PORT || 3000);\n";
@@ -252,7 +253,10 @@ fn what_goes_on_and_what_is_of_the_platform_is_asked_of_the_platform_elsewhere()
     platform.set_policy(there);
     let told = person.json(&["policy"]);
     assert_eq!(told, platform.cli_json(&["policy"]));
-    assert_eq!((&told["grants"][0]["permission"], &told["grants"][0]["line"]), (&json!("low_ports"), &json!(1)));
+    assert_eq!(
+        (&told["grants"][0]["permission"], &told["grants"][0]["line"]),
+        (&json!("low_ports"), &json!(1))
+    );
     assert_eq!(person.json(&["policy", "blog"])["grants"], json!([]));
     platform.set_policy("[[allow]]\nworkspaces = [\"shop-*\"]\nlow_port = true\n");
     let doubtful = person.cli(&["policy", "shop-a"]);
@@ -264,8 +268,12 @@ fn what_goes_on_and_what_is_of_the_platform_is_asked_of_the_platform_elsewhere()
     restricted.refused(&["policy"], "does not see the platform");
 
     let found = person.json(&["doctor"]);
-    let checks: Vec<&str> =
-        found["findings"].as_array().expect("a list").iter().filter_map(|one| one["check"].as_str()).collect();
+    let checks: Vec<&str> = found["findings"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|one| one["check"].as_str())
+        .collect();
     assert_eq!(checks[..3], ["where", "platform", "agent to docker"], "{found:#}");
     for local in ["settings", "docker", "bucket", "mount", "source directory"] {
         assert!(!checks.contains(&local), "{local}: {found:#}");

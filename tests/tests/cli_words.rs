@@ -69,7 +69,9 @@ fn a_command_line_that_makes_no_sense_is_told_as_every_error_is() {
 #[test]
 fn settings_that_make_no_sense_fail_a_command_and_keep_a_role_from_being_started_again() {
     let platform = Platform::builder().setting("quiet", 1).prepare();
-    for (arguments, code) in [(&["config"][..], 1), (&["up"], 1), (&["run"], 78), (&["ingest"], 78), (&["edge"], 78)] {
+    for (arguments, code) in
+        [(&["config"][..], 1), (&["up"], 1), (&["run"], 78), (&["ingest"], 78), (&["edge"], 78)]
+    {
         let output = platform.cli(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains("unknown field `quiet`"), "{arguments:?}: {}", stderr(&output));

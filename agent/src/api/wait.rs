@@ -164,10 +164,12 @@ async fn arriving(api: &Api, name: &WorkspaceName) -> Result<bool, Problem> {
 fn settled(wanted: &Wanted, status: Option<&WorkspaceStatus>) -> Settled {
     let is_done = match wanted {
         Wanted::Exactly(release) => status.is_some_and(|status| exactly(release, status)),
-        Wanted::Asked(listing, desired) if listing.manifest.is_empty() && desired.pinned.is_none() => match status {
-            None => return Settled::Unknown,
-            Some(status) => status.state == WorkspaceState::Removed || status.only_refused(),
-        },
+        Wanted::Asked(listing, desired) if listing.manifest.is_empty() && desired.pinned.is_none() => {
+            match status {
+                None => return Settled::Unknown,
+                Some(status) => status.state == WorkspaceState::Removed || status.only_refused(),
+            }
+        }
         Wanted::Asked(listing, desired) => status.is_some_and(|status| asked(listing, desired, status)),
     };
     if is_done { Settled::Done } else { Settled::NotYet }

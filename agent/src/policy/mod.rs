@@ -16,8 +16,8 @@ mod pattern;
 mod size;
 mod told;
 
-use document::{Document, Granted, Said};
 pub use document::{ApiScope, Entry, Limits};
+use document::{Document, Granted, Said};
 pub use pattern::Pattern;
 pub use size::Size;
 pub use told::{Grant, Told, ToldLimits};

@@ -133,7 +133,8 @@ fn what_is_told_names_the_line_of_each_entry_and_can_be_of_one_workspace() {
     let text = "# ours\n[[allow]]\nworkspaces = [\"shop-*\", \"db\"]\ncapabilities = [\"NET_ADMIN\"]\nmemory = \"16g\"\n\n\
                 [[allow]]\nworkspaces = [\"blog\"]\ns3 = true\n[limits]\npids = 100\n";
     let of = |name: Option<&str>| {
-        let told = Told::of(Path::new("/home/policy.toml"), text, true, name.map(|name| name.parse().unwrap()));
+        let told =
+            Told::of(Path::new("/home/policy.toml"), text, true, name.map(|name| name.parse().unwrap()));
         let told = told.unwrap();
         assert_eq!((told.limits.pids, told.limits.memory.as_str()), (100, "2g"));
         let grants = told.grants.into_iter();

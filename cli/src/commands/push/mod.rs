@@ -50,7 +50,10 @@ pub async fn run(home: &Home, asked: args::Push, output: Output) -> anyhow::Resu
                 anstream::println!("{}", serde_json::to_string(&status)?);
             }
             Err(hinted(
-                format!("`{}` is uploaded and not deployed: it waits for a commit, or was changed after ours", push.name),
+                format!(
+                    "`{}` is uploaded and not deployed: it waits for a commit, or was changed after ours",
+                    push.name
+                ),
                 "push again, which commits what there is then",
             ))
         }
