@@ -301,7 +301,7 @@ fn what_env_exports_names_no_platform_elsewhere() {
         let mut command = platform.cli_command(arguments);
         run(command.envs(platform.variables()))
     };
-    for arguments in [&["config"][..], &["policy"], &["env"]] {
+    for arguments in [&["config", "path"][..], &["policy"], &["env"]] {
         let output = with_exports(arguments);
         assert_eq!(succeeded("with exports", &output), stdout(&platform.cli(arguments)), "{arguments:?}");
     }

@@ -73,8 +73,8 @@ pub(super) async fn list(
     let only = workspace.as_deref().map(parse).transpose()?;
     match &only {
         Some(name) if !caller.sees(name) => return Err(Problem::not_yours(name)),
-        None if !caller.sees_platform() => return Err(Problem::not_for(&caller)),
-        _ => {}
+        Some(_) => {}
+        None => caller.must_see_platform()?,
     }
     let limit = Page { limit, cursor: None }.limit()?;
     let found = api.agent.board.dead_letters_after(&cursor.unwrap_or_default(), limit).await;
