@@ -323,6 +323,20 @@ mod tests {
     }
 
     #[test]
+    fn only_what_serves_is_told_to_be_live() {
+        let mut status = WorkspaceStatus::new("site".parse().unwrap(), String::new());
+        status.state = State::Live;
+        assert_eq!(result(&status), Result::Live);
+        let release = "a".repeat(64).parse().unwrap();
+        status.uncommitted = Some(cloudyknight_core::commit::Uncommitted { files: Some(1), release });
+        assert_eq!(result(&status), Result::Uncommitted);
+        status.state = State::Stopped;
+        assert_eq!(result(&status), Result::HeldBack);
+        status.state = State::Failed;
+        assert_eq!(result(&status), Result::Failed);
+    }
+
+    #[test]
     fn only_files_that_were_touched_are_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let look = || Source::of(dir.path()).unwrap();
