@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, BodyStream, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -94,15 +94,20 @@ impl Client {
         Ok(answer.into_body().collect().await.context("the API broke off its answer")?.to_bytes())
     }
 
-    /// Uploads what comes in pieces.
-    pub async fn put(
+    /// Uploads what comes in pieces, which are made anew for each try.
+    pub async fn put<S>(
         &self,
         path: &str,
-        pieces: impl futures::Stream<Item = std::io::Result<Bytes>> + Send + 'static,
-    ) -> anyhow::Result<Bytes> {
-        let body = BodyExt::boxed_unsync(StreamBody::new(pieces.map_ok(Frame::data)));
-        let answer = self.request(Method::PUT, path, "application/octet-stream", body).await?;
-        let answer = self.well(path, answer).await?;
+        mut pieces: impl AsyncFnMut() -> anyhow::Result<S>,
+    ) -> anyhow::Result<Bytes>
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    {
+        let answer = self.patiently(path, async || {
+            let body = BodyExt::boxed_unsync(StreamBody::new(pieces().await?.map_ok(Frame::data)));
+            self.request(Method::PUT, path, "application/octet-stream", body).await
+        });
+        let answer = answer.await?;
         Ok(answer.into_body().collect().await.context("the API broke off its answer")?.to_bytes())
     }
 
@@ -124,11 +129,22 @@ impl Client {
         path: &str,
         json: Option<Bytes>,
     ) -> anyhow::Result<Response<Incoming>> {
+        let ask = async || {
+            let body = Full::new(json.clone().unwrap_or_default()).map_err(|never| match never {});
+            self.request(method.clone(), path, "application/json", BodyExt::boxed_unsync(body)).await
+        };
+        self.patiently(path, ask).await
+    }
+
+    /// Asks again where the API says that it was too much, after as long as it says; the answer, if it is what was asked for.
+    async fn patiently(
+        &self,
+        path: &str,
+        mut ask: impl AsyncFnMut() -> anyhow::Result<Response<Incoming>>,
+    ) -> anyhow::Result<Response<Incoming>> {
         let mut pauses = 0;
         loop {
-            let body = Full::new(json.clone().unwrap_or_default()).map_err(|never| match never {});
-            let answer =
-                self.request(method.clone(), path, "application/json", BodyExt::boxed_unsync(body)).await?;
+            let answer = ask().await?;
             match pause(&answer) {
                 Some(pause) if pauses < PAUSES => {
                     pauses += 1;
@@ -263,8 +279,28 @@ pub fn segment(text: &str) -> String {
 }
 
 #[cfg(test)]
+pub mod fake;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_upload_that_comes_too_early_is_made_again_whole_after_as_long_as_the_api_says() {
+        let too_much = fake::answer("429 Too Many Requests\r\nretry-after: 1", "{}");
+        let api = fake::Api::answering([too_much, fake::answer("201 Created", "{}")]);
+        let mut tries = 0;
+        let began = std::time::Instant::now();
+        let client = api.client();
+        let sent = client.put("/api/v1/workspaces/app/files/a", async || {
+            tries += 1;
+            Ok(futures::stream::iter(["one ", "two"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())))))
+        });
+        assert_eq!(sent.await.unwrap(), "{}");
+        assert!(began.elapsed() >= Duration::from_secs(1));
+        assert_eq!(tries, 2);
+        assert_eq!(api.asked().into_iter().map(|one| one.body).collect::<Vec<_>>(), ["one two", "one two"]);
+    }
 
     #[test]
     fn names_cannot_leave_their_place_in_a_path() {

@@ -34,6 +34,8 @@ pub fn timed_out(message: impl Into<String>, hint: impl Into<String>) -> anyhow:
 
 /// As `timeout(1)` has it.
 const TIMED_OUT: u8 = 124;
+/// The command line makes no sense.
+const MISTYPED: u8 = 2;
 
 /// An error for programs, on stderr: `--json`.
 #[derive(Serialize, ToSchema)]
@@ -47,17 +49,26 @@ pub struct Told {
 
 /// Tells it, and answers the exit code that tells the same.
 pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
-    let Told { error: message, hint } = Told { error: sentence(error), hint: hint(error) };
-    if json {
-        let told = serde_json::to_string(&Told { error: message, hint }).expect("an error is plain data");
-        anstream::eprintln!("{told}");
-    } else {
-        anstream::eprintln!("{ERROR} {message}");
-        if let Some(hint) = hint {
-            anstream::eprintln!("{HINT} {hint}");
-        }
-    }
+    tell(&Told { error: sentence(error), hint: hint(error) }, json);
     if error.is::<TimedOut>() { ExitCode::from(TIMED_OUT) } else { ExitCode::FAILURE }
+}
+
+/// The same of a command line that makes no sense.
+pub fn refuse(mistake: Hinted, json: bool) -> ExitCode {
+    tell(&Told { error: mistake.message, hint: Some(mistake.hint) }, json);
+    ExitCode::from(MISTYPED)
+}
+
+fn tell(told: &Told, json: bool) {
+    if json {
+        let told = serde_json::to_string(told).expect("an error is plain data");
+        anstream::eprintln!("{told}");
+        return;
+    }
+    anstream::eprintln!("{ERROR} {}", told.error);
+    if let Some(hint) = &told.hint {
+        anstream::eprintln!("{HINT} {hint}");
+    }
 }
 
 /// What to do about it: said by whoever noticed, or known from what S3, SQS or the network answered.

@@ -8,22 +8,15 @@ use crate::errors::hinted;
 
 /// All files of a workspace; none of one that nobody knows.
 pub async fn through_api(client: &Client, name: &WorkspaceName) -> anyhow::Result<Vec<File>> {
-    let (mut files, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let path = workspace(name.as_str(), &format!("files?limit=1000{cursor}"));
-        let page: Files = client.get(&path).await.map_err(|error| match error.downcast::<Older>() {
-            Ok(_) => hinted(
-                "the platform cannot be pushed to through its API",
-                "set AWS_ENDPOINT_URL and credentials, as `cloudyknight env` prints them there; or update the platform",
-            ),
-            Err(error) => error,
-        })?;
-        files.extend(page.files);
-        match page.next {
-            Some(next) => cursor = format!("&cursor={}", segment(&next)),
-            None => return Ok(files),
-        }
-    }
+    let all: anyhow::Result<Files> = client.all(&workspace(name.as_str(), "files")).await;
+    let all = all.map_err(|error| match error.downcast::<Older>() {
+        Ok(_) => hinted(
+            "the platform cannot be pushed to through its API",
+            "set AWS_ENDPOINT_URL and credentials, as `cloudyknight env` prints them there; or update the platform",
+        ),
+        Err(error) => error,
+    })?;
+    Ok(all.files)
 }
 
 /// Where one file is in the API.

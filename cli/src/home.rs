@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::environment::variable;
+use crate::errors::hinted;
 
 #[derive(Clone, Debug)]
 pub struct Home(PathBuf);
@@ -60,6 +61,24 @@ impl Home {
     pub fn remote(&self) -> Option<(String, String)> {
         let other = variable("CLOUDYKNIGHT_HOME").is_some_and(|home| Path::new(&home) != self.0);
         if other { None } else { variable("CLOUDYKNIGHT_API").zip(variable("CLOUDYKNIGHT_TOKEN")) }
+    }
+
+    /// The address of that platform, unless it is the one of this home: `cloudyknight env` names that one as well.
+    pub fn elsewhere(&self) -> Option<String> {
+        let (address, token) = self.remote()?;
+        let has_token = matches!(self.known_secrets(), Ok(Some(secrets)) if secrets.api_token == token);
+        let is_there = matches!(self.endpoints(), Ok(Some(endpoints)) if endpoints.api == address);
+        (!has_token && !is_there).then_some(address)
+    }
+
+    /// For what is about this machine: nobody is to take the answer for that of a platform elsewhere. `what` cannot be done
+    /// from here.
+    pub fn must_be_here(&self, what: &str) -> anyhow::Result<()> {
+        let Some(address) = self.elsewhere() else { return Ok(()) };
+        Err(hinted(
+            format!("CLOUDYKNIGHT_API names the platform at {address}, and {what}"),
+            "run it on that platform's machine; or unset CLOUDYKNIGHT_API and CLOUDYKNIGHT_TOKEN for the platform of this one",
+        ))
     }
 
     pub fn path(&self) -> &Path {

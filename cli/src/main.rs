@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
+use args::mistake;
+
 mod args;
 mod backends;
 mod client;
@@ -16,6 +18,7 @@ mod files;
 mod home;
 mod mount;
 mod output;
+mod pages;
 mod processes;
 mod roles;
 mod s3;
@@ -25,9 +28,13 @@ mod traefik;
 
 fn main() -> ExitCode {
     clock::learn();
-    let args = match args::Args::from_arg_matches(&args::help::command().get_matches()) {
+    let typed = args::help::command().try_get_matches();
+    let args = match typed.and_then(|typed| args::Args::from_arg_matches(&typed)) {
         Ok(args) => args,
-        Err(error) => error.exit(),
+        Err(error) => match mistake::of(&error) {
+            Some(mistake) => return errors::refuse(mistake, mistake::wants_json()),
+            None => error.exit(),
+        },
     };
     let json = args.json;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

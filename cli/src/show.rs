@@ -42,7 +42,7 @@ pub fn table(statuses: &[WorkspaceStatus]) -> String {
 }
 
 /// On terminals: what needs somebody stands out.
-fn coloured(state: State) -> String {
+pub fn coloured(state: State) -> String {
     let word = self::state(state);
     match state {
         State::Live => format!("\u{1b}[32m{word}\u{1b}[0m"),
@@ -129,12 +129,16 @@ pub fn details(status: &WorkspaceStatus) -> String {
 }
 
 fn uncommitted(waiting: &Uncommitted) -> String {
+    format!("{}; put `{MARKER}` to deploy", changed(waiting))
+}
+
+fn changed(waiting: &Uncommitted) -> String {
     let files = match waiting.files {
         Some(1) => "1 file".to_owned(),
         Some(files) => format!("{files} files"),
         None => "files".to_owned(),
     };
-    format!("{files} changed since the last commit; put `{MARKER}` to deploy")
+    format!("{files} changed since the last commit")
 }
 
 fn archive(archive: &Archive) -> String {
@@ -162,6 +166,7 @@ fn meaning(status: &WorkspaceStatus) -> &'static str {
     match status.state {
         State::Deploying => "its first release is on its way",
         State::Live if status.pinned.is_some() => "the release that it is pinned to serves",
+        State::Live if status.uncommitted.is_some() => "what was committed last serves",
         State::Live => "the bucket's release serves",
         State::Updating => "a release serves while a newer one is deployed",
         State::Degraded => "the newest release failed; the one before it serves",
@@ -181,8 +186,11 @@ fn deployment(deployment: &Deployment) -> String {
         Outcome::Superseded => "superseded",
         Outcome::HeldBack => "held back",
     };
-    let mut text =
-        format!("{outcome}, started {} because {}", deployment.started_at, cause(&deployment.cause));
+    let mut text = format!(
+        "{outcome}, started {} because {}",
+        deployment.started_at,
+        cause(&deployment.cause, deployment.by.as_deref())
+    );
     for step in &deployment.steps {
         let took = step.took_ms.map_or("…".to_owned(), |ms| format!("{ms} ms"));
         let _ = write!(text, "\n{:<13} {took:>9}", step.name);
@@ -190,7 +198,9 @@ fn deployment(deployment: &Deployment) -> String {
     text
 }
 
-pub fn cause(cause: &Cause) -> String {
+/// Why something was deployed, and who asked for it, where that is known.
+pub fn cause(cause: &Cause, by: Option<&str>) -> String {
+    let somebody = by.map_or("somebody".to_owned(), |by| by.escape_debug().to_string());
     let and_more = |more: usize| if more == 0 { String::new() } else { format!(" and {more} more") };
     match cause {
         Cause::Put { path, more } => format!("{path:?}{} came", and_more(*more)),
@@ -198,13 +208,13 @@ pub fn cause(cause: &Cause) -> String {
         Cause::Archive { key } => format!("the archive {key:?} came or went"),
         Cause::Sweep => "a sweep found a difference".to_owned(),
         Cause::AgentStarted => "the agent started".to_owned(),
-        Cause::Requested => "it was asked for".to_owned(),
-        Cause::RolledBack { to } => format!("somebody went back to {}", to.short()),
-        Cause::Unpinned => "somebody took a rollback back".to_owned(),
-        Cause::Restarted => "somebody asked for a restart".to_owned(),
-        Cause::Stopped => "somebody stopped it".to_owned(),
-        Cause::Started => "somebody started it".to_owned(),
-        Cause::Restored { to } => format!("somebody restored {}", to.short()),
+        Cause::Requested => format!("{somebody} asked for it"),
+        Cause::RolledBack { to } => format!("{somebody} went back to {}", to.short()),
+        Cause::Unpinned => format!("{somebody} took a rollback back"),
+        Cause::Restarted => format!("{somebody} asked for a restart"),
+        Cause::Stopped => format!("{somebody} stopped it"),
+        Cause::Started => format!("{somebody} started it"),
+        Cause::Restored { to } => format!("{somebody} restored {}", to.short()),
         Cause::FellBack { from } => format!("{} failed soon after it had gone live", from.short()),
     }
 }
@@ -241,7 +251,7 @@ pub fn cancelled(status: &WorkspaceStatus) -> String {
     )
 }
 
-/// What is pinned or held back, and what to do about it; empty when the bucket counts.
+/// What is pinned, held back or not committed, and what to do about it; empty when the bucket counts.
 pub fn held(status: &WorkspaceStatus) -> String {
     let name = &status.workspace;
     let mut text = String::new();
@@ -255,6 +265,9 @@ pub fn held(status: &WorkspaceStatus) -> String {
         let _ = writeln!(text, "{HINT} `cloudyknight start {name}` starts it");
     } else if status.pinned.is_some() {
         let _ = writeln!(text, "{HINT} `cloudyknight unpin {name}` follows the bucket again");
+    } else if let Some(waiting) = &status.uncommitted {
+        let _ = writeln!(text, "note: {}, and not deployed", changed(waiting));
+        let _ = writeln!(text, "{HINT} put `{MARKER}` to deploy it, as `cloudyknight push` does");
     }
     text
 }
@@ -336,6 +349,25 @@ mod tests {
             held(&status),
             cancelled(&status)
         )));
+    }
+
+    #[test]
+    fn who_asked_for_a_deployment_is_named_where_that_is_known() {
+        let to: cloudyknight_core::manifest::ReleaseDigest = "a".repeat(64).parse().unwrap();
+        let back = Cause::RolledBack { to };
+        assert_eq!(cause(&back, None), "somebody went back to aaaaaaaaaaaa");
+        assert_eq!(cause(&back, Some("ci")), "ci went back to aaaaaaaaaaaa");
+        assert_eq!(cause(&Cause::Requested, Some("a\u{1b}[31m")), "a\\u{1b}[31m asked for it");
+        assert_eq!(cause(&Cause::Sweep, Some("ci")), "a sweep found a difference");
+    }
+
+    #[test]
+    fn what_waits_for_a_commit_is_not_told_to_be_what_the_bucket_holds() {
+        let mut status = status(State::Live);
+        status.deployment = None;
+        let release = "b".repeat(64).parse().unwrap();
+        status.uncommitted = Some(Uncommitted { files: Some(2), release });
+        insta::assert_snapshot!(plain(&format!("{}\n{}", details(&status), held(&status))));
     }
 
     #[test]

@@ -44,6 +44,17 @@ pub struct Taken {
 
 impl Taken {
     pub const VERSION: u32 = 1;
+
+    /// `was`: what was asked before.
+    pub fn new(
+        workspace: WorkspaceName,
+        release: Option<ReleaseDigest>,
+        was: &Desired,
+        desired: Desired,
+    ) -> Self {
+        let changed = *was != desired;
+        Self { version: Self::VERSION, workspace, release, desired, changed }
+    }
 }
 
 impl Desired {

@@ -82,3 +82,5 @@ pub use wait::eventually;
 pub mod run;
 
 pub mod watching;
+
+pub mod terminal;

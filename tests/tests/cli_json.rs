@@ -51,6 +51,26 @@ impl Schemas {
         documents.into_iter().next().unwrap_or_else(|| panic!("{command} printed nothing"))
     }
 
+    /// A command that could not do what it was asked: one line on stderr, and nothing on stdout.
+    #[track_caller]
+    fn fails(&self, platform: &Platform, arguments: &[&str], code: i32) {
+        let output = platform.cli(&[arguments, &["--json"]].concat());
+        assert_eq!((output.status.code(), stdout(&output)), (Some(code), String::new()), "{arguments:?}");
+        let said = stderr(&output);
+        let error = serde_json::from_str(&said);
+        let error = error.unwrap_or_else(|error| panic!("{arguments:?}: no JSON ({error}): {said}"));
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        self.check("error", &error);
+    }
+
+    /// Nothing that a schema is of was left out.
+    #[track_caller]
+    fn are_all_seen(&self) {
+        let all: BTreeSet<String> = self.all.as_object().expect("an object").keys().cloned().collect();
+        let missing: Vec<_> = all.difference(&self.seen.borrow()).cloned().collect();
+        assert_eq!(missing, [""; 0], "these were not run");
+    }
+
     #[track_caller]
     fn run(&self, platform: &Platform, command: &str, arguments: &[&str]) -> Value {
         self.checked(command, &platform.cli(&[arguments, &["--json"]].concat()))
@@ -90,7 +110,8 @@ fn what_commands_print_with_json_is_what_their_schemas_say() {
     // What is broken, cancelled and tried again.
     folder.write("docker-compose.yml", "services: [");
     let broken = platform.cli(&["push", dir, "app", "--json"]);
-    assert_eq!(broken.status.code(), Some(1));
+    // That it failed is its status, on stdout.
+    assert_eq!((broken.status.code(), stderr(&broken)), (Some(1), String::new()));
     schemas.checked("push", &broken);
     schemas.checked("retry", &platform.cli(&["retry", "app", "--json"]));
     let slow = "FROM workspace-node-ephemeral:latest\nRUN sleep 600\n";
@@ -122,6 +143,8 @@ fn what_commands_print_with_json_is_what_their_schemas_say() {
     let parent = Folder::new();
     let made = parent.path().join("hello");
     run_("new DIR", &["new", made.to_str().expect("UTF-8"), "--template", "static"]);
+    run_("completions", &["completions", "bash"]);
+    run_("man", &["man"]);
     run_("man DIR", &["man", parent.path().to_str().expect("UTF-8")]);
 
     run_(
@@ -137,6 +160,19 @@ fn what_commands_print_with_json_is_what_their_schemas_say() {
     run_("config", &["config"]);
     run_("config path", &["config", "path"]);
     run_("doctor", &["doctor"]);
+
+    for (arguments, code) in [
+        (&["status", "nobody"][..], 1),
+        (&["push", parent.path().join("nowhere").to_str().expect("UTF-8")], 1),
+        (&["diff", "app", "0000", "1111"], 1),
+        (&["down", "--purge"], 1),
+        (&["wait", "slow", "--release", &"0".repeat(64), "--timeout", "0"], 124),
+        (&["statsu"], 2),
+        (&["push", "--wach"], 2),
+        (&["token"], 2),
+    ] {
+        schemas.fails(&platform, arguments, code);
+    }
 
     let mounted = parent.path().join("mounted");
     let mounted = platform.cli(&["mount", mounted.to_str().expect("UTF-8"), "--json"]);
@@ -162,10 +198,118 @@ fn what_commands_print_with_json_is_what_their_schemas_say() {
     run_("migrate", &["migrate", "--to", to.to_str().expect("UTF-8")]);
     run_("down", &["down"]);
 
-    let all: BTreeSet<String> = schemas.all.as_object().expect("an object").keys().cloned().collect();
-    let missing: Vec<_> = all.difference(&schemas.seen.borrow()).cloned().collect();
-    assert_eq!(missing, [""; 0], "these were not run");
+    schemas.are_all_seen();
     platform.up();
+}
+
+#[test]
+fn with_quiet_commands_print_what_was_asked_for_and_nothing_else() {
+    let platform =
+        Platform::builder().rclone().setting("quiet_ms", 20).setting("burst_quiet_ms", 100).start();
+    // Its list of commands is the one that there is.
+    let schemas = Schemas::of(&platform);
+    schemas.seen.borrow_mut().insert("error".to_owned());
+    let said = |command: &str, arguments: &[&str]| {
+        let output = platform.cli(&[arguments, &["--quiet"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+        schemas.seen.borrow_mut().insert(command.to_owned());
+        stdout(&output)
+    };
+    let does = |command: &str, arguments: &[&str]| assert_eq!(said(command, arguments), "", "{arguments:?}");
+    let tells = |command: &str, arguments: &[&str]| {
+        let told = said(command, arguments);
+        assert!(!told.trim().is_empty(), "{arguments:?} was asked for something");
+        told
+    };
+    let compose = "services:\n  app:\n    image: workspace-node-ephemeral:latest\n    volumes: [data:/data]\nvolumes:\n  data:\n";
+    let server = "console.log('started');\nrequire('node:http').createServer((_, answer) => answer.end('one'))\
+                  .listen(process.env.PORT || 3000);\n";
+    let folder = Folder::of(&[("docker-compose.yml", compose), ("package.json", "{}"), ("index.js", server)]);
+    let dir = folder.path().to_str().expect("UTF-8");
+
+    does("up", &["up"]);
+    assert_eq!(tells("push --dry-run", &["push", dir, "app", "--dry-run"]).lines().count(), 3);
+    does("push", &["push", dir, "app"]);
+    does("wait", &["wait", "app"]);
+    assert_eq!(tells("logs", &["logs", "app"]), "started\n");
+    assert_eq!(tells("open", &["open", "app"]).lines().count(), 1);
+    folder.replace("index.js", "one", "two");
+    does("push", &["push", dir, "app"]);
+    for asked in ["volumes", "policy", "ls", "status", "audit", "new", "env", "config", "man"] {
+        tells(asked, &[asked]);
+    }
+    for (command, arguments) in [
+        ("diff", &["diff", "app"][..]),
+        ("history", &["history", "app"]),
+        ("ls NAME", &["ls", "app"]),
+        ("status NAME", &["status", "app"]),
+        ("config path", &["config", "path"]),
+        ("completions", &["completions", "bash"]),
+    ] {
+        tells(command, arguments);
+    }
+    for wish in ["rollback", "unpin", "restart", "stop", "start"] {
+        does(wish, &[wish, "app"]);
+    }
+    // All is well, or what is wrong is told.
+    let doctor = platform.cli(&["doctor", "-q"]);
+    assert!(stdout(&doctor).lines().all(|line| line.starts_with("WRONG") || line.starts_with("      hint:")));
+    assert_eq!(stderr(&doctor), "");
+    schemas.seen.borrow_mut().insert("doctor".to_owned());
+
+    let watching = Watching::start(&mut platform.cli_command(&["status", "app", "--watch", "-q"]));
+    assert!(watching.line().contains(" app live "));
+    watching.interrupt();
+    let watching = Watching::start(&mut platform.cli_command(&["push", dir, "app", "--watch", "-q"]));
+    folder.write("docker-compose.yml", "services: [");
+    assert!(watching.line().contains("docker-compose.yml → failed"));
+    watching.interrupt();
+    schemas.seen.borrow_mut().extend(["status --watch".to_owned(), "push --watch".to_owned()]);
+    let failed = |command: &str, arguments: &[&str]| {
+        let output = platform.cli(&[arguments, &["-q"]].concat());
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{arguments:?}");
+        assert!(stderr(&output).contains("invalid YAML"), "{arguments:?}: {}", stderr(&output));
+        schemas.seen.borrow_mut().insert(command.to_owned());
+    };
+    failed("retry", &["retry", "app"]);
+    let slow = "FROM workspace-node-ephemeral:latest\nRUN sleep 600\n";
+    let building = Folder::of(&[("Dockerfile", slow), ("index.js", server)]);
+    platform.s3(Client::Boto3).sync(building.path(), "slow");
+    let cancelled =
+        cloudyknight_tests::eventually("a deployment to cancel", std::time::Duration::from_secs(60), || {
+            let output = platform.cli(&["cancel", "slow", "-q"]);
+            output.status.success().then(|| format!("{}{}", stdout(&output), stderr(&output)))
+        });
+    assert_eq!(cancelled, "");
+    schemas.seen.borrow_mut().insert("cancel".to_owned());
+
+    let parent = Folder::new();
+    let inside = |name: &str| parent.path().join(name).to_str().expect("UTF-8").to_owned();
+    does("new DIR", &["new", &inside("hello"), "--template", "static"]);
+    does("man DIR", &["man", &inside("man")]);
+    assert_eq!(tells("token create", &["token", "create", "ci"]).lines().count(), 1);
+    tells("token ls", &["token", "ls"]);
+    does("token rm", &["token", "rm", "ci"]);
+    let mounted = platform.cli(&["mount", &inside("mounted"), "-q"]);
+    assert_eq!(stdout(&mounted), "");
+    // Not every machine can.
+    assert_eq!(mounted.status.success(), stderr(&mounted).is_empty(), "{}", stderr(&mounted));
+    schemas.seen.borrow_mut().insert("mount".to_owned());
+    does("unmount", &["unmount"]);
+    does("rm", &["rm", "app", "--yes"]);
+    does("volumes rm", &["volumes", "rm", "app", "data", "--yes"]);
+    does("restore", &["restore", "app"]);
+    does("rm", &["rm", "app", "--yes"]);
+    does("forget", &["forget", "app", "--yes"]);
+    let other = Platform::builder().prepare();
+    std::fs::create_dir_all(other.home()).expect("a home");
+    let to = other.home().join("config.toml");
+    std::fs::write(&to, "").expect("settings");
+    does("migrate", &["migrate", "--to", to.to_str().expect("UTF-8")]);
+    does("down", &["down"]);
+    does("up", &["up"]);
+    schemas.are_all_seen();
 }
 
 #[test]

@@ -40,6 +40,46 @@ fn what_was_mistyped_is_suggested() {
 }
 
 #[test]
+fn a_command_line_that_makes_no_sense_is_told_as_every_error_is() {
+    let platform = Platform::builder().prepare();
+    let typed = |arguments: &[&str]| {
+        let output = platform.cli(arguments);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(2), String::new()), "{arguments:?}");
+        stderr(&output)
+    };
+    let words = typed(&["statsu"]);
+    let lines: Vec<&str> = words.lines().collect();
+    assert_eq!(lines[0], "error: there is no command `statsu`");
+    assert!(lines.len() == 2 && lines[1].starts_with("hint: did you mean `status`?"), "{words}");
+    for arguments in [&["push", "--wach", "--json"][..], &["--json", "rollback"], &["token", "--json"]] {
+        let words = typed(arguments);
+        let error: Value = serde_json::from_str(&words).unwrap_or_else(|error| panic!("{error}: {words}"));
+        assert!(error["error"].is_string() && error["hint"].is_string(), "{words}");
+        assert_eq!(words.lines().count(), 1, "{words}");
+    }
+    // What is behind `--` is no option.
+    assert!(typed(&["rollback", "a", "b", "--", "--json"]).starts_with("error: "));
+    for (arguments, begin) in
+        [(&["--version", "--json"][..], "cloudyknight "), (&["push", "--help"], "Upload a folder")]
+    {
+        assert!(succeeded("asked for", &platform.cli(arguments)).starts_with(begin), "{arguments:?}");
+    }
+}
+
+#[test]
+fn settings_that_make_no_sense_fail_a_command_and_keep_a_role_from_being_started_again() {
+    let platform = Platform::builder().setting("quiet", 1).prepare();
+    for (arguments, code) in
+        [(&["config"][..], 1), (&["up"], 1), (&["run"], 78), (&["ingest"], 78), (&["edge"], 78)]
+    {
+        let output = platform.cli(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("unknown field `quiet`"), "{arguments:?}: {}", stderr(&output));
+    }
+    std::fs::write(platform.home().join("config.toml"), "").expect("the settings are mended");
+}
+
+#[test]
 fn colours_are_for_terminals_and_secrets_for_those_who_ask() {
     let platform = quick();
     platform.s3(Client::Boto3).put("blog/index.html", "one");

@@ -387,3 +387,37 @@ fn a_log_is_read_from_a_time_on_and_followed_through_a_restart_in_place() {
     let answer = api.get("/api/v1/workspaces/twins/logs?since=yesterday").expect("an answer");
     assert_eq!(answer.status, 400, "{}", answer.body);
 }
+
+#[test]
+fn a_workspace_tells_what_was_given_up_on_about_it_to_those_who_see_it() {
+    let platform = Platform::builder().setting("quiet_ms", 20).start();
+    let (s3, api, file) = (platform.s3(Client::Boto3), Api::of(&platform), StoreFile::of(&platform));
+    for name in ["app", "other"] {
+        s3.put(&format!("{name}/index.html"), "one");
+        platform.live(name);
+    }
+    assert_eq!(platform.status("app")["dead_letters"], json!([]));
+    let queue = file.sql("SELECT id FROM queues WHERE name = 'commands-dead'", &[])[0][0].clone();
+    let insert = "INSERT INTO messages (id, queue, grp, body) VALUES (?, ?, ?, ?)";
+    for (id, name) in [(1_u64 << 40, "app"), ((1 << 40) + 1, "other")] {
+        let body = format!(r#"{{"version":9,"workspace":"{name}","action":"teleport"}}"#);
+        file.sql(insert, &[id.into(), queue.clone(), name.into(), body.as_str().into()]);
+    }
+    let of_app = || {
+        let letters = platform.status("app")["dead_letters"].as_array()?.clone();
+        (!letters.is_empty()).then_some(letters)
+    };
+    let letters = eventually("it is told", 2 * PATIENCE, of_app);
+    let about: Vec<_> = letters.iter().map(|letter| letter["workspaces"].clone()).collect();
+    assert_eq!(about, [json!(["app"])]);
+    let told = platform.cli(&["status", "app"]);
+    let words = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(words.contains("a message about `app` was given up on, found on commands-dead"), "{words}");
+    assert!(words.contains("hint: ") && !words.contains("`other`"), "{words}");
+
+    let (_, shop) = api.token(r#"{"name": "app", "role": "read", "workspaces": ["app"]}"#);
+    let asked = |query: &str| api.ask(&shop, "GET", &format!("/api/v1/dead-letters{query}"), "");
+    let seen: Value = serde_json::from_str(&asked("?workspace=app").body).expect("JSON");
+    assert_eq!(seen["dead_letters"].as_array().map(Vec::len), Some(1), "{seen}");
+    assert_eq!((asked("?workspace=other").status, asked("").status), (403, 403));
+}

@@ -238,7 +238,7 @@ fn refused(
         (Refusal::Elsewhere, _, Some(workspace)) => {
             Problem::forbidden(&format!("the token `{}` is not about `{workspace}`", caller.name))
         }
-        _ => Problem::forbidden(&format!("`{}` may not do this", caller.name)),
+        _ => Problem::not_for(caller),
     }
 }
 

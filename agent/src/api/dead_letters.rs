@@ -6,15 +6,16 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use cloudyknight_core::dead_letter::DeadLetter;
+use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::queue::QueueError;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::Caller;
 use super::page::Page;
-use super::{Api, Problem};
+use super::{Api, Problem, parse};
 use crate::board::now;
 use crate::deploy::with_causes;
 use crate::replay::ReplayError;
@@ -35,18 +36,33 @@ pub(super) struct DeadLetters {
     next: Option<String>,
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Asked {
+    /// At most so many; 1000 without it.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// Where the page before ended: its `next`.
+    cursor: Option<String>,
+    /// Only those that name this workspace. A page of them may hold fewer than there is room for, and go on.
+    #[param(value_type = Option<WorkspaceName>)]
+    workspace: Option<String>,
+}
+
 /// Messages that were given up on
 ///
-/// In the order of their ids.
+/// In the order of their ids: all of them for those who see the platform, and those of one workspace for those who see
+/// every workspace that they name.
 #[utoipa::path(
     get,
     path = "/api/v1/dead-letters",
     operation_id = "dead_letters",
     tag = "live",
-    params(Page),
+    params(Asked),
     responses(
         (status = 200, body = DeadLetters),
-        (status = 400, description = "The limit is none."),
+        (status = 400, description = "The limit or the name is none."),
         (status = 403, description = "Not for this caller."),
         (status = 503, description = "The platform bucket does not answer."),
     ),
@@ -54,15 +70,20 @@ pub(super) struct DeadLetters {
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Query(page): Query<Page>,
+    Query(Asked { limit, cursor, workspace }): Query<Asked>,
 ) -> Result<axum::Json<DeadLetters>, Problem> {
-    if !caller.sees_platform() {
-        return Err(Problem::not_for(&caller));
+    let only = workspace.as_deref().map(parse).transpose()?;
+    match &only {
+        Some(name) if !caller.sees(name) => return Err(Problem::not_yours(name)),
+        Some(_) => {}
+        None => caller.must_see_platform()?,
     }
-    let limit = page.limit()?;
-    let after = page.cursor.unwrap_or_default();
-    let found = api.agent.board.dead_letters_after(&after, limit).await;
-    let (dead_letters, next) = found.map_err(|error| Problem::down(&error))?;
+    let limit = Page { limit, cursor: None }.limit()?;
+    let found = api.agent.board.dead_letters_after(&cursor.unwrap_or_default(), limit).await;
+    let (mut dead_letters, next) = found.map_err(|error| Problem::down(&error))?;
+    if let Some(name) = only {
+        dead_letters.retain(|letter| letter.workspaces.contains(&name) && is_theirs(&caller, letter));
+    }
     Ok(axum::Json(DeadLetters { dead_letters, next }))
 }
 
@@ -137,6 +158,12 @@ pub(super) async fn discard(
     api.agent.board.forget_dead_letter(&id).await.map_err(|error| Problem::down(&error))?;
     tracing::info!(id, queue = letter.queue, "a dead letter was thrown away");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether it is about workspaces that the caller sees, and nothing else.
+pub(super) fn is_theirs(caller: &Caller, letter: &DeadLetter) -> bool {
+    let mut named = letter.workspaces.iter();
+    caller.sees_platform() || (!letter.workspaces.is_empty() && named.all(|name| caller.sees(name)))
 }
 
 async fn known(api: &Api, caller: &Caller, id: &str) -> Result<DeadLetter, Problem> {

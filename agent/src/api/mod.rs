@@ -33,6 +33,7 @@ mod logs;
 mod output;
 mod page;
 mod platform;
+mod policy;
 mod problem;
 mod releases;
 mod restore;
@@ -81,6 +82,7 @@ fn endpoints() -> OpenApiRouter<Arc<Api>> {
         .merge(releases::routes())
         .merge(volumes::reads())
         .merge(platform::routes())
+        .merge(policy::routes())
         .merge(stats::routes())
         .merge(storage::routes())
         .merge(catalogue::routes())

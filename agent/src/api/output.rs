@@ -78,9 +78,7 @@ pub(super) async fn platform_log(
     Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    if !caller.sees_platform() {
-        return Err(Problem::not_for(&caller));
-    }
+    caller.must_see_platform()?;
     text(&api, api.agent.log.clone(), &asked)
 }
 

@@ -76,9 +76,7 @@ pub(super) async fn restore(
         Ok::<_, Problem>((name, release, desired))
     });
     let (workspace, release, desired) = work.await.map_err(|error| Problem::down(&error))??;
-    let changed = was != desired;
-    let taken = Taken { version: Taken::VERSION, workspace, release: Some(release), desired, changed };
-    Ok((StatusCode::ACCEPTED, axum::Json(taken)))
+    Ok((StatusCode::ACCEPTED, axum::Json(Taken::new(workspace, Some(release), &was, desired))))
 }
 
 #[derive(Serialize, ToSchema)]

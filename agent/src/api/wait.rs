@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use cloudyknight_core::commit::Gate;
 use cloudyknight_core::desired::Desired;
-use cloudyknight_core::manifest::{Manifest, ReleaseDigest};
+use cloudyknight_core::manifest::ReleaseDigest;
 use cloudyknight_core::status::{Outcome, State as WorkspaceState, WorkspaceStatus};
 use cloudyknight_core::workspace::WorkspaceName;
-use cloudyknight_store::listing;
+use cloudyknight_store::listing::{self, Listing};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -135,7 +136,7 @@ enum Wanted {
     /// This release, whatever is asked of the workspace.
     Exactly(ReleaseDigest),
     /// What the bucket holds, and what is asked beyond it.
-    Asked(Manifest, Desired),
+    Asked(Listing, Desired),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -148,9 +149,9 @@ enum Settled {
 
 async fn wanted(api: &Api, name: &WorkspaceName) -> Result<Wanted, Problem> {
     let tools = &api.agent.reconciler.tools;
-    let listed = listing::manifest(tools.workspaces.as_ref(), name).await;
-    let manifest = listed.map_err(|error| Problem::down(&error))?;
-    Ok(Wanted::Asked(manifest, tools.desires.get(name)))
+    let listed = listing::listing(tools.workspaces.as_ref(), name).await;
+    let listing = listed.map_err(|error| Problem::down(&error))?;
+    Ok(Wanted::Asked(listing, tools.desires.get(name)))
 }
 
 /// Whether an archive of the workspace lies in the bucket, and was not refused.
@@ -163,11 +164,13 @@ async fn arriving(api: &Api, name: &WorkspaceName) -> Result<bool, Problem> {
 fn settled(wanted: &Wanted, status: Option<&WorkspaceStatus>) -> Settled {
     let is_done = match wanted {
         Wanted::Exactly(release) => status.is_some_and(|status| exactly(release, status)),
-        Wanted::Asked(manifest, desired) if manifest.is_empty() && desired.pinned.is_none() => match status {
-            None => return Settled::Unknown,
-            Some(status) => status.state == WorkspaceState::Removed || status.only_refused(),
-        },
-        Wanted::Asked(manifest, desired) => status.is_some_and(|status| asked(manifest, desired, status)),
+        Wanted::Asked(listing, desired) if listing.manifest.is_empty() && desired.pinned.is_none() => {
+            match status {
+                None => return Settled::Unknown,
+                Some(status) => status.state == WorkspaceState::Removed || status.only_refused(),
+            }
+        }
+        Wanted::Asked(listing, desired) => status.is_some_and(|status| asked(listing, desired, status)),
     };
     if is_done { Settled::Done } else { Settled::NotYet }
 }
@@ -178,11 +181,18 @@ fn exactly(release: &ReleaseDigest, status: &WorkspaceStatus) -> bool {
     status.state == WorkspaceState::Ignored || is_held_back || has_ended(release, status)
 }
 
-fn asked(manifest: &Manifest, desired: &Desired, status: &WorkspaceStatus) -> bool {
+fn asked(listing: &Listing, desired: &Desired, status: &WorkspaceStatus) -> bool {
+    let manifest = &listing.manifest;
     if status.state == WorkspaceState::Ignored {
         return true;
     }
-    let waits = status.uncommitted.as_ref().is_some_and(|waiting| waiting.release == manifest.digest());
+    let waiting = status.uncommitted.as_ref().map(|waiting| &waiting.release);
+    let is_closed = listing.gate(status) == Gate::Closed;
+    // Committed meanwhile, and the agent has not seen that yet; or there is more by now than it has seen.
+    if waiting.is_some_and(|waiting| !is_closed || *waiting != manifest.digest()) {
+        return false;
+    }
+    let waits = waiting.is_some();
     if waits && desired.pinned.is_none() && !desired.stopped {
         // For its commit, as long as that takes. What was committed before serves.
         return status.release.is_some() && status.state != WorkspaceState::Updating;
@@ -215,8 +225,9 @@ fn has_ended(release: &ReleaseDigest, status: &WorkspaceStatus) -> bool {
 #[cfg(test)]
 mod tests {
     use cloudyknight_core::command::Cause;
+    use cloudyknight_core::commit::{Commit, Committed, Uncommitted};
     use cloudyknight_core::desired::Pin;
-    use cloudyknight_core::manifest::Entry;
+    use cloudyknight_core::manifest::{Entry, Manifest};
     use cloudyknight_core::status::{Deployment, Failure};
 
     use super::*;
@@ -261,7 +272,8 @@ mod tests {
     }
 
     fn check(bucket: &str, desired: &Desired, status: &WorkspaceStatus, expected: Settled) {
-        let wanted = Wanted::Asked(manifest(bucket), desired.clone());
+        let listing = Listing { manifest: manifest(bucket), ..Listing::default() };
+        let wanted = Wanted::Asked(listing, desired.clone());
         assert_eq!(settled(&wanted, Some(status)), expected, "{bucket}, {desired:?}, {status:?}");
     }
 
@@ -291,10 +303,35 @@ mod tests {
         check("b", &Desired::default(), &pinned(live("a"), "a", Some("b")), Settled::NotYet);
         check("a", &Desired::default(), &pinned(live("a"), "a", None), Settled::NotYet);
         // Also of a workspace that the bucket holds nothing of.
-        let wanted = Wanted::Asked(Manifest::default(), pin("a"));
+        let wanted = Wanted::Asked(Listing::default(), pin("a"));
         assert_eq!(settled(&wanted, Some(&pinned(live("a"), "a", None))), Settled::Done);
         let removed = status(WorkspaceState::Removed, "a", Outcome::Live);
         assert_eq!(settled(&wanted, Some(&pinned(removed, "a", None))), Settled::NotYet);
+    }
+
+    #[test]
+    fn what_waits_for_its_commit_is_waited_for_only_once_it_is_committed() {
+        let marker = |etag: &str| Some(Commit { etag: etag.into(), modified_ms: 1 });
+        let check = |bucket: &str, in_bucket: &str, status: &WorkspaceStatus, expected| {
+            let (manifest, commit) = (manifest(bucket), marker(in_bucket));
+            let listing = Listing { manifest, commit, ..Listing::default() };
+            let wanted = Wanted::Asked(listing, Desired::default());
+            assert_eq!(settled(&wanted, Some(status)), expected, "{bucket} {in_bucket} {status:?}");
+        };
+        let committed = |of: &str| Some(Committed { commit: marker("1"), release: manifest(of).digest() });
+        let mut known = WorkspaceStatus { committed: committed("a"), ..live("a") };
+        check("a", "1", &known, Settled::Done);
+        // Pushed, and not yet seen.
+        check("b", "1", &known, Settled::NotYet);
+        known.uncommitted = Some(Uncommitted { files: Some(1), release: manifest("b").digest() });
+        check("b", "1", &known, Settled::Done);
+        check("c", "1", &known, Settled::NotYet);
+        // Committed, and not yet seen: also where that is what serves already.
+        check("b", "2", &known, Settled::NotYet);
+        check("a", "2", &known, Settled::NotYet);
+        known.uncommitted = None;
+        check("b", "2", &known, Settled::NotYet);
+        check("b", "2", &WorkspaceStatus { committed: committed("b"), ..live("b") }, Settled::Done);
     }
 
     #[test]
@@ -335,7 +372,7 @@ mod tests {
 
     #[test]
     fn what_the_bucket_holds_nothing_of_is_waited_for_until_it_is_gone() {
-        let gone = Wanted::Asked(Manifest::default(), Desired::default());
+        let gone = Wanted::Asked(Listing::default(), Desired::default());
         assert_eq!(settled(&gone, None), Settled::Unknown);
         assert_eq!(settled(&gone, Some(&live("a"))), Settled::NotYet);
         assert_eq!(settled(&gone, Some(&status(WorkspaceState::Removed, "a", Outcome::Live))), Settled::Done);

@@ -195,9 +195,7 @@ fn taken(
     cause: Cause,
 ) -> (StatusCode, axum::Json<Taken>) {
     api.agent.inbox.wake_for(workspace.clone(), cause, &caller.name);
-    let changed = *was != desired;
-    let taken = Taken { version: Taken::VERSION, workspace, release, desired, changed };
-    (StatusCode::ACCEPTED, axum::Json(taken))
+    (StatusCode::ACCEPTED, axum::Json(Taken::new(workspace, release, was, desired)))
 }
 
 /// A workspace of which something can be asked.

@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::Caller;
+use super::dead_letters::is_theirs;
 use super::page::{Order, Page};
 use super::platform::{Part, soon};
 use super::{Api, Named, Problem, parse};
@@ -120,12 +121,6 @@ pub(super) async fn workspaces(
         },
         dead_letters,
     }))
-}
-
-/// Whether it is about workspaces that the caller sees, and nothing else.
-fn is_theirs(caller: &Caller, letter: &DeadLetter) -> bool {
-    let mut named = letter.workspaces.iter();
-    caller.sees_platform() || (!letter.workspaces.is_empty() && named.all(|name| caller.sees(name)))
 }
 
 /// Look at a workspace

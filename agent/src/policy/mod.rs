@@ -1,21 +1,26 @@
 //! The operator's policy: one file, in TOML, that says what which workspaces may do. Read anew whenever it changes; one
 //! that has become unreadable changes nothing and is told.
 //!
-//! [`document`] is the file as it is written, [`Policy`] what it means to the readers of compose files.
+//! [`document`] is the file as it is written, [`Policy`] what it means to the readers of compose files, and [`Told`] what
+//! people are told of it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+
+use cloudyknight_core::workspace::WorkspaceName;
 
 use crate::compose::policy::{Ceiling, Platform, Policy, Workspaces};
 
 mod document;
 mod pattern;
 mod size;
+mod told;
 
-use document::Granted;
-pub use document::{ApiScope, Document, Entry, Limits, Said};
+pub use document::{ApiScope, Entry, Limits};
+use document::{Document, Granted, Said};
 pub use pattern::Pattern;
 pub use size::Size;
+pub use told::{Grant, Told, ToldLimits};
 
 /// What holds where the operator has written nothing.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -39,6 +44,8 @@ pub struct PolicyFile {
 #[derive(Debug)]
 struct State {
     text: Result<String, PolicyError>,
+    /// What it said when it last was right: this holds.
+    held: String,
     policy: Arc<Policy>,
     trouble: Option<PolicyError>,
 }
@@ -49,7 +56,7 @@ impl PolicyFile {
     pub fn open(path: &Path, platform: Platform) -> Result<Self, PolicyError> {
         let text = read(path)?;
         let policy = Arc::new(meaning(path, &text, &platform)?);
-        let state = State { text: Ok(text), policy, trouble: None };
+        let state = State { text: Ok(text.clone()), held: text, policy, trouble: None };
         Ok(Self { path: path.to_owned(), platform, state: Mutex::new(state) })
     }
 
@@ -60,10 +67,13 @@ impl PolicyFile {
         if state.text == text {
             return state.policy.clone();
         }
-        let read = text.clone().and_then(|text| meaning(&self.path, &text, &self.platform));
+        let read = text
+            .clone()
+            .and_then(|text| meaning(&self.path, &text, &self.platform).map(|policy| (text, policy)));
         state.text = text;
         match read {
-            Ok(policy) => {
+            Ok((text, policy)) => {
+                state.held = text;
                 tracing::info!(file = %self.path.display(), "the policy was changed and holds from now on");
                 state.policy = Arc::new(policy);
                 state.trouble = None;
@@ -74,6 +84,14 @@ impl PolicyFile {
             }
         }
         state.policy.clone()
+    }
+
+    /// What holds, as people are told it: of all workspaces, or of one.
+    pub fn told(&self, workspace: Option<WorkspaceName>) -> Result<Told, PolicyError> {
+        self.current();
+        let state = self.state.lock().expect("no thread panics while it holds the state");
+        let trouble = state.trouble.as_ref().map(ToString::to_string);
+        Ok(Told { trouble, ..Told::of(&self.path, &state.held, true, workspace)? })
     }
 
     /// Why what holds is not what the file says.
@@ -90,7 +108,7 @@ fn read(path: &Path) -> Result<String, PolicyError> {
 }
 
 /// The file as it is written.
-pub fn document(path: &Path, text: &str) -> Result<Document, PolicyError> {
+pub(crate) fn document(path: &Path, text: &str) -> Result<Document, PolicyError> {
     let wrong = |at: Option<usize>, message: &str| PolicyError::Wrong {
         path: path.to_owned(),
         line: at.map_or(1, |at| line(text, at)),
@@ -110,7 +128,7 @@ pub fn document(path: &Path, text: &str) -> Result<Document, PolicyError> {
 }
 
 /// The line of an entry.
-pub fn line(text: &str, at: usize) -> usize {
+fn line(text: &str, at: usize) -> usize {
     text[..at.min(text.len())].matches('\n').count() + 1
 }
 

@@ -116,10 +116,36 @@ fn a_file_that_changes_holds_at_once_and_one_that_breaks_changes_nothing() {
     write("[[allow]]\nworkspaces = [\"app\"]\nprivilege = true\n");
     assert!(file.current().s3.contains(&app));
     assert!(file.trouble().unwrap().to_string().contains("line 3: unknown field `privilege`"));
+    // What is told is what holds.
+    let told = file.told(None).unwrap();
+    assert_eq!(told.grants.iter().map(|one| one.permission.as_str()).collect::<Vec<_>>(), ["s3"]);
+    assert!(told.trouble.unwrap().contains("line 3: unknown field `privilege`"));
     std::fs::remove_file(&path).unwrap();
     assert!(file.current().s3.contains(&app));
     assert!(matches!(file.trouble(), Some(PolicyError::Unreadable { .. })));
     write("");
     assert!(!file.current().s3.contains(&app));
     assert_eq!(file.trouble(), None);
+}
+
+#[test]
+fn what_is_told_names_the_line_of_each_entry_and_can_be_of_one_workspace() {
+    let text = "# ours\n[[allow]]\nworkspaces = [\"shop-*\", \"db\"]\ncapabilities = [\"NET_ADMIN\"]\nmemory = \"16g\"\n\n\
+                [[allow]]\nworkspaces = [\"blog\"]\ns3 = true\n[limits]\npids = 100\n";
+    let of = |name: Option<&str>| {
+        let told =
+            Told::of(Path::new("/home/policy.toml"), text, true, name.map(|name| name.parse().unwrap()));
+        let told = told.unwrap();
+        assert_eq!((told.limits.pids, told.limits.memory.as_str()), (100, "2g"));
+        let grants = told.grants.into_iter();
+        grants
+            .map(|Grant { permission, value, workspaces, line }| {
+                format!("{line} {permission} = {value} for {}", workspaces.join(", "))
+            })
+            .collect::<Vec<_>>()
+    };
+    let of_shop = ["2 capabilities = NET_ADMIN for shop-*, db", "2 memory = 16g for shop-*, db"];
+    assert_eq!(of(None), [of_shop.as_slice(), &["7 s3 = true for blog"]].concat());
+    assert_eq!(of(Some("shop-a")), of_shop);
+    assert_eq!(of(Some("shop")), [""; 0]);
 }

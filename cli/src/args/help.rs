@@ -59,10 +59,12 @@ Examples:
 Exit codes:
   0    it is done
   1    it failed: what failed and what to do about it is on stderr
-  2    the command line or a setting makes no sense
+  2    the command line makes no sense
+  78   of `run` and `ingest`: the settings make no sense, and starting again would not help
   124  it did not end in the time that --timeout gives
 
-With CLOUDYKNIGHT_API and CLOUDYKNIGHT_TOKEN set, commands speak to the platform there.
+With CLOUDYKNIGHT_API and CLOUDYKNIGHT_TOKEN set, commands speak to the platform there; what is about its machine is
+refused.
 `cloudyknight schema COMMAND` tells what a command prints with --json.";
 
 pub const PUSH: &str = "\

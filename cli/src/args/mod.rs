@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub mod help;
+pub mod mistake;
 
 #[derive(Parser)]
 #[command(
@@ -94,7 +95,12 @@ pub enum Command {
         patience: Patience,
     },
     /// Tell what was deployed of a workspace, the newest first: what caused it, what changed, how it ended
-    History { name: String },
+    History {
+        name: String,
+        /// Only the newest; all that are kept without it
+        #[arg(long, short = 'n', value_name = "DEPLOYMENTS", value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: Option<u16>,
+    },
     /// Tell what differs between two releases of a workspace [default: the live one against the one before]
     Diff {
         name: String,

@@ -59,6 +59,7 @@ enum From {
 }
 
 pub fn run(home: &Home, key: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
+    home.must_be_here("its settings are read on its own machine")?;
     if key == Some("path") {
         let path = home.config().display().to_string();
         if output.is_json() {

@@ -18,6 +18,7 @@ use crate::s3::{Place, running};
 pub struct Variables(BTreeMap<String, String>);
 
 pub async fn run(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
+    home.must_be_here("only its own machine knows the credentials of its store")?;
     let (endpoints, secrets) = running(home)?;
     let place = Place::of(home).await?;
     let credentials = place.clients.credentials().await;

@@ -10,8 +10,12 @@ use crate::home::Home;
 use crate::output::Output;
 use crate::show;
 
-pub async fn run(home: &Home, name: &str, output: Output) -> anyhow::Result<ExitCode> {
-    let told: Told = Client::new(home)?.get(&workspace(name, "history")).await?;
+pub async fn run(home: &Home, name: &str, limit: Option<u16>, output: Output) -> anyhow::Result<ExitCode> {
+    let client = Client::new(home)?;
+    let told: Told = match limit {
+        Some(limit) => client.get(&workspace(name, &format!("history?limit={limit}"))).await?,
+        None => client.all(&workspace(name, "history")).await?,
+    };
     if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&told)?);
     } else {
@@ -40,7 +44,7 @@ fn text(told: &Told) -> String {
             outcome(&record.outcome),
             took(record),
             files(record),
-            show::cause(&record.cause),
+            show::cause(&record.cause, record.by.as_deref()),
         ]
     });
     let mut text = show::columns(&std::iter::once(header).chain(rows).collect::<Vec<_>>());
@@ -154,7 +158,10 @@ mod tests {
             pinned: Some(Pin { release: release("b"), at: "2026-11-23T12:00:00Z".into() }),
             before: None,
             deployments: vec![
-                record("b", Cause::RolledBack { to: release("b") }, Outcome::Live, Changed::default()),
+                Record {
+                    by: Some("ci".into()),
+                    ..record("b", Cause::RolledBack { to: release("b") }, Outcome::Live, Changed::default())
+                },
                 record(
                     "c",
                     put.clone(),

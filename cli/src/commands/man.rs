@@ -13,6 +13,15 @@ use utoipa::ToSchema;
 use crate::args::Args;
 use crate::output::Output;
 
+/// What `man --json` prints.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ManualPage)]
+pub struct Page {
+    version: u32,
+    /// For `man` to read: roff.
+    page: String,
+}
+
 /// What `man DIR --json` prints.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ManualPages)]
@@ -27,7 +36,7 @@ pub fn run(dir: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
     // Without the groups: the manual has its own order.
     let mut command = Args::command().name("cloudyknight");
     command.build();
-    let Some(dir) = dir else { return super::print(&page(&command)?) };
+    let Some(dir) = dir else { return print(&page(&command)?, output) };
     std::fs::create_dir_all(dir).with_context(|| format!("could not make the folder {}", dir.display()))?;
     let mut pages = Vec::new();
     write_all(&command, dir, &mut pages)?;
@@ -38,6 +47,15 @@ pub fn run(dir: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
         anstream::println!("{} pages are in {}", pages.len(), dir.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(page: &[u8], output: Output) -> anyhow::Result<ExitCode> {
+    if output.is_json() {
+        let page = Page { version: 1, page: String::from_utf8_lossy(page).into_owned() };
+        anstream::println!("{}", serde_json::to_string(&page)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    super::print(page)
 }
 
 fn page(command: &Command) -> anyhow::Result<Vec<u8>> {

@@ -63,7 +63,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Retry { name, patience: Patience { timeout } } => {
             retry::run(&home, &name, timeout, output).await
         }
-        Command::History { name } => history::run(&home, &name, output).await,
+        Command::History { name, limit } => history::run(&home, &name, limit, output).await,
         Command::Diff { name, from, to } => {
             diff::run(&home, &name, from.as_deref(), to.as_deref(), output).await
         }
@@ -86,13 +86,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             volumes::rm(&home, &name, &volume, yes, output).await
         }
         Command::Migrate { to, delete } => migrate::run(&home, &to, delete, output).await,
-        Command::Policy { name } => policy::run(&home, name.as_deref(), output),
+        Command::Policy { name } => policy::run(&home, name.as_deref(), output).await,
         Command::Token { action: TokenAction::Create(asked) } => token::create(&home, &asked, output).await,
         Command::Token { action: TokenAction::Ls } => token::ls(&home, output).await,
         Command::Token { action: TokenAction::Rm { token } } => token::rm(&home, &token, output).await,
         Command::Audit { limit } => audit::run(&home, limit, output).await,
         Command::Config { key } => config::run(&home, key.as_deref(), output),
-        Command::Completions { shell } => completions::run(shell),
+        Command::Completions { shell } => completions::run(shell, output),
         Command::Man { dir } => man::run(dir.as_deref(), output),
         Command::Schema { command, markdown } => schema::run(&command, markdown),
         Command::Mount { dir, foreground } => mount::run(&home, dir, foreground, output).await,
@@ -102,14 +102,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Doctor => doctor::run(&home, output).await,
         Command::Run(listen) => {
             roles::log::to_stderr();
-            let config = Config::load(&home, &listen)?;
-            let arguments = passed_on(&home, &listen);
-            Ok(role(roles::supervise::run(home.clone(), config.edge, arguments).await))
+            Ok(role(supervise(home, &listen).await))
         }
         Command::Serve(listen) => {
             let log = roles::log::to_stderr_and_memory();
-            let config = Config::load(&home, &listen)?;
-            let result = roles::serve::run(home.clone(), config, log).await;
+            let result = match Config::load(&home, &listen) {
+                Ok(config) => roles::serve::run(home.clone(), config, log).await,
+                Err(error) => Err(error),
+            };
             if let Err(error) = &result {
                 roles::serve::tell_why(&home, error);
             }
@@ -117,16 +117,30 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Ingest { ingest_listen } => {
             roles::log::to_stderr();
-            let mut config = Config::load(&home, &Listen::default())?;
-            config.ingest_listen = ingest_listen.or(config.ingest_listen);
-            Ok(role(roles::ingest::run(home, config).await))
+            let result = match Config::load(&home, &Listen::default()) {
+                Ok(mut config) => {
+                    config.ingest_listen = ingest_listen.or(config.ingest_listen);
+                    roles::ingest::run(home, config).await
+                }
+                Err(error) => Err(error),
+            };
+            Ok(role(result))
         }
         Command::Edge(listen) => {
             roles::log::to_stderr();
-            let config = Config::load(&home, &listen)?;
-            Ok(role(roles::edge::run(home, config).await))
+            let result = match Config::load(&home, &listen) {
+                Ok(config) => roles::edge::run(home, config).await,
+                Err(error) => Err(error),
+            };
+            Ok(role(result))
         }
     }
+}
+
+async fn supervise(home: Home, listen: &Listen) -> anyhow::Result<()> {
+    let config = Config::load(&home, listen)?;
+    let arguments = passed_on(&home, listen);
+    roles::supervise::run(home, config.edge, arguments).await
 }
 
 /// Prints what may be long; whoever reads may stop reading, as `head` does.
@@ -180,5 +194,9 @@ fn confirmed(question: &str, yes: bool) -> anyhow::Result<bool> {
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let agreed = matches!(answer.trim(), "y" | "Y" | "yes");
+    if !agreed {
+        anstream::eprintln!("nothing was done");
+    }
+    Ok(agreed)
 }

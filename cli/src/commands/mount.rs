@@ -30,6 +30,7 @@ pub async fn run(
     foreground: bool,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
+    home.must_be_here("its workspaces are mounted on its own machine")?;
     let config = Config::load(home, &Listen::default())?;
     // Told here, and not in a log.
     crate::s3::running(home)?;

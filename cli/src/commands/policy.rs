@@ -2,54 +2,39 @@
 
 use std::process::ExitCode;
 
-use cloudyknight_agent::policy::{self, DEFAULT, Entry, Limits, Size};
+use cloudyknight_agent::policy::{DEFAULT, Grant, Told, ToldLimits};
 use cloudyknight_core::workspace::WorkspaceName;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::args::Listen;
+use crate::client::{Client, segment};
 use crate::config::Config;
 use crate::errors::hinted;
 use crate::home::Home;
-use crate::output::Output;
+use crate::output::{HINT, Output, WARNING};
 
-/// What `policy --json` prints.
-#[derive(Serialize, ToSchema)]
-pub struct Policy {
-    version: u32,
-    file: String,
-    /// Whether the file is there; otherwise this is what it will say at the first start.
-    exists: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    workspace: Option<WorkspaceName>,
-    grants: Vec<Grant>,
-    limits: Told,
+pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
+    let workspace: Option<WorkspaceName> = name.map(str::parse).transpose()?;
+    let told = match home.elsewhere() {
+        Some(_) => of_platform(home, workspace).await?,
+        None => of_file(home, workspace)?,
+    };
+    if output.is_json() {
+        anstream::println!("{}", serde_json::to_string(&told)?);
+    } else {
+        print(&told);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-#[derive(Serialize, ToSchema)]
-struct Grant {
-    permission: &'static str,
-    /// `true`, or what exactly.
-    value: String,
-    workspaces: Vec<String>,
-    line: usize,
+async fn of_platform(home: &Home, workspace: Option<WorkspaceName>) -> anyhow::Result<Told> {
+    let query = workspace.map(|name| format!("?workspace={}", segment(name.as_str()))).unwrap_or_default();
+    Client::new(home)?.get(&format!("/api/v1/policy{query}")).await
 }
 
-/// Of one container; what entries raise is among the grants.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PolicyLimits)]
-struct Told {
-    memory: String,
-    max_memory: String,
-    pids: u32,
-    max_pids: u32,
-    max_logs: String,
-}
-
-pub fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
+/// The file that the platform of this home reads, also while it does not run.
+fn of_file(home: &Home, workspace: Option<WorkspaceName>) -> anyhow::Result<Told> {
     let config = Config::load(home, &Listen::default())?;
     let path = config.policy_path(home);
-    let workspace: Option<WorkspaceName> = name.map(str::parse).transpose()?;
     let exists = path.exists();
     let text = if exists || config.policy.is_some() {
         std::fs::read_to_string(&path).map_err(|error| {
@@ -62,45 +47,15 @@ pub fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<Ex
         DEFAULT.to_owned()
     };
     let hint = "correct the file; docs/policy.md lists what it may say";
-    let document = policy::document(&path, &text).map_err(|error| hinted(error.to_string(), hint))?;
-    let meant = |entry: &&toml::Spanned<Entry>| {
-        workspace
-            .as_ref()
-            .is_none_or(|name| entry.get_ref().workspaces.iter().any(|pattern| pattern.matches(name)))
-    };
-    let grants = document.allow.iter().filter(meant).flat_map(|entry| {
-        let line = policy::line(&text, entry.span().start);
-        let workspaces: Vec<String> = entry.get_ref().workspaces.iter().map(ToString::to_string).collect();
-        let grant = move |said: policy::Said| Grant {
-            permission: said.permission,
-            value: said.value,
-            workspaces: workspaces.clone(),
-            line,
-        };
-        entry.get_ref().says().into_iter().map(grant)
-    });
-    let Limits { memory, max_memory, pids, max_pids, max_logs } = document.limits;
-    let told = |size: Size| size.to_string();
-    let limits =
-        Told { memory: told(memory), max_memory: told(max_memory), pids, max_pids, max_logs: told(max_logs) };
-    let answer = Policy {
-        version: 1,
-        file: path.display().to_string(),
-        exists,
-        grants: grants.collect(),
-        workspace,
-        limits,
-    };
-    if output.is_json() {
-        anstream::println!("{}", serde_json::to_string(&answer)?);
-    } else {
-        print(&answer);
-    }
-    Ok(ExitCode::SUCCESS)
+    Told::of(&path, &text, exists, workspace).map_err(|error| hinted(error.to_string(), hint))
 }
 
-fn print(answer: &Policy) {
-    let Policy { file, exists, workspace, grants, limits, .. } = answer;
+fn print(told: &Told) {
+    let Told { file, exists, trouble, workspace, grants, limits, .. } = told;
+    if let Some(trouble) = trouble {
+        anstream::eprintln!("{WARNING} {trouble}");
+        anstream::eprintln!("{HINT} correct the file; until then holds what it said when it last was right");
+    }
     let note = if *exists { "" } else { " (not there yet: this is the default)" };
     anstream::println!("{file}{note}");
     match workspace {
@@ -114,7 +69,7 @@ fn print(answer: &Policy) {
         let who = workspaces.join(", ");
         anstream::println!("line {line:<4} {permission} = {value}   for {who}");
     }
-    let Told { memory, max_memory, pids, max_pids, max_logs } = limits;
+    let ToldLimits { memory, max_memory, pids, max_pids, max_logs } = limits;
     anstream::println!(
         "A container gets {memory} of memory and {pids} processes; a compose file may ask for {max_memory} and {max_pids}. \
          At most {max_logs} of its output are kept."

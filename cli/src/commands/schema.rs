@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    audit, cancel, config, doctor, down, forget, logs, ls, man, migrate, mount, new, open, policy, push,
+    audit, cancel, completions, config, doctor, down, forget, logs, ls, man, migrate, mount, new, open, push,
     status, token, unmount, up, volumes,
 };
 use crate::errors::{self, hinted};
@@ -56,14 +56,14 @@ const COMMANDS: &[Printed] = &[
     one::<status::Workspaces>("ls"),
     one::<ls::WorkspaceFiles>("ls NAME"),
     one::<status::Workspaces>("status"),
-    one::<WorkspaceStatus>("status NAME"),
+    one::<status::WorkspaceDetails>("status NAME"),
     lines::<WorkspaceStatus>("status --watch"),
     lines::<logs::Line>("logs"),
     one::<history::Told>("history"),
     one::<Difference>("diff"),
     one::<Volumes>("volumes"),
     one::<volumes::VolumeDeleted>("volumes rm"),
-    one::<policy::Policy>("policy"),
+    one::<cloudyknight_agent::policy::Told>("policy"),
     one::<audit::Audit>("audit"),
     one::<WorkspaceStatus>("rollback"),
     one::<WorkspaceStatus>("unpin"),
@@ -79,16 +79,19 @@ const COMMANDS: &[Printed] = &[
     one::<mount::Mounted>("mount"),
     one::<unmount::Unmounted>("unmount"),
     one::<migrate::Migrated>("migrate"),
-    one::<super::mount::Mounted>("mount"),
-    one::<super::unmount::Unmounted>("unmount"),
     one::<token::CreatedToken>("token create"),
     one::<token::Tokens>("token ls"),
     one::<token::TokenDeleted>("token rm"),
     one::<super::env::Variables>("env"),
     one::<config::Settings>("config"),
     one::<config::SettingsPath>("config path"),
+    one::<completions::Completions>("completions"),
+    one::<man::Page>("man"),
     one::<man::Pages>("man DIR"),
 ];
+
+/// What any of them prints on stderr when it could not do what it was asked.
+const ERROR: Printed = one::<errors::Told>("error");
 
 pub fn run(command: &[String], markdown: bool) -> anyhow::Result<ExitCode> {
     if markdown {
@@ -96,13 +99,13 @@ pub fn run(command: &[String], markdown: bool) -> anyhow::Result<ExitCode> {
     }
     let command = command.join(" ");
     let text = if command.is_empty() {
-        let all = COMMANDS.iter().map(|one| {
+        let all = COMMANDS.iter().chain([&ERROR]).map(|one| {
             let told = json!({ "lines": one.lines, "schema": document(&(one.schema)()) });
             (one.command.to_owned(), told)
         });
         Value::Object(all.collect())
     } else {
-        let found = COMMANDS.iter().find(|one| one.command == command).ok_or_else(|| {
+        let found = COMMANDS.iter().chain([&ERROR]).find(|one| one.command == command).ok_or_else(|| {
             let known = COMMANDS.iter().map(|one| one.command);
             let hint = suggest::hint(&command, known, "`cloudyknight schema` tells of all commands");
             hinted(format!("there is no schema of `{command}`"), hint)
@@ -164,7 +167,7 @@ fn markdown() -> String {
         types.insert(name, schema);
         types.extend(parts);
     }
-    let error = of::<errors::Told>();
+    let error = (ERROR.schema)();
     types.insert(error.name, error.schema);
     text.push_str("\n## Types\n");
     for (name, schema) in &types {
@@ -183,14 +186,19 @@ command, `cloudyknight schema` those of all.
 
 One document on stdout, or one a line where a command goes on. What may be absent is not marked as required; fields may be
 added, and none is taken away or changes its meaning without another `version`. Times are RFC 3339 in UTC, sizes bytes, and
-durations milliseconds. What went wrong is one line on stderr, an [Error](#error), and the exit code is not 0:
+durations milliseconds. A command that could not do what it was asked says so in one line on stderr, an [Error](#error)
+(`cloudyknight schema error`). One that did it, and has nothing good to tell, does so on stdout alone: a deployment that failed
+by its status, `doctor` by its findings, `migrate` by what was refused. The exit code is not 0 in both cases:
 
 | code | |
 | --- | --- |
 | 0 | it is done |
-| 1 | it failed; where a deployment failed, its status is on stdout as well |
+| 1 | it failed, or what it found is not well; a setting that makes no sense is such a failure |
 | 2 | the command line makes no sense |
+| 78 | the same of the settings, where `run` and `ingest` are told by them: starting again would not help |
 | 124 | it did not end in the time that `--timeout` gives |
+
+`run` and `ingest` go on and print their log, and `schema` prints JSON in any case.
 
 | command | prints |
 | --- | --- |

@@ -13,6 +13,7 @@ use crate::client::{Client, segment};
 use crate::errors::hinted;
 use crate::home::Home;
 use crate::output::{HINT, Output};
+use crate::pages::Paged;
 use crate::{show, suggest};
 
 /// What `token create --json` prints.
@@ -121,7 +122,7 @@ fn password() -> anyhow::Result<String> {
 }
 
 pub async fn ls(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
-    let tokens = Tokens { tokens: all(&Client::new(home)?).await?, next: None };
+    let tokens: Tokens = Client::new(home)?.all(TOKENS).await?;
     if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&tokens)?);
     } else if tokens.tokens.is_empty() {
@@ -132,15 +133,15 @@ pub async fn ls(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn all(client: &Client) -> anyhow::Result<Vec<Token>> {
-    let (mut tokens, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page: Tokens = client.get(&format!("/api/v1/tokens?limit=1000{cursor}")).await?;
-        tokens.extend(page.tokens);
-        match page.next {
-            Some(next) => cursor = format!("&cursor={}", segment(&next)),
-            None => return Ok(tokens),
-        }
+const TOKENS: &str = "/api/v1/tokens";
+
+impl Paged for Tokens {
+    fn next(&mut self) -> &mut Option<String> {
+        &mut self.next
+    }
+
+    fn add(&mut self, page: Self) {
+        self.tokens.extend(page.tokens);
     }
 }
 
@@ -165,7 +166,7 @@ fn table(tokens: &[Token]) -> String {
 
 pub async fn rm(home: &Home, asked: &str, output: Output) -> anyhow::Result<ExitCode> {
     let client = Client::new(home)?;
-    let tokens = all(&client).await?;
+    let Tokens { tokens, .. } = client.all(TOKENS).await?;
     let found: Vec<&Token> = tokens.iter().filter(|token| token.id == asked || token.name == asked).collect();
     let token = match found.as_slice() {
         [token] => *token,

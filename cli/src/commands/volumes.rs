@@ -23,7 +23,7 @@ pub struct VolumeDeleted<'a> {
 
 pub async fn list(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
     let path = name.map_or("/api/v1/volumes".to_owned(), |name| workspace(name, "volumes"));
-    let listed: Volumes = Client::new(home)?.get(&path).await?;
+    let listed: Volumes = Client::new(home)?.all(&path).await?;
     if output.is_json() {
         anstream::println!("{}", serde_json::to_string(&listed)?);
     } else {

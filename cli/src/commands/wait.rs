@@ -66,7 +66,7 @@ pub async fn wait(
 
 /// Has the agent look now where no notification may come: it would wait for the next sweep.
 pub async fn hurry(home: &Home, client: &Client, name: &str) -> anyhow::Result<()> {
-    if home.remote().is_some() {
+    if home.elsewhere().is_some() {
         return Ok(());
     }
     let told = Config::load(home, &Listen::default())?.is_told();
@@ -96,10 +96,20 @@ pub fn tell(status: &WorkspaceStatus, output: Output) -> anyhow::Result<ExitCode
     }
     if output.talks() {
         let url = status.urls.first().map(|url| format!(" at {url}")).unwrap_or_default();
-        anstream::println!("{} is {}{url}", status.workspace, show::state(status.state));
+        match status.state {
+            State::Live if waits_for_commit(status) => {
+                anstream::println!("{} serves what was committed last{url}", status.workspace);
+            }
+            state => anstream::println!("{} is {}{url}", status.workspace, show::coloured(state)),
+        }
         anstream::eprint!("{}", show::held(status));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether what the bucket holds is not deployed for the one reason that nobody has committed it.
+pub fn waits_for_commit(status: &WorkspaceStatus) -> bool {
+    status.uncommitted.is_some() && status.pinned.is_none() && status.state != State::Stopped
 }
 
 /// The same of one release that was asked for, which may not be what is to run.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::EXIT_SETTINGS;
 use super::lock::RoleLock;
+use crate::errors::hinted;
 use crate::home::Home;
 use crate::mount::keeper;
 
@@ -95,7 +96,8 @@ async fn keep(
                 status = child.wait() => {
                     let status = status.with_context(|| format!("could not wait for the process `{role}`"))?;
                     if status.code() == Some(i32::from(EXIT_SETTINGS)) && !was_well {
-                        anyhow::bail!("the process `{role}` cannot work with these settings");
+                        let message = format!("the process `{role}` cannot work with these settings");
+                        return Err(hinted(message, "what it said last, above, tells why"));
                     }
                     tracing::warn!(role, %status, again_in_ms = pause.as_millis() as u64, "a process ended");
                 }

@@ -72,6 +72,29 @@ impl Findings {
 
 pub async fn run(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
     let mut findings = Findings { found: Vec::new(), output };
+    match home.elsewhere() {
+        Some(address) => from_elsewhere(home, &address, &mut findings).await,
+        None => here(home, &mut findings).await,
+    }
+    let well = findings.found.iter().all(|finding| finding.ok);
+    if output.is_json() {
+        let diagnosis = Diagnosis { version: 1, ok: well, findings: findings.found };
+        anstream::println!("{}", serde_json::to_string(&diagnosis)?);
+    }
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Nothing of this machine is that platform's: what its API tells is all that can be known.
+async fn from_elsewhere(home: &Home, address: &str, findings: &mut Findings) {
+    findings.push(noted(
+        "where",
+        format!("CLOUDYKNIGHT_API names the platform at {address}, and this is what its API tells"),
+        "`cloudyknight doctor` on its own machine also looks at settings, store, queues, Docker and the mounted folder",
+    ));
+    platform::platform(home, findings).await;
+}
+
+async fn here(home: &Home, findings: &mut Findings) {
     let config = Config::load(home, &Listen::default());
     findings.push(match &config {
         Ok(_) => fine("settings", format!("{} is well formed or absent", home.config().display())),
@@ -82,22 +105,15 @@ pub async fn run(home: &Home, output: Output) -> anyhow::Result<ExitCode> {
     });
     // Without settings nobody knows which store and which queues are meant.
     if let Ok(config) = &config {
-        store::look(home, config, &mut findings).await;
-        queues::look(config, &mut findings).await;
+        store::look(home, config, findings).await;
+        queues::look(config, findings).await;
     }
     let config = config.unwrap_or_default();
-    host::docker(&config, home, &mut findings).await;
-    host::source_dir(&config, &mut findings);
-    traefik::look(home, &config, &mut findings).await;
-    mount::look(home, &config, &mut findings);
-    platform::platform(home, &mut findings).await;
-
-    let well = findings.found.iter().all(|finding| finding.ok);
-    if output.is_json() {
-        let diagnosis = Diagnosis { version: 1, ok: well, findings: findings.found };
-        anstream::println!("{}", serde_json::to_string(&diagnosis)?);
-    }
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    host::docker(&config, home, findings).await;
+    host::source_dir(&config, findings);
+    traefik::look(home, &config, findings).await;
+    mount::look(home, &config, findings);
+    platform::platform(home, findings).await;
 }
 
 /// Whoever asks what is wrong does not want to wait for it as long as the platform would.

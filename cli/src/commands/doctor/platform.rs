@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Findings, fine, noted, wrong};
+use super::{Findings, broken, fine, noted, wrong};
 use crate::client::Client;
 use crate::home::Home;
 
@@ -14,7 +14,7 @@ pub async fn platform(home: &Home, findings: &mut Findings) {
     let platform = match asked {
         Ok(platform) => platform,
         Err(error) => {
-            findings.push(wrong("platform", format!("{error:#}"), "`cloudyknight up` starts it"));
+            findings.push(broken("platform", error, "`cloudyknight up` starts it"));
             return;
         }
     };

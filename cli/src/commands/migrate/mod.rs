@@ -56,6 +56,7 @@ struct Report {
 }
 
 pub async fn run(home: &Home, to: &Path, delete: bool, output: Output) -> anyhow::Result<ExitCode> {
+    home.must_be_here("its buckets are copied from its own machine")?;
     let file = settings_file(to)?;
     let config = Config::of_file(&file)?;
     let other = Home::new(file.parent().map(Path::to_owned))?;

@@ -28,24 +28,33 @@ pub async fn upload(
     let files = source.files.iter().filter(|(path, _)| !commit::is_own(path));
     let files: Vec<_> = files.map(|(path, file)| (path.clone(), file.at.clone())).collect();
     progress.set_length(source.files.values().map(|file| file.size).sum());
-    let (pieces, waiting) = mpsc::channel(WAITING);
-    let told = progress.clone();
-    let packing = tokio::task::spawn_blocking(move || {
-        let failed = pack(files, Pieces(pieces.clone()), &told).err();
-        // The upload must not look complete.
-        if let Some(error) = failed {
-            let broken = std::io::Error::other("the archive could not be made");
-            let _ = pieces.blocking_send(Err(broken));
-            return Err(error);
-        }
-        Ok(())
+    let mut packing = None;
+    let path = workspace(name.as_str(), "archive?format=tar.gz");
+    let sent = client.put(&path, async || {
+        let (pieces, waiting) = mpsc::channel(WAITING);
+        let (files, told) = (files.clone(), progress.clone());
+        told.set_position(0);
+        packing = Some(tokio::task::spawn_blocking(move || {
+            let failed = pack(files, Pieces(pieces.clone()), &told).err();
+            // The upload must not look complete.
+            if let Some(error) = failed {
+                let broken = std::io::Error::other("the archive could not be made");
+                let _ = pieces.blocking_send(Err(broken));
+                return Err(error);
+            }
+            Ok(())
+        }));
+        Ok(stream::unfold(waiting, |mut waiting| async {
+            let piece = waiting.recv().await?;
+            Some((piece, waiting))
+        }))
     });
-    let body = stream::unfold(waiting, |mut waiting| async {
-        let piece = waiting.recv().await?;
-        Some((piece, waiting))
-    });
-    let sent = client.put(&workspace(name.as_str(), "archive?format=tar.gz"), body).await;
-    match (packing.await.context("the packing broke off")?, sent) {
+    let sent = sent.await;
+    let packed = match packing {
+        Some(packing) => packing.await.context("the packing broke off")?,
+        None => Ok(()),
+    };
+    match (packed, sent) {
         // Nobody reads on after the API has refused: then that is the reason.
         (_, Err(error)) if !error.chain().any(|cause| cause.to_string().contains("could not be made")) => {
             Err(error)

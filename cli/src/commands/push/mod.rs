@@ -45,6 +45,18 @@ pub async fn run(home: &Home, asked: args::Push, output: Output) -> anyhow::Resu
     push.make_equal(&source, &difference, &there).await?;
     let timeout = asked.patience.timeout;
     match follow(&push.client, push.name.as_str(), &before, timeout, output).await? {
+        Some(status) if wait::waits_for_commit(&status) => {
+            if output.is_json() {
+                anstream::println!("{}", serde_json::to_string(&status)?);
+            }
+            Err(hinted(
+                format!(
+                    "`{}` is uploaded and not deployed: it waits for a commit, or was changed after ours",
+                    push.name
+                ),
+                "push again, which commits what there is then",
+            ))
+        }
         Some(status) => wait::tell(&status, output),
         None => Err(timed_out(
             format!("`{}` is uploaded, but was neither live nor failed after {timeout} s", push.name),

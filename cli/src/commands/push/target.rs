@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use bytes::Bytes;
-use cloudyknight_core::commit::MARKER;
+use cloudyknight_core::commit::{self, Gate, MARKER};
+use cloudyknight_core::status::WorkspaceStatus;
 use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::aws::S3Bucket;
 use cloudyknight_store::bucket::Bucket;
+use cloudyknight_store::listing::Listing;
 use futures::{StreamExt, TryStreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::io::ReaderStream;
@@ -23,6 +25,8 @@ use crate::s3;
 
 /// Uploads at the same time.
 const PARALLEL: usize = 16;
+/// The same through the API, which takes 16 at once of all who upload.
+const PARALLEL_IN_API: usize = 8;
 /// As many files go one by one through the API; more go as one archive, which is one request.
 const FEW: usize = 16;
 /// What the API takes as one file, in bytes.
@@ -67,22 +71,26 @@ impl Target {
         there: &There,
         output: Output,
     ) -> anyhow::Result<()> {
+        let commits = waits_for_commit(client, name, there).await;
         let uploads: Vec<Upload> = difference.upload.iter().map(|path| Upload::of(source, path)).collect();
         let bytes = uploads.iter().map(|upload| upload.size).sum();
         let progress = progress(bytes, output);
+        let is_archive = uploads.len() > FEW || uploads.iter().any(|upload| upload.size > LARGEST);
         let done = match self {
             Self::S3(bucket) => through_s3(bucket, name, uploads, &difference.delete, &progress).await,
-            Self::Api if uploads.len() > FEW || uploads.iter().any(|upload| upload.size > LARGEST) => {
-                archive::upload(client, name, source, &progress).await
-            }
+            Self::Api if is_archive => archive::upload(client, name, source, &progress).await,
             Self::Api => through_api(client, name, uploads, &difference.delete, &progress).await,
         };
         progress.finish_and_clear();
         done?;
         // A push is a whole: what waits for a commit is not to wait for somebody else's.
         match self {
-            Self::S3(bucket) if there.contains_key(MARKER) => {
-                bucket.put(&format!("{name}/{MARKER}"), marker()?).await?;
+            Self::S3(bucket) if commits => drop(bucket.put(&format!("{name}/{MARKER}"), marker()?).await?),
+            // An archive is a commit of its own, and is still being taken.
+            Self::Api if commits && !is_archive => {
+                let marker = marker()?;
+                let piece = async || Ok(futures::stream::iter([Ok(marker.clone())]));
+                client.put(&files::in_api(name, MARKER), piece).await?;
             }
             Self::S3(_) | Self::Api => {}
         }
@@ -119,6 +127,21 @@ impl Upload {
     }
 }
 
+/// Whether files wait for a commit: while the workspace holds a marker; and before its first push, where that was announced.
+async fn waits_for_commit(client: &Client, name: &WorkspaceName, there: &There) -> bool {
+    if there.contains_key(MARKER) {
+        return true;
+    }
+    if !there.keys().any(|path| commit::is_own(path)) {
+        return false;
+    }
+    // Of one that nobody knows yet, nothing was deployed either.
+    let known = client.get(workspace(name.as_str(), "").trim_end_matches('/')).await;
+    let status = known.unwrap_or_else(|_| WorkspaceStatus::new(name.clone(), String::new()));
+    let listing = Listing { announces_commits: true, ..Listing::default() };
+    listing.gate(&status) == Gate::Closed
+}
+
 async fn through_s3(
     bucket: &S3Bucket,
     name: &WorkspaceName,
@@ -151,16 +174,18 @@ async fn through_api(
     gone: &[String],
     progress: &ProgressBar,
 ) -> anyhow::Result<()> {
-    for Upload { path, at, size } in uploads {
-        let file = tokio::fs::File::open(&at).await;
-        let file = file.with_context(|| format!("could not read {}", at.display()))?;
-        client.put(&files::in_api(name, &path), ReaderStream::new(file)).await?;
+    let uploads = uploads.into_iter().map(async |Upload { path, at, size }| {
+        let pieces = async || {
+            let file = tokio::fs::File::open(&at).await;
+            Ok(ReaderStream::new(file.with_context(|| format!("could not read {}", at.display()))?))
+        };
+        client.put(&files::in_api(name, &path), pieces).await?;
         progress.inc(size);
-    }
-    for path in gone {
-        client.delete(&files::in_api(name, path)).await?;
-    }
-    Ok(())
+        anyhow::Ok(())
+    });
+    futures::stream::iter(uploads).buffer_unordered(PARALLEL_IN_API).try_collect::<()>().await?;
+    let deletions = gone.iter().map(async |path| client.delete(&files::in_api(name, path)).await.map(drop));
+    futures::stream::iter(deletions).buffer_unordered(PARALLEL_IN_API).try_collect::<()>().await
 }
 
 /// Something else each time: the same content twice within a second is one commit.

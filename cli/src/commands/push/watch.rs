@@ -53,6 +53,8 @@ enum Result {
     TimedOut,
     /// Uploaded, and nothing was to be deployed: the workspace is stopped, pinned or left alone.
     HeldBack,
+    /// Uploaded, and it waits for a commit: somebody else changed the workspace, or began to commit, meanwhile.
+    Uncommitted,
 }
 
 /// What was uploaded and is being deployed.
@@ -240,6 +242,7 @@ fn result(status: &WorkspaceStatus) -> Result {
         State::Degraded | State::Failed => Result::Failed,
         State::Stopped | State::Ignored => Result::HeldBack,
         _ if status.held_back.is_some() => Result::HeldBack,
+        _ if wait::waits_for_commit(status) => Result::Uncommitted,
         _ => Result::Live,
     }
 }
@@ -293,6 +296,7 @@ fn words(result: Result, took_ms: u64) -> String {
         Result::Failed => format!("\u{1b}[31mfailed\u{1b}[0m after {took}"),
         Result::Superseded => "superseded by the next save".to_owned(),
         Result::TimedOut => format!("neither live nor failed after {took}"),
+        Result::Uncommitted => "uploaded, and it waits for a commit: `cloudyknight push` commits".to_owned(),
         Result::HeldBack => "uploaded, and held back: it is stopped, pinned or left alone".to_owned(),
     }
 }
@@ -316,6 +320,20 @@ mod tests {
             anstream::adapter::strip_str(&words(Result::Failed, 12_345)).to_string(),
             "failed after 12 s"
         );
+    }
+
+    #[test]
+    fn only_what_serves_is_told_to_be_live() {
+        let mut status = WorkspaceStatus::new("site".parse().unwrap(), String::new());
+        status.state = State::Live;
+        assert_eq!(result(&status), Result::Live);
+        let release = "a".repeat(64).parse().unwrap();
+        status.uncommitted = Some(cloudyknight_core::commit::Uncommitted { files: Some(1), release });
+        assert_eq!(result(&status), Result::Uncommitted);
+        status.state = State::Stopped;
+        assert_eq!(result(&status), Result::HeldBack);
+        status.state = State::Failed;
+        assert_eq!(result(&status), Result::Failed);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::client::{Client, segment};
 use crate::home::Home;
 use crate::mount::{self, Report, State};
 use crate::output::{HINT, Output, WARNING};
+use crate::pages::Paged;
 use crate::show;
 
 pub mod watch;
@@ -39,13 +40,42 @@ pub struct Workspaces {
 impl Workspaces {
     /// All of them, however many pages that takes.
     pub async fn of(client: &Client) -> anyhow::Result<Self> {
-        let mut all: Self = client.get("/api/v1/workspaces").await?;
-        while let Some(cursor) = all.next.take() {
-            let page: Self = client.get(&format!("/api/v1/workspaces?cursor={}", segment(&cursor))).await?;
-            all.workspaces.extend(page.workspaces);
-            all.next = page.next;
-        }
-        Ok(all)
+        client.all("/api/v1/workspaces").await
+    }
+}
+
+impl Paged for Workspaces {
+    fn next(&mut self) -> &mut Option<String> {
+        &mut self.next
+    }
+
+    fn add(&mut self, page: Self) {
+        self.workspaces.extend(page.workspaces);
+    }
+}
+
+/// What `status NAME --json` prints: the status, and what was given up on.
+#[derive(Serialize, ToSchema)]
+pub struct WorkspaceDetails {
+    #[serde(flatten)]
+    status: WorkspaceStatus,
+    /// Messages about this workspace that were given up on; none also where that cannot be found out.
+    dead_letters: Vec<DeadLetter>,
+}
+
+#[derive(Deserialize)]
+struct DeadLetters {
+    dead_letters: Vec<DeadLetter>,
+    next: Option<String>,
+}
+
+impl Paged for DeadLetters {
+    fn next(&mut self) -> &mut Option<String> {
+        &mut self.next
+    }
+
+    fn add(&mut self, page: Self) {
+        self.dead_letters.extend(page.dead_letters);
     }
 }
 
@@ -73,7 +103,7 @@ pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Res
     let client = Client::new(home)?;
     let Some(name) = name else {
         let mut all = Workspaces::of(&client).await?;
-        all.mount = if home.remote().is_none() { mount::now(home)? } else { None };
+        all.mount = if home.elsewhere().is_none() { mount::now(home)? } else { None };
         if output.is_json() {
             anstream::println!("{}", serde_json::to_string(&all)?);
         } else {
@@ -82,10 +112,15 @@ pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Res
         return Ok(ExitCode::SUCCESS);
     };
     let status: WorkspaceStatus = client.get(&format!("/api/v1/workspaces/{}", segment(name))).await?;
+    // What runs is told also while the platform's own bucket does not answer.
+    let letters: anyhow::Result<DeadLetters> =
+        client.all(&format!("/api/v1/dead-letters?workspace={}", segment(name))).await;
+    let dead_letters = letters.map(|told| told.dead_letters).unwrap_or_default();
     if output.is_json() {
-        anstream::println!("{}", serde_json::to_string(&status)?);
+        anstream::println!("{}", serde_json::to_string(&WorkspaceDetails { status, dead_letters })?);
     } else {
         anstream::print!("{}", show::details(&status));
+        dead_letters.iter().for_each(print_letter);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -131,16 +166,13 @@ pub fn print(all: &Workspaces) {
         anstream::eprintln!("\n{WARNING} {what}: {}", invalid.message);
         anstream::eprintln!("{HINT} {}", invalid.hint);
     }
-    for letter in &all.dead_letters {
-        let DeadLetter { at, queue, reason, .. } = letter;
-        let names: Vec<_> = letter.workspaces.iter().map(|name| format!("`{name}`")).collect();
-        let whose = if names.is_empty() { String::new() } else { format!(" about {}", names.join(", ")) };
-        anstream::eprintln!(
-            "\n{WARNING} a message{whose} was given up on, found on {queue} at {at}: {reason}"
-        );
-        anstream::eprintln!(
-            "{HINT} when that is dealt with, delete `{}` in the platform bucket",
-            letter.key()
-        );
-    }
+    all.dead_letters.iter().for_each(print_letter);
+}
+
+fn print_letter(letter: &DeadLetter) {
+    let DeadLetter { at, queue, reason, .. } = letter;
+    let names: Vec<_> = letter.workspaces.iter().map(|name| format!("`{name}`")).collect();
+    let whose = if names.is_empty() { String::new() } else { format!(" about {}", names.join(", ")) };
+    anstream::eprintln!("\n{WARNING} a message{whose} was given up on, found on {queue} at {at}: {reason}");
+    anstream::eprintln!("{HINT} when that is dealt with, delete `{}` in the platform bucket", letter.key());
 }
