@@ -6,7 +6,9 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use cloudyknight_core::status::{State, WorkspaceStatus};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Workspaces;
 use crate::client::{Client, Older, segment};
@@ -17,13 +19,15 @@ use crate::{clock, errors, show};
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 pub async fn run(home: &Home, name: Option<&str>, output: Output) -> anyhow::Result<ExitCode> {
+    // Before anything is printed: whoever has read that may end it.
+    let mut interrupted = signal(SignalKind::interrupt()).context("could not listen for signals")?;
     let client = Client::new(home)?;
     // What was mistyped, or is not there, is told at once.
     let mut view = View::new(name, output);
     view.see_all(all(&client, name).await?);
     tokio::select! {
         ended = follow(&client, name, &mut view) => ended,
-        _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
+        _ = interrupted.recv() => Ok(ExitCode::SUCCESS),
     }
 }
 
