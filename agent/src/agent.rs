@@ -120,7 +120,7 @@ impl Agent {
 
     /// Writes down what is only in memory, after the last request was answered.
     pub async fn finish(&self) {
-        self.access.audit.finish().await;
+        tokio::join!(self.access.audit.finish(), self.reconciler.tools.releases.finish());
     }
 
     /// Where the functions, if they run in this process, tell what they do.

@@ -1,5 +1,7 @@
 //! How deployments ended: one bounded document a workspace in the platform bucket, read once and kept in memory.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use cloudyknight_core::history::{History, Record};
 use cloudyknight_core::status::Step;
@@ -7,6 +9,7 @@ use cloudyknight_core::workspace::WorkspaceName;
 use cloudyknight_store::bucket::BucketError;
 
 use super::{ReleaseError, Releases};
+use crate::deploy::with_causes;
 
 /// The most deployments that a history tells.
 const LIMIT: usize = 100;
@@ -34,17 +37,38 @@ impl Releases {
         history.add(record, LIMIT);
         let text = Bytes::from(serde_json::to_vec(&history).expect("a history is plain data"));
         self.write_history(workspace, &History::key(workspace), text).await?;
+        desk.is_ahead.store(false, Ordering::Relaxed);
         *known = Some(history);
         Ok(())
     }
 
-    /// Adds a step to what is told of a deployment. It is written with the next record.
+    /// Adds a step to what is told of a deployment. It is written with the next record, or when the agent ends.
     pub async fn add_step(&self, workspace: &WorkspaceName, deployment: &str, step: Step) {
         let desk = self.desk(workspace);
         let mut known = desk.history.lock().await;
         let deployments = known.iter_mut().flat_map(|history| &mut history.deployments);
         if let Some(record) = deployments.rev().find(|record| record.id == deployment) {
             record.add_step(step);
+            desk.is_ahead.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes the histories that were not written yet as they are told.
+    pub async fn finish(&self) {
+        let desks = self.desks.lock().expect("nothing panics while it holds the desks").clone();
+        for (workspace, desk) in desks {
+            let known = desk.history.lock().await;
+            let Some(history) = known.as_ref().filter(|_| desk.is_ahead.load(Ordering::Relaxed)) else {
+                continue;
+            };
+            let text = Bytes::from(serde_json::to_vec(history).expect("a history is plain data"));
+            match self.write_history(&workspace, &History::key(&workspace), text).await {
+                Ok(()) => desk.is_ahead.store(false, Ordering::Relaxed),
+                Err(error) => {
+                    let error = with_causes(&error);
+                    tracing::warn!(%workspace, error, "the end of its history is not written");
+                }
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cloudyknight_core::history::History;
@@ -20,6 +21,8 @@ pub(super) struct Desk {
     shelf: tokio::sync::Mutex<Option<Shelf>>,
     /// `None` until it was read from the bucket.
     pub history: tokio::sync::Mutex<Option<History>>,
+    /// The bucket's history lacks something that this one has.
+    pub is_ahead: AtomicBool,
     notes: Mutex<Notes>,
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use cloudyknight_core::command::Cause;
 use cloudyknight_core::desired::Pin;
-use cloudyknight_core::status::Outcome;
+use cloudyknight_core::status::{Outcome, Step};
 use cloudyknight_store::bucket::Bucket;
 use cloudyknight_store::failing::{BucketOperation, Fault};
 
@@ -203,6 +203,28 @@ async fn a_history_is_read_back_and_a_damaged_one_is_put_aside() {
     assert_eq!(host.releases.history(&host.app).await.unwrap().deployments.len(), 1);
     let aside = host.platform.get("history/app.damaged.json", None).await.unwrap().bytes().await.unwrap();
     assert_eq!(aside, "{");
+}
+
+#[tokio::test]
+async fn a_step_that_ended_after_its_record_is_written_at_the_end_of_the_agent() {
+    let world = World::new(10).await;
+    let release = world.keep(FIRST).await;
+    world.record(&release, Outcome::Live).await;
+    let deployment = world.releases.history(&world.app).await.unwrap().deployments[0].id.clone();
+    let drain = Step { name: Step::DRAIN.into(), at_ms: 1, took_ms: Some(2) };
+    world.releases.add_step(&world.app, &deployment, drain.clone()).await;
+    let elsewhere = async || {
+        let host = World::on(world.platform.clone(), 10).await;
+        host.releases.history(&host.app).await.unwrap().deployments[0].steps.clone()
+    };
+    assert_eq!(elsewhere().await, []);
+    world.releases.finish().await;
+    assert_eq!(elsewhere().await, [drain]);
+    // What is written already is not written again.
+    world.platform.fail_next(BucketOperation::Put, 1, Fault::Unavailable);
+    world.releases.finish().await;
+    let record = world.releases.history(&world.app).await.unwrap().deployments[0].clone();
+    assert!(world.releases.record(&world.app, record).await.is_err(), "the fault was still there to be met");
 }
 
 #[tokio::test]
