@@ -563,7 +563,7 @@ fn an_agent_that_may_not_write_the_bucket_is_told_by_doctor_and_takes_archives_o
 
     proxy.turns(Mood::MayNotWrite);
     let said = doctor();
-    assert!(said.starts_with("WRONG publishing") && said.contains("PublishFiles"), "{said}");
+    assert!(said.starts_with("note  publishing") && said.contains("AgentMayPublish"), "{said}");
     // What needs no such right works.
     s3.put("site/index.html", "two");
     platform.live("site");
