@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 
+use cloudyknight_agent::engine::Engine;
 use cloudyknight_tests::{Client, Folder, Platform, docker, http, run};
 
 const APP: &str =
@@ -88,6 +89,32 @@ fn a_workspace_reaches_no_other_and_holds_no_credentials() {
     let mounts = docker.shell(&beta, "cat /proc/self/mountinfo");
     assert!(mounts.contains("/beta."), "the look shows its own: {mounts}");
     assert!(!mounts.contains("/alpha."), "{mounts}");
+}
+
+#[test]
+fn a_network_that_several_deployments_want_at_once_is_made_once() {
+    let platform = format!("{:08x}", std::process::id());
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for _ in 0..5 {
+        let engine = Engine::new(None, platform.clone());
+        let made = runtime.block_on(async {
+            let mut all = tokio::task::JoinSet::new();
+            for _ in 0..8 {
+                let engine = engine.clone();
+                all.spawn(async move { engine.ensure_build_network([10, 214]).await.map(drop) });
+            }
+            all.join_all().await
+        });
+        let label = format!("label=cloudyknight.platform={platform}");
+        let networks = docker::docker(&["network", "ls", "--quiet", "--filter", &label]);
+        let networks = run::stdout(&networks);
+        let networks: Vec<&str> = networks.lines().collect();
+        for network in &networks {
+            docker::docker(&["network", "rm", network]);
+        }
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+        assert_eq!(networks.len(), 1);
+    }
 }
 
 #[test]

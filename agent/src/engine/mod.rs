@@ -39,6 +39,8 @@ pub struct Engine {
     host: Option<String>,
     /// Made at the first call that finds Docker there, and shared by all clones.
     clients: Arc<OnceLock<Clients>>,
+    /// Held while a network is looked for and made: of two that are asked for at once, Docker may make both, by one name.
+    making_networks: Arc<tokio::sync::Mutex<()>>,
     platform: String,
 }
 
@@ -104,7 +106,7 @@ fn unless(codes: &[u16], result: Result<(), EngineError>) -> Result<(), EngineEr
 impl Engine {
     /// `host` as in `DOCKER_HOST`; `None` for the local socket. Docker need not be there yet.
     pub fn new(host: Option<String>, platform: String) -> Self {
-        Self { host, clients: Arc::default(), platform }
+        Self { host, clients: Arc::default(), making_networks: Arc::default(), platform }
     }
 
     fn clients(&self) -> Result<&Clients, EngineError> {

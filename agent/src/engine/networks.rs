@@ -75,6 +75,7 @@ impl Engine {
         labels: HashMap<String, String>,
     ) -> Result<bool, EngineError> {
         let operation = || format!("make the network `{name}`");
+        let _turn = self.making_networks.lock().await;
         let mut refused: BTreeSet<String> = BTreeSet::new();
         let mut names_refused: BTreeSet<String> = BTreeSet::new();
         loop {
@@ -101,7 +102,7 @@ impl Engine {
                 .map_err(|error| EngineError::of(operation(), error))
             {
                 Ok(_) => return Ok(true),
-                // Another deployment, platform or route of the host was faster to take this range, or this name.
+                // Another platform, or a route of the host, was faster to take this range, or the name of the bridge.
                 Err(EngineError::Refused { message, .. })
                     if message.contains("overlap") || message.contains("already exists") =>
                 {
