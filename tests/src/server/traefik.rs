@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::process::{Process, Stage};
+use crate::platform::Platform;
 
 pub struct Traefik {
     process: Process,
@@ -49,6 +50,22 @@ impl Place {
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
+    }
+
+    /// A platform with these settings, whose traffic it carries.
+    pub fn carrying(self, settings: &[(&str, &str)]) -> (Platform, Traefik) {
+        let mut builder = Platform::builder();
+        for (name, value) in self.settings() {
+            builder = builder.setting(name, value);
+        }
+        for (name, value) in settings {
+            builder = builder.setting(name, value);
+        }
+        let mut platform = builder.prepare();
+        let traefik = self.start(platform.edge_address());
+        platform.up();
+        platform.learn();
+        (platform, traefik)
     }
 
     /// Starts it, with its entry point for apps at this address.
